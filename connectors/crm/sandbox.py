@@ -1,0 +1,134 @@
+"""The sandbox's CRM: leads by external id, updated by compare-and-set."""
+
+from typing import assert_never
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel
+
+from connectors.http_outcomes import HttpApi, Vendor
+from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+
+VENDOR = Vendor(name="sandbox CRM")
+
+
+class NewLead(BaseModel):
+    """Body of `POST /leads`."""
+
+    external_id: str
+    operation_id: str
+    fields: dict[str, str]
+
+
+class LeadPatch(BaseModel):
+    """Body of `PATCH /leads/{id}`."""
+
+    operation_id: str
+    fields: dict[str, str]
+
+
+class Lead(BaseModel):
+    """A lead in an answer."""
+
+    id: str
+    version: int
+    fields: dict[str, str]
+
+
+class LeadList(BaseModel):
+    """Answer to a search."""
+
+    results: list[Lead]
+
+
+class SandboxCrm:
+    """Writes leads; an operation's record key is the lead's external id."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        # Proxies of the environment are not for a server on this machine.
+        self._api = HttpApi(VENDOR, httpx.AsyncClient(base_url=url, timeout=timeout_s, trust_env=False))
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        """Create the lead, or update the fields in which it differs from the operation's values.
+
+        Safe to repeat: a lead that holds the values already is left alone.
+        """
+        match await self._leads_of(operation.record_key):
+            case LeadList(results=[]):
+                return await self._create(operation)
+            case LeadList(results=[lead]):
+                return await self._update(lead, operation)
+            case LeadList(results=leads):
+                ids = ", ".join(lead.id for lead in leads)
+                return Ambiguous(detail=f"{VENDOR.name}: leads {ids} all have external id {operation.record_key}")
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        """The lead that carries the operation's id.
+
+        An operation is said to have created its lead while that is at version 1. A look-up
+        that is refused is `RetryAfter`, for it tells nothing of the write.
+        """
+        match await self._api.ask(LeadList, "/leads", {"operation_id": operation.operation_id}):
+            case LeadList(results=[]):
+                return None
+            case LeadList(results=leads):
+                return _found(leads[0])
+            case Invalid(detail=detail):
+                return RetryAfter(detail=detail)
+            case RetryAfter() as later:
+                return later
+            case other:
+                assert_never(other)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+    async def _leads_of(self, external_id: str) -> LeadList | Invalid | RetryAfter:
+        return await self._api.ask(LeadList, "/leads", {"external_id": external_id})
+
+    async def _create(self, operation: Operation) -> DeliveryOutcome:
+        new = NewLead(external_id=operation.record_key, operation_id=operation.operation_id, fields=operation.values)
+        match await self._api.act(Lead, "POST", "/leads", new):
+            case Lead(id=lead_id):
+                return Written(kind="created", external_id=lead_id)
+            case Conflict() as exists:
+                return await self._update_after(exists, operation)
+            case Invalid() | RetryAfter() | Unknown() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def _update_after(self, exists: Conflict, operation: Operation) -> DeliveryOutcome:
+        """Somebody created the lead since we looked: look once more."""
+        match await self._leads_of(operation.record_key):
+            case LeadList(results=[lead]):
+                return await self._update(lead, operation)
+            case LeadList():
+                return exists
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def _update(self, lead: Lead, operation: Operation) -> DeliveryOutcome:
+        wanted = {name: value for name, value in operation.values.items() if lead.fields.get(name) != value}
+        if not wanted:
+            return Written(kind="unchanged", external_id=lead.id)
+        patch = LeadPatch(operation_id=operation.operation_id, fields=wanted)
+        if_match = {"If-Match": f'"{lead.version}"'}
+        match await self._api.act(Lead, "PATCH", f"/leads/{quote(lead.id, safe='')}", patch, if_match):
+            case Lead(id=lead_id):
+                return Written(kind="updated", external_id=lead_id)
+            case Conflict() | Invalid() | RetryAfter() | Unknown() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+
+def _found(lead: Lead) -> Written:
+    return Written(kind="created" if lead.version == 1 else "updated", external_id=lead.id, found=True)

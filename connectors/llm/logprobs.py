@@ -1,0 +1,79 @@
+"""From token log-probabilities to a probability of each label.
+
+Endpoints give, for each token of the answer, the likeliest alternatives. A label's
+probability is followed along the tokens of the answer that was given: where an alternative
+leads to another label, that label gets its share, and at the end the shares are
+renormalised over the labels. Tokens that no label begins with count for nothing; they
+come before the endpoint's grammar mask and can take most of the mass.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+
+_BEFORE_LABEL = re.compile(r'"label"\s*:\s*"')
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of the answer and the log-probabilities of its likeliest alternatives, itself included."""
+
+    text: str
+    alternatives: dict[str, float]
+
+
+def label_scores(tokens: Sequence[Token], labels: Sequence[str]) -> dict[str, float]:
+    """Probability of each label, summing to 1; empty if the tokens do not tell.
+
+    Args:
+        tokens: of the whole answer, a code fence or white space before the JSON included.
+        labels: as offered to the model.
+    """
+    start = _label_start(tokens)
+    if start is None:
+        return {}
+    index, offset = start
+    rest = {label: f'{label}"' for label in labels}
+    shares = dict.fromkeys(labels, 0.0)
+    path = 1.0
+    for token in tokens[index:]:
+        lead, text = token.text[:offset], token.text[offset:]
+        going_on = {label: tail for label, tail in rest.items() if _begins(tail, text)}
+        for label, tail in rest.items():
+            shares[label] += path * _diverging(token, lead, tail, text)
+        path *= exp(token.alternatives.get(token.text, float("-inf")))
+        rest = {label: tail[len(text) :] for label, tail in going_on.items()}
+        offset = 0
+        if len(rest) <= 1 or not all(rest.values()):
+            break
+    for label in rest:
+        shares[label] += path
+    total = sum(shares.values())
+    return {label: share / total for label, share in shares.items()} if total > 0 else {}
+
+
+def _label_start(tokens: Sequence[Token]) -> tuple[int, int] | None:
+    """Index of the token in which the label begins, and where in it."""
+    found = _BEFORE_LABEL.search("".join(token.text for token in tokens))
+    if found is None:
+        return None
+    position = found.end()
+    for index, token in enumerate(tokens):
+        if position < len(token.text):
+            return index, position
+        position -= len(token.text)
+    return None
+
+
+def _diverging(token: Token, lead: str, tail: str, taken: str) -> float:
+    """Probability that the model had gone on with `tail` by another token than the one it took."""
+    return sum(
+        exp(logprob)
+        for text, logprob in token.alternatives.items()
+        if text.startswith(lead) and text[len(lead) :] != taken and _begins(tail, text[len(lead) :])
+    )
+
+
+def _begins(tail: str, text: str) -> bool:
+    return bool(text) and (tail.startswith(text) or text.startswith(tail))

@@ -1,0 +1,188 @@
+"""Any OpenAI-compatible endpoint, through instructor in JSON-schema mode.
+
+What the endpoint can do to us, and what becomes of it:
+
+    connection refused, 5xx      Unavailable      (APIConnectionError, InternalServerError)
+    no answer in time            TimedOut         (APITimeoutError)
+    429                          Throttled, with its Retry-After
+    401, 403                     Unauthorised
+    other 4xx                    BadRequest
+    ended at the token limit     AnswerCutOff     after the re-asks
+    not the JSON asked for       AnswerNonsense   after the re-asks
+    a label that does not exist  AnswerUnknownLabel, after the re-asks
+
+The openai client's own retries are off: they sleep where nobody sees it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from time import time
+from typing import Any, Literal
+
+import instructor
+import openai
+from instructor.core.exceptions import IncompleteOutputException, InstructorError, InstructorRetryException
+from openai.types.chat import ChatCompletion
+from pydantic import BaseModel, ValidationError, create_model
+
+from connectors.llm.logprobs import Token, label_scores
+from connectors.ports import LabelAnswer, Message
+from domain.errors import (
+    AnswerCutOff,
+    AnswerNonsense,
+    AnswerUnknownLabel,
+    BadRequest,
+    InterlockError,
+    Throttled,
+    TimedOut,
+    Unauthorised,
+    Unavailable,
+)
+from domain.proposal import Tokens
+
+LONGEST_RETRY_AFTER_S = 300.0
+"""A longer Retry-After is not waited for inside a run."""
+
+_ANSWER_TOKENS = 60
+
+
+@dataclass
+class _Spent:
+    """What one question cost, re-asks included."""
+
+    calls: int = 0
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+    def add(self, completion: ChatCompletion) -> None:
+        self.calls += 1
+        if (usage := completion.usage) is not None:
+            details = usage.prompt_tokens_details
+            self.prompt += usage.prompt_tokens
+            self.completion += usage.completion_tokens
+            self.cached += (details.cached_tokens or 0) if details else 0
+
+
+class OpenAICompatible:
+    """A model at an OpenAI-compatible endpoint."""
+
+    def __init__(self, base_url: str, model: str, api_key: str) -> None:
+        self.model = model
+        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        self._instructor = instructor.from_openai(self._client, mode=instructor.Mode.JSON_SCHEMA)
+
+    async def choose(
+        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, timeout_s: float
+    ) -> LabelAnswer:
+        """The label that the model picks; see `connectors.ports.LanguageModel`."""
+        asked: list[dict[str, str]] = [{"role": message.role, "content": message.content} for message in messages]
+        spent = _Spent()
+        while True:
+            try:
+                answer, completion = await self._ask(asked, tuple(labels), timeout_s)
+            except InstructorError as exc:
+                failure, unusable = _translate(exc)
+                if unusable is None:
+                    raise failure from exc
+                spent.add(unusable)
+                if spent.calls > reasks:
+                    raise failure from exc
+                asked = [*asked, _reminder(failure, labels)]
+            else:
+                spent.add(completion)
+                tokens = Tokens(prompt=spent.prompt, completion=spent.completion, cached=spent.cached)
+                scores = label_scores(_tokens(completion), labels)
+                return LabelAnswer(answer, scores, tokens, spent.calls)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _ask(
+        self, messages: list[dict[str, str]], labels: tuple[str, ...], timeout_s: float
+    ) -> tuple[str, ChatCompletion]:
+        answer, completion = await self._instructor.create_with_completion(
+            model=self.model,
+            messages=messages,  # type: ignore[arg-type]  # instructor narrows to openai's TypedDicts
+            response_model=_answer_model(labels),
+            max_retries=0,
+            temperature=0,
+            max_tokens=_ANSWER_TOKENS,
+            logprobs=True,
+            top_logprobs=20,
+            timeout=timeout_s,
+        )
+        return str(answer.model_dump()["label"]), completion
+
+
+@lru_cache(maxsize=256)
+def _answer_model(labels: tuple[str, ...]) -> type[BaseModel]:
+    return create_model("Answer", label=(Literal[labels], ...))  # type: ignore[arg-type]  # a Literal made at run time
+
+
+def _reminder(failure: InterlockError, labels: Sequence[str]) -> dict[str, str]:
+    content = f'{failure}. Answer with JSON only, {{"label": "..."}}, one of: {", ".join(labels)}'
+    return {"role": "user", "content": content}
+
+
+def _translate(exc: InstructorError) -> tuple[InterlockError, ChatCompletion | None]:
+    """Our error, and the completion that was unusable if there was one (so that asking again may help)."""
+    if isinstance(exc, IncompleteOutputException):
+        return AnswerCutOff("the answer was cut off at the token limit"), exc.last_completion
+    cause = exc.__cause__ or exc
+    completion = exc.last_completion if isinstance(exc, InstructorRetryException) else None
+    if isinstance(exc, InstructorRetryException) and exc.failed_attempts:
+        cause = exc.failed_attempts[-1].exception
+        completion = completion or exc.failed_attempts[-1].completion
+    if isinstance(cause, openai.OpenAIError):
+        return _from_openai(cause), None
+    if isinstance(cause, IncompleteOutputException):
+        return AnswerCutOff("the answer was cut off at the token limit"), cause.last_completion or completion
+    if isinstance(cause, ValidationError) and any(fault["type"] == "literal_error" for fault in cause.errors()):
+        given = next(fault["input"] for fault in cause.errors() if fault["type"] == "literal_error")
+        return AnswerUnknownLabel(f"'{str(given)[:80]}' is not a label"), completion
+    return AnswerNonsense("the answer is not the JSON that was asked for"), completion
+
+
+def _from_openai(cause: openai.OpenAIError) -> InterlockError:
+    match cause:
+        case openai.APITimeoutError():
+            return TimedOut("the model did not answer in time")
+        case openai.RateLimitError():
+            return Throttled("the model's endpoint limits the rate (429)", retry_after_s=_retry_after_s(cause))
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return Unauthorised("the model's endpoint refuses the key; check INTERLOCK_LLM_API_KEY")
+        case openai.InternalServerError():
+            message = f"the model's endpoint failed ({cause.status_code})"
+            return Unavailable(message, retry_after_s=_retry_after_s(cause))
+        case openai.APIStatusError():
+            return BadRequest(f"the model's endpoint refuses the request ({cause.status_code})")
+        case openai.APIConnectionError():
+            return Unavailable("the model's endpoint cannot be reached; check INTERLOCK_LLM_BASE_URL")
+        case _:
+            return Unavailable(f"the model's client failed: {type(cause).__name__}")
+
+
+def _retry_after_s(error: openai.APIStatusError) -> float | None:
+    """Seconds that the endpoint asks for (RFC 9110, 10.2.3: a number or a date)."""
+    header = error.response.headers.get("retry-after", "")
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _tokens(completion: ChatCompletion) -> list[Token]:
+    choice: Any = completion.choices[0]
+    content = choice.logprobs.content if choice.logprobs else None
+    return [
+        Token(token.token, {token.token: token.logprob} | {top.token: top.logprob for top in token.top_logprobs})
+        for token in content or []
+    ]

@@ -1,0 +1,35 @@
+"""What the environment says: where the database is, which model answers. Read when asked, never at import."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Interlock's own environment variables; connectors have theirs in `connectors.registry`.
+
+    Attributes:
+        home: where files go that nothing else names.
+        database_url: `sqlite:///PATH` or `postgresql://…`.
+        llm_base_url: an OpenAI-compatible endpoint; without it the embedded model answers.
+        llm_model: the model's name there.
+        llm_api_key: its key; never logged.
+        llm: `off` lets rules and people decide though the embedded model is installed.
+        llm_threads: cores that the embedded model computes on.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", extra="ignore")
+
+    home: Path = Path.home() / ".interlock"
+    database_url: str = ""
+    llm_base_url: str = ""
+    llm_model: str = ""
+    llm_api_key: SecretStr = SecretStr("")
+    llm: str = Field(default="on", pattern="^(on|off)$")
+    llm_threads: int = Field(default=2, ge=1)
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL, a SQLite file under `home` unless one is named."""
+        return self.database_url or f"sqlite:///{self.home / 'interlock.db'}"

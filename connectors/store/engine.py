@@ -1,0 +1,117 @@
+"""Opens and migrates the database, and gives transactions in which one writer writes at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlmodel import Session
+
+from connectors.store.accounts import Accounts
+from connectors.store.inbox import Inbox
+from connectors.store.ledger import Ledger
+from connectors.store.outbox import Outbox
+from connectors.store.proposals import Proposals
+from connectors.store.reviews import Reviews
+from domain.errors import PolicyInvalid, Unavailable
+
+BUSY_TIMEOUT_S = 60
+"""How long a writer waits for another on SQLite."""
+
+
+class Transaction:
+    """All of the store, within one database transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.ledger = Ledger(session)
+        self.accounts = Accounts(session)
+        self.inbox = Inbox(session, self.ledger)
+        self.proposals = Proposals(session)
+        self.reviews = Reviews(session, self.ledger)
+        self.outbox = Outbox(session, self.ledger)
+
+
+class Store:
+    """The database behind `url`, migrated to this version's tables.
+
+    SQLite runs in WAL mode: readers never wait for the writer. On every database there is
+    one writer at a time, because each change appends to the one ledger.
+
+    Raises:
+        PolicyInvalid: the URL is none, or its driver is not installed.
+        Unavailable: the database does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._sqlite = self._engine.dialect.name == "sqlite"
+        try:
+            _migrate(self._engine)
+        except OperationalError as exc:
+            raise Unavailable(f"the database at {self._engine.url!r} does not answer: {exc.orig}") from exc
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction that may write: all of it is committed, or none."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            if self._sqlite:
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            transaction = Transaction(session)
+            transaction.ledger.lock()
+            yield transaction
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """A consistent view to read from; nothing is committed."""
+        with Session(self._engine) as session:
+            if self._sqlite:
+                session.connection().exec_driver_sql("BEGIN")
+            yield Transaction(session)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed, pool_pre_ping=True)
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    except (ArgumentError, NoSuchModuleError) as exc:
+        raise PolicyInvalid(
+            "INTERLOCK_DATABASE_URL is no database URL; write sqlite:///PATH or postgresql://…"
+        ) from exc
+    except ModuleNotFoundError as exc:
+        raise PolicyInvalid("PostgreSQL needs its driver: pip install 'interlock[postgres]'") from exc
+    event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by us, as IMMEDIATE where they write
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut, not only a kill
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

@@ -1,0 +1,44 @@
+"""The append-only ledger."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from connectors.store.tables import EntryRow, HeadRow
+from domain.ledger import Entry, Event, link
+
+
+class Ledger:
+    """Appends to the chain and reads it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._head: HeadRow | None = None
+
+    def lock(self) -> None:
+        """Become the one writer; released when the transaction ends."""
+        self._head = self._session.exec(select(HeadRow).with_for_update()).one()
+
+    def append(self, item_id: str | None, event: Event, at: datetime, **facts: Any) -> None:
+        """Record that `event` happened; facts are JSON values."""
+        if self._head is None:
+            raise RuntimeError("the ledger is written in Store.transaction() only")
+        entry = link(self._head.hash, self._head.seq + 1, item_id, at, event, facts)
+        self._session.add(EntryRow(**entry.model_dump()))
+        self._head.seq, self._head.hash = entry.seq, entry.hash
+
+    def entries(self, item_id: str | None = None, after: int = 0) -> Iterator[Entry]:
+        """All entries, or one item's, after number `after`, oldest first, a thousand in memory at a time."""
+        query = select(EntryRow).where(col(EntryRow.seq) > after).order_by(col(EntryRow.seq))
+        query = query.execution_options(yield_per=1000)
+        if item_id is not None:
+            query = query.where(EntryRow.item_id == item_id)
+        for row in self._session.exec(query):
+            yield Entry(**row.model_dump())
+
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last entry."""
+        head = self._session.exec(select(HeadRow)).one()
+        return head.seq, head.hash

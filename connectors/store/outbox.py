@@ -1,0 +1,148 @@
+"""The outbox: writes that decisions asked for, until each has its outcome."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import and_, exists, or_
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from connectors.store.ledger import Ledger
+from connectors.store.tables import OperationRow
+from domain.delivery import DeliveryOutcome, NextStep, Operation, Patience, Step, Tries
+from domain.ledger import Event
+
+
+class State(StrEnum):
+    """Where an operation stands."""
+
+    PENDING = "pending"
+    """To be sent, from `due_at` on."""
+    SENDING = "sending"
+    """Begun; if its lease runs out, the sender died and the outcome is unknown."""
+    UNKNOWN = "unknown"
+    """To be looked up, from `due_at` on, before anything is sent again."""
+    DONE = "done"
+    DEAD = "dead"
+
+
+FINAL = (State.DONE, State.DEAD)
+
+
+@dataclass(frozen=True)
+class Due:
+    """An operation that a sender holds, this try included in its tries."""
+
+    operation: Operation
+    patience: Patience
+    tries: Tries
+
+
+class Outbox:
+    """Writes that wait to be sent."""
+
+    def __init__(self, session: Session, ledger: Ledger) -> None:
+        self._session = session
+        self._ledger = ledger
+
+    def put(self, operation: Operation, patience: Patience, now: datetime) -> None:
+        """Queue a write; the same operation twice is a fault of ours and is refused by the database."""
+        self._session.add(
+            OperationRow(
+                operation_id=operation.operation_id,
+                item_id=operation.item_id,
+                policy=operation.policy,
+                system=operation.system,
+                record_key=operation.record_key,
+                operation=operation.model_dump(mode="json"),
+                patience=patience.model_dump(),
+                state=State.PENDING,
+                due_at=now,
+            )
+        )
+        self._session.flush()  # numbers the operations in the order they were put
+        self._ledger.append(
+            operation.item_id,
+            Event.QUEUED,
+            now,
+            operation=operation.operation_id,
+            destination=operation.destination,
+            record_key=operation.record_key,
+        )
+
+    def claim(self, count: int, lease: timedelta, now: datetime) -> list[Due]:
+        """Hold up to `count` operations that are due, the oldest first, one a record.
+
+        A record's later operation waits until the earlier one has its outcome.
+        """
+        earlier = aliased(OperationRow)
+        blocked = exists().where(
+            col(earlier.system) == OperationRow.system,
+            col(earlier.record_key) == OperationRow.record_key,
+            col(earlier.seq) < col(OperationRow.seq),
+            col(earlier.state).not_in(FINAL),
+        )
+        waiting = and_(col(OperationRow.state).in_((State.PENDING, State.UNKNOWN)), col(OperationRow.due_at) <= now)
+        abandoned = and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) <= now)
+        query = (
+            select(OperationRow).where(or_(waiting, abandoned), ~blocked).order_by(col(OperationRow.seq)).limit(count)
+        )
+        return [self._begin(row, now + lease) for row in self._session.exec(query)]
+
+    def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> None:
+        """Record what came of a send or a look-up, and what comes next."""
+        row = self._row(due.operation.operation_id)
+        row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
+        row.state = {
+            Step.DONE: State.DONE,
+            Step.SEND_AGAIN: State.PENDING,
+            Step.LOOK_UP: State.UNKNOWN,
+            Step.DEAD_LETTER: State.DEAD,
+        }[step.step]
+        facts = {"operation": row.operation_id, "destination": due.operation.destination}
+        self._ledger.append(
+            row.item_id,
+            Event.ATTEMPTED,
+            now,
+            **facts,
+            attempt=due.tries.sends,
+            look_up=due.tries.looking_up,
+            outcome=outcome.kind,
+            next=step.step.value,
+            **outcome.model_dump(mode="json", exclude={"kind"}),
+        )
+        if step.step is Step.DEAD_LETTER:
+            self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)
+
+    def next_due_at(self) -> datetime | None:
+        """When the next operation is due or its sender's lease ends; None when all are final."""
+        open_rows = select(OperationRow).where(col(OperationRow.state).not_in(FINAL))
+        times = [
+            row.lease_until if row.state == State.SENDING and row.lease_until else row.due_at
+            for row in self._session.exec(open_rows.order_by(col(OperationRow.due_at)).limit(200))
+        ]
+        return min(times, default=None)
+
+    def retry(self, item_id: str, now: datetime) -> int:
+        """Put an item's dead letters back in the queue with their attempts forgiven; returns how many."""
+        query = select(OperationRow).where(OperationRow.item_id == item_id, OperationRow.state == State.DEAD)
+        rows = list(self._session.exec(query))
+        for row in rows:
+            row.state, row.due_at, row.sends, row.look_ups = State.UNKNOWN, now, 0, 0
+        return len(rows)
+
+    def confirmed(self) -> set[str]:
+        """Ids of the operations that a system is said to hold; those that changed nothing left no trace."""
+        rows = self._session.exec(select(OperationRow).where(OperationRow.state == State.DONE))
+        return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] != "unchanged"}
+
+    def _begin(self, row: OperationRow, lease_until: datetime) -> Due:
+        look_up = row.state != State.PENDING
+        row.sends, row.look_ups = (row.sends, row.look_ups + 1) if look_up else (row.sends + 1, 0)
+        row.state, row.lease_until = State.SENDING, lease_until
+        tries = Tries(sends=row.sends, look_ups=row.look_ups)
+        return Due(Operation.model_validate(row.operation), Patience.model_validate(row.patience), tries)
+
+    def _row(self, operation_id: str) -> OperationRow:
+        return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()

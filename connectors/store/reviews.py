@@ -1,0 +1,66 @@
+"""Reviews: which decisions wait for a person, since when, until when."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from connectors.store.ledger import Ledger
+from connectors.store.tables import ReviewRow
+from domain.item import ClaimedItem
+from domain.ledger import Event
+from domain.review import Answer
+
+
+class Reviews:
+    """The queue of decisions that wait."""
+
+    def __init__(self, session: Session, ledger: Ledger) -> None:
+        self._session = session
+        self._ledger = ledger
+
+    def open(self, claimed: ClaimedItem, workflow: str, proposal_hash: str, due_at: datetime, now: datetime) -> None:
+        """Ask for a person's answer by `due_at`; `workflow` is how to load the policy."""
+        item_id = claimed.item_id
+        row = ReviewRow(
+            item_id=item_id,
+            policy=claimed.policy,
+            workflow=workflow,
+            proposal_hash=proposal_hash,
+            opened_at=now,
+            due_at=due_at,
+        )
+        self._session.add(row)
+        self._ledger.append(item_id, Event.REVIEW_OPENED, now, due_at=due_at.isoformat(timespec="minutes"))
+
+    def get(self, item_id: str) -> ReviewRow | None:
+        """The review of an item, waiting or answered; None if there was never one."""
+        return self._session.get(ReviewRow, item_id)
+
+    def waiting(self, policy: str | None = None) -> list[ReviewRow]:
+        """Reviews without an answer, the most urgent first."""
+        query = select(ReviewRow).where(col(ReviewRow.answered_at).is_(None)).order_by(col(ReviewRow.due_at))
+        return list(self._session.exec(query.where(ReviewRow.policy == policy) if policy else query))
+
+    def shown(self, item_id: str, flow_run: str, now: datetime) -> None:
+        """Note the flow run that shows the form."""
+        row = self._session.get_one(ReviewRow, item_id)
+        if row.flow_run != flow_run:
+            row.flow_run = flow_run
+            self._ledger.append(item_id, Event.REVIEW_SHOWN, now, flow_run=flow_run)
+
+    def refuse(self, item_id: str, answer: Answer, why: str, now: datetime) -> None:
+        """Record an answer that settles nothing."""
+        self._ledger.append(item_id, Event.ANSWER_REFUSED, now, reviewer=answer.reviewer, route=answer.route, why=why)
+
+    def answered(self, item_id: str, now: datetime) -> None:
+        """Close the review; the decision itself is in the inbox."""
+        self._session.get_one(ReviewRow, item_id).answered_at = now
+
+    def escalate_late(self, policy: str, to: str, now: datetime) -> list[str]:
+        """Escalate, once each, the reviews whose time is over; returns their items."""
+        late = [row for row in self.waiting(policy) if row.due_at < now and row.escalated_at is None]
+        for row in late:
+            row.escalated_at = now
+            due_at = row.due_at.isoformat(timespec="minutes")
+            self._ledger.append(row.item_id, Event.ESCALATED, now, due_at=due_at, to=to)
+        return [row.item_id for row in late]

@@ -1,0 +1,142 @@
+"""The tables. Times are UTC; JSON columns hold the domain's models as they serialise."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Index, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in and out, UTC in between, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Into the database: UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Out of the database: aware, whether the database keeps time zones or not."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _time(nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=nullable))
+
+
+def _json(nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=nullable))
+
+
+class ItemRow(SQLModel, table=True):
+    """An item of the inbox; a duplicate names the item that it repeats.
+
+    Unclaimed work has neither `decision` nor a running lease.
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index("inbox_content", "policy", "content_hash", "received_at"),
+        Index("inbox_work", "policy", "decided", "lease_until"),
+    )
+
+    item_id: str = Field(primary_key=True)
+    policy: str
+    source: str
+    external_id: str
+    content_hash: str
+    received_at: datetime = _time(nullable=False)
+    accepted_at: datetime = _time(nullable=False)
+    item: dict[str, Any] = _json(nullable=False)
+    duplicate_of: str | None = Field(default=None, index=True)
+    lease_owner: str | None = None
+    lease_until: datetime | None = _time()
+    proposal: dict[str, Any] | None = _json()
+    decision: dict[str, Any] | None = _json()
+    decided: bool = False
+    """Whether a decision stands, be it one that waits for a person."""
+    writes_due: int = 0
+    """Outbox operations that the decision asked for."""
+
+
+class ProposalRow(SQLModel, table=True):
+    """A proposal by value: the same text under the same model, prompt and policy costs one call."""
+
+    __tablename__ = "proposals"
+
+    key: str = Field(primary_key=True)
+    proposal: dict[str, Any] = _json(nullable=False)
+    made_at: datetime = _time(nullable=False)
+
+
+class ReviewRow(SQLModel, table=True):
+    """A decision that waits, or waited, for a person."""
+
+    __tablename__ = "reviews"
+
+    item_id: str = Field(primary_key=True)
+    policy: str = Field(index=True)
+    workflow: str
+    """How to load the policy: a shipped one's name, or a path."""
+    proposal_hash: str
+    opened_at: datetime = _time(nullable=False)
+    due_at: datetime = _time(nullable=False)
+    escalated_at: datetime | None = _time()
+    answered_at: datetime | None = _time()
+    flow_run: str | None = None
+    """The Prefect flow run that shows the form, once one was started."""
+
+
+class OperationRow(SQLModel, table=True):
+    """A write in the outbox; `seq` gives the order in which writes to one record are sent."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("outbox_due", "state", "due_at"),
+        Index("outbox_record", "system", "record_key", "seq"),
+    )
+
+    seq: int | None = Field(default=None, primary_key=True)
+    operation_id: str = Field(unique=True)
+    item_id: str = Field(index=True)
+    policy: str
+    system: str
+    record_key: str
+    operation: dict[str, Any] = _json(nullable=False)
+    patience: dict[str, Any] = _json(nullable=False)
+    state: str
+    sends: int = 0
+    look_ups: int = 0
+    """Since the last send."""
+    due_at: datetime = _time(nullable=False)
+    lease_until: datetime | None = _time()
+    outcome: dict[str, Any] | None = _json()
+
+
+class EntryRow(SQLModel, table=True):
+    """An entry of the ledger; see `domain.ledger.Entry`."""
+
+    __tablename__ = "ledger"
+
+    seq: int = Field(primary_key=True)
+    item_id: str | None = Field(default=None, index=True)
+    at: datetime = _time(nullable=False)
+    event: str = Field(index=True)
+    facts: dict[str, Any] = _json(nullable=False)
+    previous: str
+    hash: str
+
+
+class HeadRow(SQLModel, table=True):
+    """The ledger's last entry, one row; who holds it writes, so the chain has no forks."""
+
+    __tablename__ = "ledger_head"
+
+    id: int = Field(primary_key=True)
+    seq: int
+    hash: str

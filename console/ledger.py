@@ -1,0 +1,64 @@
+"""`interlock ledger`: verify the chain, tell an item's story, export everything."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from console.shared import ERR, OUT, reading
+from domain.ledger import Entry, first_break, tell
+
+app = typer.Typer(help="The append-only record of everything that happened.", no_args_is_help=True)
+
+
+@app.command()
+def verify() -> None:
+    """Check that nothing in the ledger was changed, removed or put in between."""
+    with reading() as tx:
+        broken = first_break(tx.ledger.entries())
+        count, last = tx.ledger.head()
+    if broken is not None:
+        ERR.print(f"[bold red]The chain is broken at entry {broken}[/]: it was changed, or one before it removed.")
+        raise typer.Exit(1)
+    OUT.print(f"The ledger holds: {count} entries, the last is {last[:16]}…", highlight=False)
+
+
+@app.command()
+def show(item: Annotated[str, typer.Argument(help="The item's id, the beginning of it, or its external id.")]) -> None:
+    """Tell one item's whole story in plain words."""
+    with reading() as tx:
+        found = tx.inbox.find(item)
+        if len(found) != 1:
+            several = f": {', '.join(found)}" if found else ""
+            ERR.print(f"{len(found) or 'No'} items fit '{item}'{several}. Give an item's id or its external id.")
+            raise typer.Exit(2)
+        print_story(OUT, list(tx.ledger.entries(found[0])))
+
+
+@app.command()
+def export(
+    file: Annotated[Path | None, typer.Argument(help="Where to write; the terminal without it.")] = None,
+) -> None:
+    """Write every entry as a line of JSON, the hashes included."""
+    with reading() as tx:
+        lines = (entry.model_dump_json() for entry in tx.ledger.entries())
+        if file is None:
+            for line in lines:
+                typer.echo(line)
+            return
+        with file.open("w", encoding="utf-8") as target:
+            count = sum(bool(target.write(line + "\n")) for line in lines)
+    ERR.print(f"{count} entries written to {file}", highlight=False)
+
+
+def print_story(out: Console, entries: Sequence[Entry]) -> None:
+    """One line an entry, with its time of day; the date stands where it changes."""
+    day = None
+    for entry in entries:
+        if entry.at.date() != day:
+            day = entry.at.date()
+            out.print(f"[bold]{entry.item_id}[/], {day} (UTC)", highlight=False)
+        out.print(f"  [dim]{entry.at:%H:%M:%S}[/]  {escape(tell(entry.event, entry.facts))}", highlight=False)

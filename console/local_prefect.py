@@ -1,0 +1,124 @@
+"""A Prefect server and worker of our own, on loopback, for as long as a command runs."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, get_current_settings, temporary_settings
+from prefect.types.entrypoint import EntrypointType
+
+from domain.errors import Unavailable
+from flows.review import review
+
+POOL = "interlock"
+"""The work pool that `prefect.yaml` names."""
+
+START_S, STOP_S = 120, 20
+
+
+@contextmanager
+def prefect_server(home: Path, *, log_level: str = "WARNING") -> Iterator[str]:
+    """A server with its database under `home`, used by this process; gives the UI's address."""
+    port = free_port()
+    ui = f"http://127.0.0.1:{port}"
+    environ = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+        "PREFECT_API_URL": f"{ui}/api",
+    }
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    settings = {PREFECT_API_URL: f"{ui}/api", PREFECT_LOGGING_LEVEL: log_level}
+    with background(command, environ, home / "server.log"), temporary_settings(settings):
+        _await_health(f"{ui}/api/health", home / "server.log")
+        yield ui
+
+
+@contextmanager
+def review_worker(home: Path, at_once: int) -> Iterator[None]:
+    """A process worker, `at_once` flow runs at the same time, with the review flow deployed."""
+    api = get_current_settings().api.url or ""
+    environ = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    command = ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--install-policy", "never"]
+    with background([*command, "--limit", str(at_once)], environ, home / "worker.log"):
+        yield
+
+
+async def deploy_reviews() -> None:
+    """Create the work pool and the review deployment, or leave them as they are."""
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"), overwrite=True)
+    deployment = await review.ato_deployment(
+        name="review", work_pool_name=POOL, entrypoint_type=EntrypointType.MODULE_PATH
+    )
+    await deployment.aapply()
+
+
+@contextmanager
+def background(command: list[str], environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python console script of this environment, and all that it starts, ended with the block."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    script = Path(sys.executable).with_name(command[0])
+    with log.open("ab") as output, ExitStack() as stack:
+        process = subprocess.Popen(
+            [str(script), *command[1:]],
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        stack.callback(_end, process)
+        yield process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, then whatever it leaves behind: workers can outlive their signal."""
+    family = _descendants(process.pid)
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pid in family:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _descendants(pid: int) -> list[int]:
+    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
+    found, frontier = [], {pid}
+    while frontier := {child for child, parent in parents.items() if parent in frontier}:
+        found += sorted(frontier)
+    return found
+
+
+def _await_health(url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(url, timeout=2, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise Unavailable(f"Prefect's server did not start in {START_S} s; see {log}")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

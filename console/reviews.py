@@ -1,0 +1,98 @@
+"""`interlock reviews`: what waits for a person, and the answer from a terminal."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+from rich.markup import escape
+from rich.table import Table
+
+from console.shared import OUT, explained, reading
+from domain.decision import Decision
+from domain.errors import InputInvalid
+from domain.review import EXPLAIN, Answer
+from tasks.resources import opened
+from tasks.review import settle_review
+
+app = typer.Typer(help="Decisions that wait for a person.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this policy's.")] = None) -> None:
+    """List what waits, the most urgent first."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("item", "policy", "due (UTC)", "proposed", "why", "message"):
+        table.add_column(heading, no_wrap=heading in ("item", "policy"))
+    with reading() as tx:
+        waiting = tx.reviews.waiting(policy)
+        for review in waiting:
+            stored = tx.inbox.decided(review.item_id)
+            if stored is None:
+                continue
+            claimed, proposal, held = stored
+            due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.escalated_at else "")
+            text = escape(" ".join(claimed.item.text.split())[:60])
+            table.add_row(review.item_id, review.policy, due, proposal.label or "-", _why(held), text)
+    if waiting:
+        OUT.print(table)
+    else:
+        OUT.print("Nothing waits for a person.")
+
+
+@app.command()
+def decide(
+    item: Annotated[str, typer.Argument(help="The item's id, or the beginning of it.")],
+    route: Annotated[str, typer.Argument(help="A route of the policy, or none_of_these.")],
+    reviewer: Annotated[str, typer.Option(help="Your name, for the ledger.")],
+    note: Annotated[str, typer.Option(help="Why, if it is worth saying.")] = "",
+) -> None:
+    """Answer a review, as the form in Prefect's UI does; the first answer wins."""
+    with explained():
+        OUT.print(asyncio.run(_decide(item, route, reviewer, note)), highlight=False)
+
+
+async def _decide(item: str, route: str, reviewer: str, note: str) -> str:
+    async with opened() as here:
+        with here.store.reading() as tx:
+            found = tx.inbox.find(item)
+            review = tx.reviews.get(found[0]) if len(found) == 1 else None
+        if review is None:
+            raise InputInvalid(f"'{item}' is not one item with a review; see 'interlock reviews list'")
+        if review.flow_run and get_current_settings().api.url:
+            resumed = await _resume(review.flow_run, {"route": route, "reviewer": reviewer, "note": note})
+            if resumed:
+                return f"Prefect took the answer; flow run {review.flow_run} goes on and delivers."
+        aware_late = review.escalated_at is not None
+        answer = Answer(
+            route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=aware_late
+        )
+        settled = await settle_review.fn(review.item_id, answer)
+        if settled.refusal:
+            raise InputInvalid(EXPLAIN[settled.refusal])
+        return f"Decided: {settled.route or 'nothing is written'}. The write goes out with the next run or 'deliver'."
+
+
+async def _resume(flow_run: str, answer: dict[str, str]) -> bool:
+    """Resume a review's flow run with an answer; False if it is not waiting any more.
+
+    Raises:
+        InputInvalid: Prefect refuses the answer, with its reason.
+    """
+    async with get_client() as client:
+        try:
+            response = await client.resume_flow_run(UUID(flow_run), run_input=answer)
+        except ObjectNotFound:
+            return False
+    if response.status is SetStateStatus.REJECT:
+        raise InputInvalid(str(getattr(response.details, "reason", "Prefect refused the answer")))
+    return response.status is SetStateStatus.ACCEPT
+
+
+def _why(held: Decision) -> str:
+    reasons = dict.fromkeys((held.reason, *held.holds))
+    return ", ".join(reason.value.replace("_", " ") for reason in reasons)

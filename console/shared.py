@@ -1,0 +1,43 @@
+"""What every command shares: the two consoles, the store, and how errors reach a person."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from connectors.settings import Settings
+from connectors.store.engine import Store, Transaction
+from domain.errors import InterlockError
+
+OUT = Console(soft_wrap=True)
+"""Results: what a script may read."""
+
+ERR = Console(stderr=True, soft_wrap=True)
+"""Everything else: progress, warnings, faults."""
+
+
+@contextmanager
+def reading() -> Iterator[Transaction]:
+    """The store that the environment names, to read from."""
+    with explained():
+        store = Store(Settings().store_url)
+    try:
+        with store.reading() as tx:
+            yield tx
+    finally:
+        store.close()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors that we raise on purpose say what to do; they reach the person as that, without a trace.
+
+    The exit code is 2, as for any wrong use of a command.
+    """
+    try:
+        yield
+    except InterlockError as exc:
+        ERR.print(f"[bold red]{type(exc).__name__}[/] {escape(str(exc))}", highlight=False)
+        raise typer.Exit(2) from exc

@@ -1,0 +1,167 @@
+"""Writes to other systems: one operation, the outcomes it can have, and the step after each."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal, assert_never
+
+from pydantic import AwareDatetime, Field
+
+from domain.values import Frozen, digest, share
+
+
+class Operation(Frozen):
+    """One write that an item's decision asks for.
+
+    Attributes:
+        operation_id: the same for the same item and destination, whatever is retried.
+        destination: name of the destination in the policy.
+        system: the connector that sends it.
+        record_key: names the record in the target; operations on one record keep their order.
+        values: the record's fields, all text.
+    """
+
+    operation_id: str
+    item_id: str
+    policy: str
+    destination: str
+    system: str
+    record_key: str
+    values: dict[str, str]
+
+
+def operation_id(item_id: str, destination: str) -> str:
+    """The id of the one write of `item_id` to `destination`."""
+    return "op-" + digest(item_id, destination)[:24]
+
+
+class Written(Frozen):
+    """The target holds the record as wanted. `external_id` is the target's id."""
+
+    kind: Literal["created", "updated", "unchanged"]
+    external_id: str
+    found: bool = False
+    """Whether a look-up found an earlier try's write, so that nothing was sent again."""
+
+
+class Conflict(Frozen):
+    """Somebody changed the record between our read and our write."""
+
+    kind: Literal["conflict"] = "conflict"
+    detail: str
+
+
+class Ambiguous(Frozen):
+    """Several records match the key; nothing was written."""
+
+    kind: Literal["ambiguous"] = "ambiguous"
+    detail: str
+
+
+class Invalid(Frozen):
+    """The target refuses the record as it stands."""
+
+    kind: Literal["invalid"] = "invalid"
+    detail: str
+
+
+class RetryAfter(Frozen):
+    """Nothing was written; the target wants to be asked later, after `seconds` if it said."""
+
+    kind: Literal["retry_after"] = "retry_after"
+    seconds: float | None = Field(default=None, ge=0)
+    detail: str
+
+
+class Unknown(Frozen):
+    """It was sent, and no readable answer came: it may have been written."""
+
+    kind: Literal["unknown"] = "unknown"
+    detail: str
+
+
+class NotThere(Frozen):
+    """A look-up found no trace of an earlier try: it was not written."""
+
+    kind: Literal["not_there"] = "not_there"
+    detail: str = "no trace of the earlier try"
+
+
+DeliveryOutcome = Written | Conflict | Ambiguous | Invalid | RetryAfter | Unknown | NotThere
+"""Closed: every send and every look-up ends in one of these."""
+
+
+class Step(StrEnum):
+    """What the outbox does next with an operation."""
+
+    DONE = "done"
+    SEND_AGAIN = "send_again"
+    LOOK_UP = "look_up"
+    DEAD_LETTER = "dead_letter"
+
+
+class NextStep(Frozen):
+    """A step and, unless it is final, when."""
+
+    step: Step
+    at: AwareDatetime
+    reason: str
+
+
+class Tries(Frozen):
+    """How often an operation was tried: sends in all, and look-ups since the last send."""
+
+    sends: int = Field(default=0, ge=0)
+    look_ups: int = Field(default=0, ge=0)
+
+    @property
+    def looking_up(self) -> bool:
+        """Whether the latest try was a look-up."""
+        return self.look_ups > 0
+
+
+class Patience(Frozen):
+    """How long an operation is tried.
+
+    Attributes:
+        attempts: sends before the dead letter, and look-ups in a row before it.
+        first_delay_s: wait after the first failure; doubled after each further one.
+        longest_delay_s: cap of the doubling; a target's own Retry-After may exceed it.
+    """
+
+    attempts: int = Field(default=8, ge=1)
+    first_delay_s: float = Field(default=1, gt=0)
+    longest_delay_s: float = Field(default=300, gt=0)
+
+
+def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: Patience, now: datetime) -> NextStep:
+    """What to do after `outcome` of the latest of `tries`.
+
+    After an unknown outcome nothing is sent until a look-up has said that it is not there.
+    The delay doubles and carries up to half of itself as jitter, drawn from the operation's
+    id so that it can be repeated; a target's Retry-After is never undercut.
+    """
+    match outcome:
+        case Written():
+            return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
+        case Invalid() | Ambiguous():
+            return NextStep(step=Step.DEAD_LETTER, at=now, reason=outcome.detail)
+        case Unknown() | RetryAfter() if tries.looking_up or isinstance(outcome, Unknown):
+            again, count = Step.LOOK_UP, tries.look_ups
+        case Conflict() | RetryAfter() | NotThere() | Unknown():
+            again, count = Step.SEND_AGAIN, tries.sends
+        case _:
+            assert_never(outcome)
+    if count >= patience.attempts:
+        reason = f"gave up after {count} tries: {outcome.detail}"
+        return NextStep(step=Step.DEAD_LETTER, at=now, reason=reason)
+    if isinstance(outcome, NotThere | Conflict):
+        return NextStep(step=again, at=now, reason=outcome.detail)
+    asked = outcome.seconds if isinstance(outcome, RetryAfter) else None
+    return NextStep(step=again, at=now + backoff(operation, max(count, 1), patience, asked), reason=outcome.detail)
+
+
+def backoff(operation: str, tries: int, patience: Patience, retry_after_s: float | None) -> timedelta:
+    """How long to wait after failure number `tries`."""
+    delay = min(patience.first_delay_s * 2.0 ** (tries - 1), patience.longest_delay_s)
+    jittered = delay * (1 + share(f"{operation}/{tries}") / 2)
+    return timedelta(seconds=max(jittered, retry_after_s or 0))

@@ -1,0 +1,49 @@
+"""What comes in."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from domain.values import Frozen, digest
+
+
+class InboundItem(Frozen):
+    """One message as it came in, before anything was decided about it.
+
+    Attributes:
+        source: where it came from, such as `web_form` or `mail`.
+        external_id: the source's own id; with `source` it names a delivery.
+        received_at: when the source received it.
+        text: what is classified, rendered from `fields` by the policy.
+        fields: the source's fields by name; empty ones are left out.
+    """
+
+    source: str = Field(min_length=1, max_length=100)
+    external_id: str = Field(min_length=1, max_length=300)
+    received_at: AwareDatetime
+    text: str
+    fields: dict[str, str]
+
+    @property
+    def content_hash(self) -> str:
+        """Digest of what was said and by whom: white space and letter case do not count."""
+        fields = {name: " ".join(value.split()).casefold() for name, value in self.fields.items()}
+        return digest(" ".join(self.text.split()).casefold(), fields)
+
+
+class Admission(StrEnum):
+    """What the inbox said to an item."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    """The same source and external id came before."""
+    SAME_CONTENT = "same_content"
+    """Another delivery with the same content came within the policy's window."""
+
+
+class ClaimedItem(Frozen):
+    """An accepted item that a run holds a lease on."""
+
+    item_id: str
+    policy: str
+    item: InboundItem

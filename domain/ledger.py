@@ -1,0 +1,150 @@
+"""The ledger's entries: what can happen, the chain that makes them tamper-evident, the story they tell."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, assert_never
+
+from pydantic import AwareDatetime, Field
+
+from domain.decision import Reason
+from domain.explain import BECAUSE
+from domain.values import Frozen, digest
+
+GENESIS = "0" * 64
+"""Hash that the first entry follows."""
+
+
+class Event(StrEnum):
+    """Everything that the ledger records."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    """A record that could not become an item; it was never accepted."""
+    TAKEN_OVER = "taken_over"
+    ASK_FAILED = "ask_failed"
+    PROPOSED = "proposed"
+    DECIDED = "decided"
+    QUEUED = "queued"
+    REVIEW_OPENED = "review_opened"
+    REVIEW_SHOWN = "review_shown"
+    ANSWER_REFUSED = "answer_refused"
+    ESCALATED = "escalated"
+    ATTEMPTED = "attempted"
+    DEAD_LETTERED = "dead_lettered"
+    BALANCED = "balanced"
+
+
+class Entry(Frozen):
+    """One thing that happened. Never changed, never deleted.
+
+    Attributes:
+        seq: 1 for the first, without gaps.
+        item_id: None where it concerns no single item.
+        facts: what is worth keeping of it, in JSON values; never a secret.
+        previous: hash of the entry before.
+        hash: of this entry's content and `previous`.
+    """
+
+    seq: int = Field(ge=1)
+    item_id: str | None
+    at: AwareDatetime
+    event: Event
+    facts: dict[str, Any]
+    previous: str
+    hash: str
+
+
+def link(previous: str, seq: int, item_id: str | None, at: AwareDatetime, event: Event, facts: dict[str, Any]) -> Entry:
+    """The entry that follows the one with hash `previous`.
+
+    The chain takes the facts in by their digest, so that a person's data can be erased
+    from an entry while every hash still verifies.
+    """
+    hashed = digest(previous, seq, item_id, at.isoformat(), event.value, digest(facts))
+    return Entry(seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash=hashed)
+
+
+def first_break(entries: Iterable[Entry]) -> int | None:
+    """The `seq` of the first entry that does not follow from the one before; None when all do."""
+    previous = GENESIS
+    for seq, entry in enumerate(entries, start=1):
+        if entry != link(previous, seq, entry.item_id, entry.at, entry.event, entry.facts):
+            return seq
+        previous = entry.hash
+    return None
+
+
+def tell(event: Event, facts: dict[str, Any]) -> str:
+    """One plain sentence about what happened, for people who never saw the code."""
+    match event:
+        case Event.ACCEPTED:
+            return f"Came in from {facts['source']} as {facts['external_id']} and was stored for {facts['policy']}."
+        case Event.DUPLICATE:
+            return f"Came in again as {facts['external_id']} ({_words(facts['how'])}); nothing is done twice."
+        case Event.REFUSED:
+            return f"{facts['where']} could not be read and was set aside: {facts['why']}"
+        case Event.TAKEN_OVER:
+            return "The run that worked on it stopped half-way; another run took it over."
+        case Event.ASK_FAILED:
+            return f"Asking the model failed, try {facts['attempt']} ({_words(facts['outcome'])}): {facts['detail']}"
+        case Event.PROPOSED:
+            return _proposed(facts)
+        case Event.DECIDED:
+            return _decided(facts)
+        case Event.QUEUED:
+            return f"The write to {facts['destination']} (record {facts['record_key']}) was put in the outbox."
+        case Event.REVIEW_OPENED:
+            return f"A person was asked; an answer is due by {facts['due_at']}."
+        case Event.REVIEW_SHOWN:
+            return f"The review form was opened in Prefect (run {facts['flow_run']})."
+        case Event.ANSWER_REFUSED:
+            return f"An answer from {facts['reviewer'] or 'somebody'} was not taken: {facts['why']}"
+        case Event.ESCALATED:
+            return f"Nobody had answered by {facts['due_at']}: escalated to {facts['to']}."
+        case Event.ATTEMPTED:
+            return _attempted(facts)
+        case Event.DEAD_LETTERED:
+            return f"The write to {facts['destination']} was given up and needs mending: {facts['why']}"
+        case Event.BALANCED:
+            return f"Books checked: {facts['accepted']} accepted, {facts['unaccounted']} unaccounted."
+        case _:
+            assert_never(event)
+
+
+def _proposed(facts: dict[str, Any]) -> str:
+    source = "remembered from the same text before" if facts["cached"] else f"by {facts['model']}"
+    if facts["outcome"] != "answered":
+        return f"The model gave no usable answer ({_words(facts['outcome'])}): {facts['detail']}"
+    sure = "without a confidence" if facts["confidence"] is None else f"{facts['confidence']:.0%} sure"
+    second = f"; the labelled examples say {facts['opinion']}" if facts["opinion"] else ""
+    return f"Proposed {facts['label']}, {sure} ({source}){second}."
+
+
+def _decided(facts: dict[str, Any]) -> str:
+    why = BECAUSE[Reason(facts["reason"])]
+    flags = f" Flagged: {', '.join(map(_words, facts['flags']))}." if facts["flags"] else ""
+    missing = f" Missing: {', '.join(facts['missing'])}." if facts["missing"] else ""
+    held = f" The model may not act alone: {'; '.join(BECAUSE[Reason(hold)] for hold in facts['holds'])}."
+    tail = f"{held if facts['holds'] else ''}{flags}{missing}"
+    who = {"auto": "automatically", "rule": f"by the rule {facts['rule']}"}.get(facts["kind"], f"by {facts['by']}")
+    if facts["waits"]:
+        return f"Left to a person: {why}.{tail}"
+    note = f" Note: {facts['note']}" if facts["note"] else ""
+    if facts["route"] is None:
+        return f"Ended without a write {who}: {why}.{note}{flags}"
+    unwritten = "" if facts["writes"] else " Nothing is written in this mode."
+    return f"Routed to {facts['route']} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
+
+
+def _attempted(facts: dict[str, Any]) -> str:
+    where, outcome = facts["destination"], facts["outcome"]
+    if outcome in ("created", "updated", "unchanged"):
+        found = " An earlier try had gone through after all; nothing was sent again." if facts["found"] else ""
+        return f"Written to {where}: {outcome}, record {facts['external_id']}.{found}"
+    what = "Looking the write up in" if facts["look_up"] else f"Try {facts['attempt']} to write to"
+    return f"{what} {where} ended {_words(outcome)}: {facts['detail']}. Next: {_words(facts['next'])}."
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")

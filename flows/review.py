@@ -1,0 +1,33 @@
+"""A person decides about one item, in Prefect's UI."""
+
+from prefect import flow
+
+from flows.deliver import WAIT_S
+from flows.suspension import ask
+from tasks.deliver import deliver_due
+from tasks.resources import opened
+from tasks.review import Settled, settle_review, show
+
+MOST_ASKED = 20
+"""Forms that one flow run shows; an item that got as many bad answers goes on waiting."""
+
+
+@flow(name="review", flow_run_name="review-{item_id}", persist_result=True)
+async def review(item_id: str) -> Settled | None:
+    """Suspend until a person has answered, then do what the answer says.
+
+    Runs from the top again on resume; what was shown and what was settled are persisted
+    results, so that nothing is asked or done twice. A bad or late answer brings the form
+    back with the reason. Returns None when somebody else has decided first.
+    """
+    async with opened():
+        settled: Settled | None = None
+        for asking in range(1, MOST_ASKED + 1):
+            form = await show(item_id, settled.refusal if settled else None)
+            if form is None:
+                break
+            settled = await settle_review(item_id, await ask(form, key=f"asked-{asking}"))
+            if settled.refusal is None:
+                break
+        await deliver_due(WAIT_S)
+        return settled

@@ -1,0 +1,47 @@
+"""Input → classification → threshold → rules → person → validated write."""
+
+from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
+
+from domain.account import Account
+from flows.deliver import WAIT_S
+from tasks.account import balance
+from tasks.claim import claim
+from tasks.decide import decide_items
+from tasks.deliver import deliver_due
+from tasks.forms import open_forms
+from tasks.prepare import prepare
+from tasks.propose import propose
+from tasks.resources import opened
+from tasks.review import escalate_late
+
+
+@flow(name="route", flow_run_name="route-{policy}")
+async def route(policy: str, wait_s: float = WAIT_S) -> Account:
+    """Route what waits in a policy's inbox: leads to sales, tickets to queues.
+
+    Each item is proposed a route by the model and the labelled examples, and is decided by
+    threshold, rule or person; what may be written goes out through the outbox, and what a
+    person must decide gets a review. Run it as often as you like: an item is decided once
+    and written once.
+
+    Args:
+        policy: name of a shipped policy, or path of a YAML file.
+        wait_s: how long the run waits for writes that other systems put off, in seconds.
+            What takes longer stays in the outbox for `flows.deliver`.
+    """
+    async with opened():
+        plan = await prepare(policy)
+        left = plan.items
+        while items := await claim(policy, str(flow_run.id), min(left, plan.chunk)):
+            proposed = await propose(policy, items)
+            await decide_items(policy, items, proposed)
+            left -= len(items)
+            if left == 0:
+                break
+        await escalate_late(policy)
+        await open_forms(policy)
+        await deliver_due(wait_s)
+        account = await balance(policy)
+        get_run_logger().info("%s: %s", policy, account)
+        return account

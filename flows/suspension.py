@@ -1,0 +1,74 @@
+"""How a flow run waits for a person: suspended, holding no process."""
+
+from contextlib import suppress
+from typing import Any, Literal
+
+from prefect.context import FlowRunContext
+from prefect.exceptions import ObjectNotFound
+from prefect.flow_runs import asuspend_flow_run
+from prefect.input import RunInput
+from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
+from prefect.input.run_input import keyset_from_base_key
+from pydantic import Field, create_model
+
+from domain.review import Answer
+from tasks.review import Form
+
+
+async def ask(form: Form, key: str) -> Answer:
+    """Suspend this flow run until the form is answered; its process ends and another goes on.
+
+    Called again under the same key after the answer, it returns the answer. Everything that
+    can be checked while the reviewer still sees the form is in the form's schema: Prefect
+    refuses what does not fit, and the run stays suspended.
+
+    Args:
+        key: of this asking within the flow run; lower case, digits and dashes only, as
+            Prefect leaves a run with any other stuck.
+    """
+    model = _form_model(form)
+    given = await _stored_answer(key) or (await asuspend_flow_run(wait_for_input=model, key=key)).model_dump()
+    return Answer(
+        route=given["route"],
+        reviewer=given["reviewer"],
+        note=given.get("note", ""),
+        proposal_hash=form.proposal_hash,
+        aware_late=form.late,
+    )
+
+
+def _form_model(form: Form) -> type[RunInput]:
+    """The form: a required drop-down with the proposal preselected, the name, a note.
+
+    The preset stands in the JSON schema only: as a default of the model it would make the
+    field optional, and an empty answer would silently take it.
+    """
+    preset: dict[str, Any] = {"default": form.proposed} if form.proposed else {}
+    model = create_model(
+        "Review",
+        __base__=RunInput,
+        route=(Literal[form.routes], Field(title="Route", json_schema_extra=preset)),  # type: ignore[arg-type]  # made at run time
+        reviewer=(str, Field(title="Reviewer", min_length=1, max_length=200, pattern=r"\S")),
+        note=(str, Field(default="", max_length=2000, title="Note")),
+    )
+    return model.with_initial_data(description=form.markdown)
+
+
+async def _stored_answer(key: str) -> dict[str, Any] | None:
+    """The answer that Prefect has for `key`, if one came before this process began.
+
+    When a crashed run is rescheduled, Prefect forgets that it was suspended but keeps the
+    old form, and could never be resumed: the old form is removed, so that it suspends anew.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("only a flow run can wait for a person")
+    keys = keyset_from_base_key(f"suspended-{key}")
+    answer: dict[str, Any] | None = await aread_flow_run_input(keys["response"])
+    if answer:
+        return answer
+    if key not in (context.flow_run.empirical_policy.pause_keys or ()):
+        for stale in (keys["schema"], keys["description"]):
+            with suppress(ObjectNotFound):
+                await adelete_flow_run_input(stale)
+    return None

@@ -1,0 +1,219 @@
+"""A workflow's policy, as strict models; the YAML files are read into these."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from domain.calibration import Calibration
+from domain.decision import Mode, RuleAction, Terms, Threshold
+from domain.delivery import Patience
+from domain.proposal import NONE_OF_THESE
+from domain.values import Frozen, digest
+from policies.rules import check_expression
+from policies.templates import check_template
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""Lower case, digits and underscores, as in Prefect's and the databases' names."""
+
+Template = Annotated[str, AfterValidator(check_template)]
+"""A Jinja2 template over the input's fields."""
+
+
+class FieldType(StrEnum):
+    """How a field's text is checked and what rules see of it."""
+
+    TEXT = "text"
+    EMAIL = "email"
+    NUMBER = "number"
+
+
+class Input(Frozen):
+    """How an item is made of what comes in.
+
+    Attributes:
+        fields: the fields that this workflow knows, by type; others are kept, not used.
+        text: template of the text that is classified.
+        duplicate_window_hours: the same content again within it is a duplicate.
+    """
+
+    fields: dict[Name, FieldType] = Field(min_length=1)
+    text: Template
+    duplicate_window_hours: float = Field(default=72, ge=0)
+
+
+class Route(Frozen):
+    """Where an item can go. The description is what the model and the reviewer read."""
+
+    description: str = Field(min_length=10)
+
+
+class Classifier(Frozen):
+    """How the model is asked.
+
+    Attributes:
+        prompt: name of a folder in `prompts/`.
+        neighbours: labelled examples shown with each item, the nearest ones.
+        reasks: further calls when an answer is cut off, nonsense or an unknown label.
+        retries: further tries of a chunk when the endpoint is down or throttles.
+        timeout_s: for one call.
+        concurrency: calls at the same time.
+    """
+
+    prompt: Name = "classify"
+    neighbours: int = Field(default=5, ge=0, le=50)
+    reasks: int = Field(default=1, ge=0, le=5)
+    retries: int = Field(default=3, ge=0, le=10)
+    timeout_s: float = Field(default=60, gt=0)
+    concurrency: int = Field(default=4, ge=1, le=64)
+
+
+class Target(Frozen):
+    """The promise: at most `misroute` of what is routed automatically, with `confidence`."""
+
+    misroute: float = Field(default=0.05, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class Rule(Frozen):
+    """A deterministic rule. Rules are read in order; the first that matches counts.
+
+    Attributes:
+        when: expression over `text`, the fields and `missing`, in rule-engine's language.
+        route: where the item goes if the model may not route it alone.
+        action: `route`, or `person` or `reject` whatever the model says.
+        flags: marks that the write carries.
+    """
+
+    name: Name
+    when: str
+    action: RuleAction = RuleAction.ROUTE
+    route: Name | None = None
+    flags: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _route_goes_with_its_action(self) -> "Rule":
+        if (self.route is not None) != (self.action is RuleAction.ROUTE):
+            raise ValueError("a rule has a route exactly when its action is 'route'; add one or remove the other")
+        return self
+
+
+class Validation(Frozen):
+    """What must be there before a write; a missing one flags the item for enrichment."""
+
+    required: tuple[Name, ...] = ()
+
+
+class Destination(Frozen):
+    """A record that each routed item becomes in another system.
+
+    Attributes:
+        system: name of the connector.
+        record_key: template of the record's own key; the same key, the same record.
+        values: template of each of the record's fields; empty ones are left out. Beside the
+            input's fields they see `route`, `flags`, `missing`, `text`, `item_id` and `by`.
+    """
+
+    system: Name
+    record_key: Template
+    values: dict[Name, Template] = Field(min_length=1)
+    patience: Patience = Patience()
+
+
+class Review(Frozen):
+    """How long a reviewer has; after that the review is escalated, and can still be answered."""
+
+    answer_within_minutes: float = Field(default=240, gt=0)
+
+    @property
+    def answer_within(self) -> timedelta:
+        """The same as a duration."""
+        return timedelta(minutes=self.answer_within_minutes)
+
+
+class Sla(Frozen):
+    """Promises on time, in minutes from acceptance."""
+
+    first_decision_minutes: float = Field(default=15, gt=0)
+    delivered_minutes: float = Field(default=60, gt=0)
+
+
+class Escalation(Frozen):
+    """Who is told when a review is late or a write is given up."""
+
+    to: str = Field(min_length=1)
+
+
+class Batch(Frozen):
+    """How much one run takes, and how many items one Prefect task does.
+
+    `chunk: 1` shows every item's call as a task of its own; 20 to 50 carries volume.
+    """
+
+    items: int = Field(default=200, ge=1)
+    chunk: int = Field(default=10, ge=1, le=200)
+    lease_minutes: float = Field(default=10, gt=0)
+
+
+class Policy(Frozen):
+    """A workflow: what comes in, where it can go, who decides and what is written."""
+
+    name: Name
+    version: int = Field(ge=1)
+    description: str = Field(min_length=10)
+    mode: Mode
+    canary_share: float = Field(default=0.1, ge=0, le=1)
+    input: Input
+    routes: dict[Name, Route] = Field(min_length=2)
+    examples: str = Field(pattern=r"\.jsonl$")
+    classifier: Classifier = Classifier()
+    target: Target = Target()
+    rules: tuple[Rule, ...] = ()
+    validation: Validation = Validation()
+    destinations: dict[Name, Destination] = Field(min_length=1)
+    review: Review = Review()
+    sla: Sla = Sla()
+    escalation: Escalation
+    batch: Batch = Batch()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The routes in the file's order, and none of these."""
+        return (*self.routes, NONE_OF_THESE)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that the file says."""
+        return digest(self.model_dump(mode="json"))
+
+    def terms(self, calibration: Calibration | None) -> Terms:
+        """What `decide` needs to know; without a calibration no threshold is trusted."""
+        proven = calibration and (calibration.target, calibration.delta) == (
+            self.target.misroute,
+            round(1 - self.target.confidence, 9),
+        )
+        return Terms(
+            policy=self.name,
+            fingerprint=self.fingerprint,
+            mode=self.mode,
+            routes=frozenset(self.routes),
+            canary_share=self.canary_share,
+            threshold=Threshold(value=calibration.threshold, classifier=calibration.classifier)
+            if calibration and proven
+            else None,
+        )
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Policy":
+        if NONE_OF_THESE in self.routes:
+            raise ValueError(f"routes: '{NONE_OF_THESE}' is always a label; remove it from the routes")
+        if strangers := [rule.name for rule in self.rules if rule.route and rule.route not in self.routes]:
+            raise ValueError(f"rules {strangers}: their route is not in the routes; add the route or correct the rule")
+        if twice := {rule.name for rule in self.rules if [r.name for r in self.rules].count(rule.name) > 1}:
+            raise ValueError(f"rules {sorted(twice)}: the name is used twice; give each rule its own")
+        if unknown := [name for name in self.validation.required if name not in self.input.fields]:
+            raise ValueError(f"validation.required: {unknown} are not in input.fields; add them there or remove them")
+        for rule in self.rules:
+            check_expression(rule.when, {name: kind is FieldType.NUMBER for name, kind in self.input.fields.items()})
+        return self

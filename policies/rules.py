@@ -1,0 +1,48 @@
+"""The rules' expression language: rule-engine's, typed, with no access to Python."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import rule_engine
+
+_BUILT_IN = {
+    "text": rule_engine.DataType.STRING,
+    "source": rule_engine.DataType.STRING,
+    "missing": rule_engine.DataType.ARRAY(rule_engine.DataType.STRING),
+}
+
+
+def check_expression(expression: str, fields: Mapping[str, bool]) -> None:
+    """Raise ValueError, with the mend, unless `expression` compiles over these names.
+
+    Args:
+        fields: name of each field, and whether rules see it as a number.
+    """
+    try:
+        _compiled(expression, tuple(sorted(fields.items())))
+    except rule_engine.SymbolResolutionError as exc:
+        known = ", ".join(sorted({*_BUILT_IN, *fields}))
+        raise ValueError(f"rule '{expression}': no field '{exc.symbol_name}'; known are {known}") from exc
+    except rule_engine.EngineError as exc:
+        raise ValueError(f"rule '{expression}': {exc.message}; see the expression language in the docs") from exc
+
+
+def matches(expression: str, fields: Mapping[str, bool], values: Mapping[str, object]) -> bool:
+    """Whether `expression` holds for `values`; a field that is absent is null.
+
+    A comparison that null makes impossible (`employees >= 500` of a lead that does not say)
+    does not hold, as in SQL.
+    """
+    names = {**dict.fromkeys(fields), **dict.fromkeys(_BUILT_IN), **values}
+    try:
+        return bool(_compiled(expression, tuple(sorted(fields.items()))).matches(names))
+    except rule_engine.EvaluationError:
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str, fields: Sequence[tuple[str, bool]]) -> Any:
+    types = {name: rule_engine.DataType.FLOAT if number else rule_engine.DataType.STRING for name, number in fields}
+    context = rule_engine.Context(type_resolver=rule_engine.type_resolver_from_dict({**types, **_BUILT_IN}))
+    return rule_engine.Rule(expression, context=context)

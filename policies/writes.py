@@ -1,0 +1,38 @@
+"""From a decision to the writes that it asks for."""
+
+from domain.decision import Decision
+from domain.delivery import Operation, operation_id
+from domain.item import ClaimedItem
+from policies.intake import Checked
+from policies.model import Policy
+from policies.templates import render
+
+
+def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, policy: Policy) -> list[Operation]:
+    """One operation for each destination; none where the decision writes nothing.
+
+    Only values that passed the policy's checks can be written.
+    """
+    if not decision.writes:
+        return []
+    seen = {
+        **checked.values,
+        "route": decision.route,
+        "flags": decision.flags,
+        "missing": decision.missing,
+        "text": claimed.item.text,
+        "item_id": claimed.item_id,
+        "by": decision.by,
+    }
+    return [
+        Operation(
+            operation_id=operation_id(claimed.item_id, name),
+            item_id=claimed.item_id,
+            policy=policy.name,
+            destination=name,
+            system=destination.system,
+            record_key=render(destination.record_key, seen),
+            values={field: text for field, source in destination.values.items() if (text := render(source, seen))},
+        )
+        for name, destination in policy.destinations.items()
+    ]

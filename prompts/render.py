@@ -1,0 +1,84 @@
+"""Renders prompts from a policy, an item's text and its neighbours; fingerprints them."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from domain.proposal import NONE_OF_THESE
+from domain.values import digest
+from policies.load import Workflow
+
+HERE = Path(__file__).parent
+LONGEST_EXAMPLE = 200
+"""Characters of an example that are shown; the item itself is never cut."""
+
+_FENCE = re.compile(r"<\s*/?\s*message\s*>", re.IGNORECASE)
+
+
+def _fenced(text: str) -> str:
+    """`text` without anything that could close its fence."""
+    return _FENCE.sub("[message]", text)
+
+
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(HERE),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    autoescape=False,  # noqa: S701  prompts are plain text
+)
+ENVIRONMENT.filters["fenced"] = _fenced
+
+
+def conversation(workflow: Workflow, text: str, neighbours: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What the model is sent, as (role, content).
+
+    The constant part comes first, so that endpoints evaluate it once; then the nearest
+    labelled examples as turns that were answered, the nearest last; then the item.
+
+    Args:
+        neighbours: (text, label) of each example.
+    """
+    prompt = workflow.policy.classifier.prompt
+    turns = [("system", _system(workflow))]
+    for example, label in neighbours:
+        turns.append(("user", _render(prompt, "message", text=_shortened(example))))
+        turns.append(("assistant", _render(prompt, "answer", label=label)))
+    return [*turns, ("user", _render(prompt, "message", text=text))]
+
+
+def _system(workflow: Workflow) -> str:
+    policy = workflow.policy
+    known = {"description": policy.description, "routes": policy.routes, "none_of_these": NONE_OF_THESE}
+    return _render(policy.classifier.prompt, "system", **known)
+
+
+def _render(prompt: str, part: str, **values: object) -> str:
+    return ENVIRONMENT.get_template(f"{prompt}/{part}.jinja").render(values).strip()
+
+
+def _shortened(example: str) -> str:
+    return example if len(example) <= LONGEST_EXAMPLE else example[:LONGEST_EXAMPLE].rsplit(" ", 1)[0] + " …"
+
+
+def classifier_fingerprint(workflow: Workflow, model: str) -> str:
+    """Digest of all that a confidence depends on: model, prompt, labels, neighbours, examples.
+
+    A calibration holds for one fingerprint; change any of these and it must be made again.
+    """
+    return digest(
+        model,
+        _sources(workflow.policy.classifier.prompt),
+        _system(workflow),
+        workflow.policy.labels,
+        workflow.policy.classifier.neighbours,
+        workflow.examples_fingerprint,
+    )
+
+
+@cache
+def _sources(prompt: str) -> str:
+    return digest(*[path.read_text(encoding="utf-8") for path in sorted((HERE / prompt).glob("*.jinja"))])

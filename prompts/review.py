@@ -1,0 +1,49 @@
+"""Renders what a reviewer reads above the form, in Markdown."""
+
+from datetime import datetime
+
+from domain.decision import Decision
+from domain.explain import BECAUSE
+from domain.item import ClaimedItem
+from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal
+from policies.model import Policy
+from prompts.render import ENVIRONMENT
+
+
+def review_form(
+    claimed: ClaimedItem, proposal: Proposal, held: Decision, policy: Policy, due_at: datetime, notice: str
+) -> str:
+    """The message, what model, examples and rules say of it, and why a person is asked.
+
+    The message is a stranger's: it stands in a code block that nothing in it can close.
+    """
+    opinion = proposal.opinion
+    return ENVIRONMENT.get_template("review_form/form.jinja").render(
+        notice=notice,
+        fence=_fence(claimed.item.text),
+        message=claimed.item.text,
+        model_says=_model_says(proposal),
+        examples_say=f"`{opinion.label}`, {opinion.probability:.0%}" if opinion else "nothing",
+        rule_says=f"`{held.rule}`" if held.rule else "none matches",
+        missing=held.missing,
+        why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
+        routes=policy.routes,
+        none_of_these=NONE_OF_THESE,
+        item_id=claimed.item_id,
+        source=claimed.item.source,
+        external_id=claimed.item.external_id.replace("`", "'"),
+        due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _model_says(proposal: Proposal) -> str:
+    if proposal.outcome is not AskOutcome.ANSWERED:
+        return f"no usable answer: {proposal.detail}"
+    sure = "" if proposal.confidence is None else f", {proposal.confidence:.0%} sure"
+    return f"`{proposal.label}`{sure} ({proposal.model})"
+
+
+def _fence(text: str) -> str:
+    """A run of back-ticks that is longer than any in `text`."""
+    runs = "".join(char if char == "`" else " " for char in text).split()
+    return "`" * (1 + max([2, *map(len, runs)]))

@@ -1,0 +1,21 @@
+"""Takes items to work on."""
+
+from datetime import timedelta
+
+from prefect import task
+
+from domain.item import ClaimedItem
+from tasks.resources import resources
+
+
+@task(task_run_name="claim-{policy}")
+async def claim(policy: str, run: str, count: int) -> list[ClaimedItem]:
+    """Lease up to `count` undecided items to this run, the oldest first; an act, safe to repeat.
+
+    When a run dies, its leases end and another run takes the items over.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    lease = timedelta(minutes=workflow.policy.batch.lease_minutes)
+    with here.store.transaction() as tx:
+        return tx.inbox.claim(workflow.policy.name, run, count, lease, here.now())

@@ -1,0 +1,68 @@
+"""Decides about items and keeps the decisions, with the writes and reviews they ask for."""
+
+from typing import Any
+
+from prefect import task
+
+from connectors.store.engine import Transaction
+from domain.decision import Decision, decide
+from domain.item import ClaimedItem
+from domain.ledger import Event
+from policies.intake import check, match_rule
+from policies.load import Workflow
+from policies.writes import operations
+from tasks.propose import Proposed
+from tasks.resources import resources
+
+
+@task(task_run_name="decide-{policy}")
+async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str, Proposed]) -> list[Decision]:
+    """Decide about a chunk; an act, safe to repeat: an item keeps its first decision.
+
+    Proposal, decision, writes, review and ledger entries of the whole chunk are one
+    transaction.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    decisions = []
+    for claimed in items:
+        checked = check(claimed.item, workflow.policy)
+        rule = match_rule(claimed.item, checked, workflow.policy)
+        proposal = proposed[claimed.item_id].proposal
+        decisions.append(decide(proposal, rule, workflow.terms, here.now(), checked.missing))
+    with here.store.transaction() as tx:
+        for claimed, decision in zip(items, decisions, strict=True):
+            _keep(tx, workflow, claimed, proposed[claimed.item_id], decision)
+    return decisions
+
+
+def _keep(tx: Transaction, workflow: Workflow, claimed: ClaimedItem, proposed: Proposed, decision: Decision) -> None:
+    proposal, now = proposed.proposal, decision.decided_at
+    writes = operations(claimed, check(claimed.item, workflow.policy), decision, workflow.policy)
+    if tx.inbox.is_decided(claimed.item_id):
+        return
+    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **_facts(proposed))
+    tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
+    for write in writes:
+        tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
+    if decision.waits:
+        due_at = now + workflow.policy.review.answer_within
+        tx.reviews.open(claimed, workflow.reference, proposal.hash, due_at, now)
+
+
+def _facts(proposed: Proposed) -> dict[str, Any]:
+    proposal = proposed.proposal
+    return {
+        "label": proposal.label,
+        "outcome": proposal.outcome.value,
+        "detail": proposal.detail,
+        "confidence": proposal.confidence,
+        "confidence_source": proposal.confidence_source.value,
+        "opinion": proposal.opinion.label if proposal.opinion else None,
+        "model": proposal.model,
+        "classifier": proposal.classifier,
+        "hash": proposal.hash,
+        "cached": proposed.cached,
+        "calls": 0 if proposed.cached else proposal.calls,
+        "tokens": proposal.tokens.model_dump(),
+    }

@@ -1,0 +1,55 @@
+"""Sends what the outbox holds."""
+
+import asyncio
+from datetime import timedelta
+
+from prefect import task
+
+from connectors.store.outbox import Due
+from domain.delivery import DeliveryOutcome, NotThere, next_step
+from tasks.resources import Resources, resources
+
+AT_ONCE = 8
+"""Operations in flight at the same time, each on another record."""
+
+LEASE = timedelta(seconds=60)
+"""A sender that is silent for so long is taken for dead; longer than any connector's timeout."""
+
+
+@task
+async def deliver_due(patience_s: float) -> int:
+    """Send what is due until nothing is, or the next is due later than `patience_s`; an act.
+
+    Before each send its beginning is committed. Whoever dies in the middle leaves an
+    operation whose outcome is unknown; the next sender looks it up and sends it only if it
+    is not there. Returns how many operations were tried.
+    """
+    here = resources()
+    tried = 0
+    while True:
+        with here.store.transaction() as tx:
+            batch = tx.outbox.claim(AT_ONCE, LEASE, here.now())
+            next_due_at = tx.outbox.next_due_at()
+        if batch:
+            tried += len(batch)
+            await asyncio.gather(*[_try(here, due) for due in batch])
+            continue
+        wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
+        if wait_s is None or wait_s > patience_s:
+            return tried
+        await asyncio.sleep(max(wait_s, 0.01))
+
+
+async def _try(here: Resources, due: Due) -> None:
+    outcome = await _outcome(here, due)
+    now = here.now()
+    step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
+    with here.store.transaction() as tx:
+        tx.outbox.settle(due, outcome, step, now)
+
+
+async def _outcome(here: Resources, due: Due) -> DeliveryOutcome:
+    destination = here.destination(due.operation.system)
+    if due.tries.looking_up:
+        return await destination.find(due.operation) or NotThere()
+    return await destination.send(due.operation)

@@ -1,0 +1,67 @@
+"""Starts the review flow runs that show the forms in Prefect's UI."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import StateType
+from prefect.deployments.flow_runs import arun_deployment
+from prefect.exceptions import ObjectNotFound
+
+from tasks.resources import resources
+
+DEPLOYMENT = "review/review"
+"""Flow and deployment, as `prefect.yaml` has them."""
+
+OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
+
+
+@task(task_run_name="open-forms-{policy}")
+async def open_forms(policy: str) -> int:
+    """Give each review that waits a flow run with its form; an act, safe to repeat.
+
+    A review whose flow run is over though nobody answered gets a new one. Without the
+    deployment the reviews wait in the store, and the log says so. Returns how many were
+    started.
+    """
+    here = resources()
+    name = here.workflow(policy).policy.name
+    with here.store.reading() as tx:
+        waiting = [(review.item_id, review.flow_run) for review in tx.reviews.waiting(name)]
+    live = await _live([flow_run for _, flow_run in waiting if flow_run])
+    lacking = [(item_id, former) for item_id, former in waiting if former not in live]
+    for item_id, former in lacking:
+        try:
+            flow_run = await arun_deployment(
+                DEPLOYMENT,
+                parameters={"item_id": item_id},
+                idempotency_key=f"review-{item_id}-{former or 'first'}",
+                timeout=0,
+                as_subflow=False,
+                tags=[name],
+            )
+        except ObjectNotFound:
+            get_run_logger().warning(
+                "%d reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "
+                "or answer with 'interlock reviews list' and 'decide'.",
+                len(lacking),
+                DEPLOYMENT,
+            )
+            return 0
+        with here.store.transaction() as tx:
+            tx.reviews.shown(item_id, str(flow_run.id), here.now())
+    return len(lacking)
+
+
+async def _live(flow_runs: Iterable[str]) -> set[str]:
+    """Those of the flow runs that can still take an answer."""
+    ids = [UUID(flow_run) for flow_run in flow_runs]
+    live: set[str] = set()
+    async with get_client() as client:
+        for start in range(0, len(ids), 200):
+            wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + 200]))
+            found = await client.read_flow_runs(flow_run_filter=wanted, limit=200)
+            live |= {str(run.id) for run in found if run.state_type not in OVER}
+    return live

@@ -1,0 +1,244 @@
+"""Asks the model and the labelled examples what they say about texts."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import Task, task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+
+from connectors.ports import LanguageModel, Message
+from domain.errors import (
+    AnswerCutOff,
+    AnswerUnknownLabel,
+    InterlockError,
+    ModelOutputInvalid,
+    Permanent,
+    Retryable,
+    Throttled,
+    TimedOut,
+)
+from domain.item import ClaimedItem
+from domain.ledger import Event
+from domain.proposal import AskOutcome, ConfidenceSource, Proposal
+from domain.values import Frozen, digest
+from policies.load import Workflow
+from prompts.render import conversation
+from tasks.resources import Resources, resources
+
+FIRST_RETRY_S = 1.0
+"""Wait before the first retry where the endpoint does not say; doubled after each."""
+
+
+class Question(Frozen):
+    """A text to classify. The key holds everything that the answer depends on."""
+
+    key: str
+    text: str
+    item_ids: tuple[str, ...]
+
+
+class Proposed(Frozen):
+    """What became of a question; `cached` when it cost no call in this run."""
+
+    proposal: Proposal
+    cached: bool
+
+
+class Unfinished(InterlockError):
+    """Some questions of a chunk have no usable answer; those that have one are remembered.
+
+    Attributes:
+        proposed: every question's outcome.
+        again: whether trying again may help.
+        retry_after_s: what the endpoint asked for, the longest.
+    """
+
+    def __init__(self, proposed: list[Proposed], again: bool, retry_after_s: float | None) -> None:
+        failed = [one.proposal.detail for one in proposed if one.proposal.outcome is not AskOutcome.ANSWERED]
+        super().__init__(f"{len(failed)} of {len(proposed)} texts without a usable answer: {failed[0]}")
+        self.proposed, self.again, self.retry_after_s = proposed, again, retry_after_s
+
+
+async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Proposed]:
+    """What the model and the examples say of each item, by item id; never raises for the model's failures.
+
+    The same text under the same model, prompt and policy costs one call, ever: chunks are
+    cached by Prefect and single texts in the store.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    questions = _questions(here, workflow, items)
+    if here.model is None:
+        proposed = [_without_model(here, workflow, question) for question in questions]
+    else:
+        retries = workflow.policy.classifier.retries
+        try:
+            proposed = await ask_chunk.with_options(retries=retries)(policy, questions)
+        except Unfinished as exc:
+            proposed = exc.proposed
+    answers = zip(questions, proposed, strict=True)
+    return {item_id: answer for question, answer in answers for item_id in question.item_ids}
+
+
+def question_key(here: Resources, workflow: Workflow, text: str) -> str:
+    """Digest of all that the answer on `text` depends on: model, prompt, examples, policy."""
+    return digest(text, here.classifier(workflow), workflow.policy.fingerprint)
+
+
+def _questions(here: Resources, workflow: Workflow, items: Sequence[ClaimedItem]) -> list[Question]:
+    by_text: dict[str, list[str]] = {}
+    for claimed in items:
+        by_text.setdefault(claimed.item.text, []).append(claimed.item_id)
+    return [
+        Question(key=question_key(here, workflow, text), text=text, item_ids=tuple(item_ids))
+        for text, item_ids in by_text.items()
+    ]
+
+
+def _chunk_key(_context: TaskRunContext, arguments: dict[str, Any]) -> str:
+    """By value: each question's key holds text, model, prompt, examples and policy."""
+    return "proposals-" + digest([question.key for question in arguments["questions"]])
+
+
+async def _can_help(asking: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Retry what may pass, and no sooner than the endpoint asked for.
+
+    `asking` is this call's own copy of the task, so its delay can be set.
+    """
+    failure = await state.result(raise_on_failure=False)  # type: ignore[misc]  # async in async code
+    if not isinstance(failure, Unfinished) or not failure.again:
+        return False
+    wait: float = FIRST_RETRY_S * 2 ** max(run.run_count - 1, 0)
+    asking.retry_delay_seconds = max(wait, failure.retry_after_s or 0.0)
+    return True
+
+
+@task(
+    task_run_name="propose-{policy}",
+    cache_key_fn=_chunk_key,
+    persist_result=True,
+    retry_condition_fn=_can_help,
+)
+async def ask_chunk(policy: str, questions: list[Question]) -> list[Proposed]:
+    """Ask about a chunk of texts; an ask. A retry redoes only what has no answer yet.
+
+    Raises:
+        Unfinished: a text got no usable answer; such a chunk is never cached.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    with here.store.reading() as tx:
+        known = tx.proposals.recall(question.key for question in questions)
+    results = await _ask_all(here, workflow, [question for question in questions if question.key not in known])
+    fresh = {proposal.key: (proposal, failure) for proposal, failure in results}
+    _record(here, questions, fresh)
+    proposed = [
+        Proposed(proposal=known[question.key], cached=True)
+        if question.key in known
+        else Proposed(proposal=fresh[question.key][0], cached=False)
+        for question in questions
+    ]
+    failures = [failure for _, failure in fresh.values() if failure]
+    if failures:
+        waits = [failure.retry_after_s for failure in failures if isinstance(failure, Retryable)]
+        raise Unfinished(proposed, bool(waits), max((wait for wait in waits if wait is not None), default=None))
+    return proposed
+
+
+async def _ask_all(
+    here: Resources, workflow: Workflow, questions: Sequence[Question]
+) -> list[tuple[Proposal, InterlockError | None]]:
+    if here.model is None:
+        raise RuntimeError("without a model nothing is asked; see propose()")
+    limit = asyncio.Semaphore(workflow.policy.classifier.concurrency)
+    asking = [_ask_once(here, here.model, workflow, question, limit) for question in questions]
+    return await asyncio.gather(*asking)
+
+
+async def _ask_once(
+    here: Resources, model: LanguageModel, workflow: Workflow, question: Question, limit: asyncio.Semaphore
+) -> tuple[Proposal, InterlockError | None]:
+    """The proposal for one text, and the failure if it is none."""
+    bare = _without_model(here, workflow, question).proposal
+    async with limit:
+        try:
+            return await _answered(here, model, workflow, question, bare), None
+        except InterlockError as exc:
+            update = {"outcome": _outcome(exc), "detail": str(exc), "calls": 1}
+            return bare.model_copy(update=update), exc
+
+
+async def _answered(
+    here: Resources, model: LanguageModel, workflow: Workflow, question: Question, bare: Proposal
+) -> Proposal:
+    classifier = workflow.policy.classifier
+    nearest = here.examples(workflow).nearest(question.text, classifier.neighbours)
+    turns = conversation(workflow, question.text, [(near.text, near.label) for near in nearest])
+    messages = [Message(role, content) for role, content in turns]
+    answer = await model.choose(
+        messages, workflow.policy.labels, reasks=classifier.reasks, timeout_s=classifier.timeout_s
+    )
+    return bare.model_copy(
+        update={
+            "outcome": AskOutcome.ANSWERED,
+            "detail": "",
+            "label": answer.label,
+            "scores": answer.scores,
+            "confidence": answer.scores.get(answer.label),
+            "confidence_source": ConfidenceSource.LOGPROB if answer.scores else ConfidenceSource.NONE,
+            "tokens": answer.tokens,
+            "calls": answer.calls,
+        }
+    )
+
+
+def _without_model(here: Resources, workflow: Workflow, question: Question) -> Proposed:
+    """What the examples say alone."""
+    proposal = Proposal(
+        key=question.key,
+        outcome=AskOutcome.NO_MODEL,
+        detail="no model: neither INTERLOCK_LLM_BASE_URL nor the extra 'local'",
+        opinion=here.examples(workflow).opinion(question.text),
+        model=here.model_name,
+        classifier=here.classifier(workflow),
+    )
+    return Proposed(proposal=proposal, cached=False)
+
+
+def _record(
+    here: Resources, questions: list[Question], fresh: dict[str, tuple[Proposal, InterlockError | None]]
+) -> None:
+    """Remember the answers and put the failures in the ledger, each try its own entry."""
+    context = TaskRunContext.get()
+    attempt = context.task_run.run_count if context else 1
+    with here.store.transaction() as tx:
+        for question in questions:
+            proposal, failure = fresh.get(question.key, (None, None))
+            if proposal and failure is None:
+                tx.proposals.remember(proposal, here.now())
+            if proposal and failure:
+                facts = {"attempt": attempt, "outcome": proposal.outcome.value, "detail": proposal.detail}
+                for item_id in question.item_ids:
+                    tx.ledger.append(item_id, Event.ASK_FAILED, here.now(), **facts)
+
+
+def _outcome(exc: InterlockError) -> AskOutcome:
+    match exc:
+        case Throttled():
+            return AskOutcome.THROTTLED
+        case TimedOut():
+            return AskOutcome.TIMED_OUT
+        case Retryable():
+            return AskOutcome.UNAVAILABLE
+        case Permanent():
+            return AskOutcome.REFUSED
+        case AnswerCutOff():
+            return AskOutcome.CUT_OFF
+        case AnswerUnknownLabel():
+            return AskOutcome.UNKNOWN_LABEL
+        case ModelOutputInvalid():
+            return AskOutcome.NONSENSE
+        case _:
+            raise exc

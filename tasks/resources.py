@@ -1,0 +1,130 @@
+"""What the tasks of one flow run share: the store, the model, the systems, the loaded policies.
+
+Prefect's task parameters are values; connections are not. A flow opens the resources once,
+and its tasks find them in the context.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Self
+
+from connectors.examples import TfidfExamples
+from connectors.llm.choice import NOBODY, open_model
+from connectors.ports import Destination, Examples, LanguageModel
+from connectors.registry import open_destination
+from connectors.settings import Settings
+from connectors.store.engine import Store
+from policies.load import Workflow, load_workflow
+from prompts.render import classifier_fingerprint
+
+
+class Resources:
+    """Opened on first use, closed together.
+
+    A workflow is read once, so that one flow run sees one version of its policy.
+
+    Args:
+        store: where items, decisions and writes are kept.
+        open_model: gives the model to ask, or None.
+        open_destination: gives the connector of a system by name.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        open_model: Callable[[], LanguageModel | None],
+        open_destination: Callable[[str], Destination],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.store = store
+        self.now = clock
+        self._open_model, self._open_destination = open_model, open_destination
+        self._model: LanguageModel | None = None
+        self._model_opened = False
+        self._workflows: dict[str, Workflow] = {}
+        self._examples: dict[str, Examples] = {}
+        self._destinations: dict[str, Destination] = {}
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Those that the environment variables name."""
+        settings = Settings()
+        return cls(
+            Store(settings.store_url),
+            lambda: open_model(settings),
+            lambda system: open_destination(system, environ),
+        )
+
+    @property
+    def model(self) -> LanguageModel | None:
+        """The model to ask, started on first use; None where there is none."""
+        if not self._model_opened:
+            self._model, self._model_opened = self._open_model(), True
+        return self._model
+
+    @property
+    def model_name(self) -> str:
+        """The model's name, `none` where there is none."""
+        return self.model.model if self.model else NOBODY
+
+    def workflow(self, policy: str) -> Workflow:
+        """The workflow of a policy, by name or path."""
+        if policy not in self._workflows:
+            self._workflows[policy] = load_workflow(policy)
+        return self._workflows[policy]
+
+    def classifier(self, workflow: Workflow) -> str:
+        """Fingerprint of the classifier: this model under this workflow."""
+        return classifier_fingerprint(workflow, self.model_name)
+
+    def examples(self, workflow: Workflow) -> Examples:
+        """The index of a workflow's labelled examples."""
+        key = workflow.examples_fingerprint
+        if key not in self._examples:
+            texts, labels = zip(*[(example.text, example.label) for example in workflow.examples], strict=True)
+            self._examples[key] = TfidfExamples(texts, labels)
+        return self._examples[key]
+
+    def destination(self, system: str) -> Destination:
+        """The connector of a system."""
+        if system not in self._destinations:
+            self._destinations[system] = self._open_destination(system)
+        return self._destinations[system]
+
+    async def aclose(self) -> None:
+        """Close everything that was opened."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self.store.close)
+            for destination in self._destinations.values():
+                stack.push_async_callback(destination.aclose)
+            if self._model is not None:
+                stack.push_async_callback(self._model.aclose)
+
+
+_current: ContextVar[Resources] = ContextVar("interlock_resources")
+
+
+def resources() -> Resources:
+    """The flow run's resources; a task outside `opened` is a fault of ours."""
+    return _current.get()
+
+
+@asynccontextmanager
+async def opened(given: Resources | None = None) -> AsyncIterator[Resources]:
+    """Resources for the block: those `given`, those of the block around it, or the environment's.
+
+    Only what is opened here is closed here.
+    """
+    outer = given or _current.get(None)
+    mine = outer or Resources.from_environment(os.environ)
+    token = _current.set(mine)
+    try:
+        yield mine
+    finally:
+        _current.reset(token)
+        if outer is None:
+            await mine.aclose()

@@ -1,0 +1,181 @@
+"""What each thing that can happen to a request becomes."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+import respx
+from pydantic import BaseModel
+
+from connectors.http_outcomes import LONGEST_RETRY_AFTER_S, Failure, HttpApi, Meaning, Vendor, retry_after_s
+from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
+
+URL = "http://vendor.test/notes"
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Note(BaseModel):
+    """What the vendor keeps."""
+
+    id: str
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[HttpApi]:
+    vendor = Vendor("Vendor", "VENDOR_API_KEY", {"LIMIT": Meaning.LATER, "DUPLICATE": Meaning.CONFLICT})
+    api = HttpApi(vendor, httpx.AsyncClient(base_url="http://vendor.test", timeout=1))
+    yield api
+    await api.aclose()
+
+
+# what happens, what a write becomes, what a read becomes
+LOST: dict[str, tuple[Exception, type[Failure], type[Failure]]] = {
+    "connection refused": (httpx.ConnectError("refused"), RetryAfter, RetryAfter),
+    "no connection in time": (httpx.ConnectTimeout("late"), RetryAfter, RetryAfter),
+    "no free connection in time": (httpx.PoolTimeout("full"), RetryAfter, RetryAfter),
+    "proxy refuses": (httpx.ProxyError("no"), RetryAfter, RetryAfter),
+    "no answer in time": (httpx.ReadTimeout("late"), Unknown, RetryAfter),
+    "not sent whole in time": (httpx.WriteTimeout("late"), Unknown, RetryAfter),
+    "connection reset while sending": (httpx.WriteError("reset"), Unknown, RetryAfter),
+    "connection reset while reading": (httpx.ReadError("reset"), Unknown, RetryAfter),
+    "closed without an answer": (httpx.RemoteProtocolError("disconnected"), Unknown, RetryAfter),
+    "answer cannot be decompressed": (httpx.DecodingError("gzip"), Unknown, RetryAfter),
+    "our request is malformed": (httpx.LocalProtocolError("header"), Invalid, Invalid),
+    "address is of no known protocol": (httpx.UnsupportedProtocol("ftp"), Invalid, Invalid),
+}
+
+ANSWERED: dict[str, tuple[httpx.Response, type[Failure], type[Failure]]] = {
+    "body is no JSON": (httpx.Response(200, text="<html>"), Unknown, RetryAfter),
+    "body lacks a field": (httpx.Response(201, json={"name": "a"}), Unknown, RetryAfter),
+    "body is empty": (httpx.Response(200), Unknown, RetryAfter),
+    "answer without content lacks a field": (httpx.Response(204), Unknown, RetryAfter),
+    "moved elsewhere": (httpx.Response(302), Invalid, Invalid),
+    "bad request": (httpx.Response(400, json={"message": "no"}), Invalid, Invalid),
+    "unauthorised": (httpx.Response(401), Invalid, Invalid),
+    "forbidden": (httpx.Response(403), Invalid, Invalid),
+    "not found": (httpx.Response(404), Invalid, Invalid),
+    "request never arrived whole": (httpx.Response(408), RetryAfter, RetryAfter),
+    "exists already": (httpx.Response(409), Conflict, RetryAfter),
+    "gone": (httpx.Response(410), Invalid, Invalid),
+    "stale version": (httpx.Response(412), Conflict, RetryAfter),
+    "field refused": (httpx.Response(422), Invalid, Invalid),
+    "locked": (httpx.Response(423), RetryAfter, RetryAfter),
+    "throttled": (httpx.Response(429), RetryAfter, RetryAfter),
+    "forbidden with a code for the rate limit": (httpx.Response(403, json={"code": "LIMIT"}), RetryAfter, RetryAfter),
+    "bad request with a code for a duplicate": (
+        httpx.Response(400, json=[{"errorCode": "DUPLICATE"}]),
+        Conflict,
+        RetryAfter,
+    ),
+    "broken inside": (httpx.Response(500), Unknown, RetryAfter),
+    "bad gateway": (httpx.Response(502), Unknown, RetryAfter),
+    "down": (httpx.Response(503), RetryAfter, RetryAfter),
+    "gateway timed out": (httpx.Response(504), Unknown, RetryAfter),
+}
+
+
+@pytest.mark.parametrize(("effect", "write", "read"), [*LOST.values(), *ANSWERED.values()], ids=[*LOST, *ANSWERED])
+async def test_every_failure_has_its_outcome(
+    api: HttpApi,
+    respx_mock: respx.MockRouter,
+    effect: Exception | httpx.Response,
+    write: type[Failure],
+    read: type[Failure],
+) -> None:
+    respx_mock.route(url=URL).mock(side_effect=[effect, effect])
+
+    written = await api.act(Note, "POST", "/notes", Note(id="1"))
+    found = await api.ask(Note, "/notes", {})
+
+    assert (type(written), type(found)) == (write, read)
+
+
+@pytest.mark.parametrize("status", [200, 201])
+async def test_a_readable_answer_is_given_back(api: HttpApi, respx_mock: respx.MockRouter, status: int) -> None:
+    respx_mock.route(url=URL).respond(status, json={"id": "7", "more": True})
+
+    assert await api.act(Note, "POST", "/notes", Note(id="1")) == Note(id="7")
+    assert await api.ask(Note, "/notes", {}) == Note(id="7")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_names_the_variable_that_holds_it(
+    api: HttpApi, respx_mock: respx.MockRouter, status: int
+) -> None:
+    respx_mock.post(URL).respond(status)
+
+    match await api.act(Note, "POST", "/notes", Note(id="1")):
+        case Invalid(detail=detail):
+            assert "VENDOR_API_KEY" in detail
+        case other:
+            pytest.fail(f"{other}")
+
+
+async def test_a_refusal_of_a_system_without_a_key_speaks_of_its_address(respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(URL).respond(401)
+    api = HttpApi(Vendor("Vendor"), httpx.AsyncClient(base_url="http://vendor.test"))
+
+    answer = await api.ask(Note, "/notes", {})
+    await api.aclose()
+
+    assert answer == Invalid(detail="Vendor: Unauthorized (HTTP 401). This system takes no key: check its address.")
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (httpx.Response(400, json={"message": "no such stage"}), "no such stage"),
+        (httpx.Response(400, json={"error": {"message": "no such stage"}}), "no such stage"),
+        (httpx.Response(422, json={"detail": [{"loc": ["body"], "msg": "no"}, {"msg": "nor this"}]}), "no; nor this"),
+        (httpx.Response(400, json=[{"errorCode": "X", "message": "no such stage"}]), "no such stage"),
+        (httpx.Response(400, text="no\n such   stage"), "no such stage"),
+        (httpx.Response(400, json={"oddly": 1}), "Bad Request"),
+        (httpx.Response(400, text="x" * 1000), "x" * 300),
+    ],
+    ids=["message", "nested", "list of faults", "list of errors", "text", "nothing said", "too long"],
+)
+async def test_a_refusal_carries_the_vendors_words(
+    api: HttpApi, respx_mock: respx.MockRouter, response: httpx.Response, words: str
+) -> None:
+    respx_mock.post(URL).mock(return_value=response)
+
+    answer = await api.act(Note, "POST", "/notes", Note(id="1"))
+
+    assert answer == Invalid(detail=f"Vendor: {words} (HTTP {response.status_code})")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_wait_that_a_target_asks_for_is_kept(api: HttpApi, respx_mock: respx.MockRouter, status: int) -> None:
+    respx_mock.route(url=URL).respond(status, headers={"Retry-After": "7"})
+
+    for answer in (await api.act(Note, "POST", "/notes", Note(id="1")), await api.ask(Note, "/notes", {})):
+        assert isinstance(answer, RetryAfter)
+        assert answer.seconds == 7
+
+
+async def test_a_success_is_not_overruled_by_a_code_in_its_body(api: HttpApi, respx_mock: respx.MockRouter) -> None:
+    respx_mock.post(URL).respond(200, json={"id": "7", "code": "LIMIT"})
+
+    assert await api.act(Note, "POST", "/notes", Note(id="1")) == Note(id="7")
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("2", 2),
+        (" 0.5 ", 0.5),
+        ("0", 0),
+        ("-3", None),
+        ("nan", None),
+        ("soon", None),
+        ("999999", LONGEST_RETRY_AFTER_S),
+        ("Sun, 01 Mar 2026 12:01:30 GMT", 90),
+        ("Sun, 01 Mar 2026 12:01:30 -0000", 90),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
+        ("Sun, 01 Mar 2099 12:00:00 GMT", LONGEST_RETRY_AFTER_S),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_date_within_an_hour(header: str | None, seconds: float | None) -> None:
+    assert retry_after_s(header, NOW) == seconds
