@@ -20,6 +20,9 @@ from domain.proposal import Opinion
 class TfidfExamples:
     """An index over texts and their labels; building it takes milliseconds for hundreds of examples."""
 
+    name = "tfidf-1"
+    """Changes whenever neighbours or votes would."""
+
     def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
         self._texts, self._labels = list(texts), list(labels)
         self._features: FeatureUnion = make_union(
@@ -32,16 +35,17 @@ class TfidfExamples:
     def nearest(self, text: str, count: int) -> list[Neighbour]:
         """The `count` examples nearest to `text`, the nearest last."""
         similarities = self._similarities(text)
-        best = similarities.argsort(kind="stable")[len(self._texts) - count :]
+        best = similarities.argsort(kind="stable")[max(0, len(self._texts) - count) :]
         return [Neighbour(self._texts[i], self._labels[i], float(similarities[i])) for i in best]
 
     def opinion(self, text: str) -> Opinion:
         """The label that the examples vote for, with its probability."""
         shares = self._vote.predict_proba(self._features.transform([text]))[0]
-        best = int(shares.argmax())
+        scores = {str(label): float(share) for label, share in zip(self._vote.classes_, shares, strict=True)}
         similarity = min(1.0, max(0.0, float(self._similarities(text).max())))
-        return Opinion(label=str(self._vote.classes_[best]), probability=float(shares[best]), similarity=similarity)
+        return Opinion(scores=scores, similarity=similarity)
 
     def _similarities(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         both = linear_kernel(self._features.transform([text]), self._matrix)[0]
-        return np.asarray(both / len(self._features.transformer_list), dtype=np.float64)
+        mean = np.asarray(both / len(self._features.transformer_list), dtype=np.float64)
+        return np.clip(mean, 0.0, 1.0)  # rounding can leave the range

@@ -69,6 +69,11 @@ class Neighbour:
 class Examples(Protocol):
     """A policy's labelled examples, searchable."""
 
+    @property
+    def name(self) -> str:
+        """How they are searched; part of every fingerprint of a classifier."""
+        ...
+
     def nearest(self, text: str, count: int) -> list[Neighbour]:
         """The `count` examples nearest to `text`, the nearest last."""
         ...

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="INTERLOCK_", extra="ignore")
 
     home: Path = Path.home() / ".interlock"
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: SecretStr = SecretStr("")

@@ -1,5 +1,6 @@
 """A Prefect server and worker of our own, on loopback, for as long as a command runs."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -8,12 +9,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from inspect import isawaitable
 from pathlib import Path
+from threading import Thread
 
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, get_current_settings, temporary_settings
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_LOCAL_STORAGE_PATH,
+    PREFECT_LOGGING_LEVEL,
+    get_current_settings,
+    temporary_settings,
+)
 from prefect.types.entrypoint import EntrypointType
 
 from domain.errors import Unavailable
@@ -22,7 +33,7 @@ from flows.review import review
 POOL = "interlock"
 """The work pool that `prefect.yaml` names."""
 
-START_S, STOP_S = 120, 20
+START_S, STOP_S, DRAIN_S = 120, 20, 5
 
 
 @contextmanager
@@ -37,10 +48,17 @@ def prefect_server(home: Path, *, log_level: str = "WARNING") -> Iterator[str]:
         "PREFECT_API_URL": f"{ui}/api",
     }
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    settings = {PREFECT_API_URL: f"{ui}/api", PREFECT_LOGGING_LEVEL: log_level}
+    settings = {
+        PREFECT_API_URL: f"{ui}/api",
+        PREFECT_LOGGING_LEVEL: log_level,
+        PREFECT_LOCAL_STORAGE_PATH: home / "storage",
+    }
     with background(command, environ, home / "server.log"), temporary_settings(settings):
         _await_health(f"{ui}/api/health", home / "server.log")
-        yield ui
+        try:
+            yield ui
+        finally:
+            _send_what_is_queued()
 
 
 @contextmanager
@@ -104,6 +122,23 @@ def _descendants(pid: int) -> list[int]:
     while frontier := {child for child, parent in parents.items() if parent in frontier}:
         found += sorted(frontier)
     return found
+
+
+def _send_what_is_queued() -> None:
+    """Let this process's queued logs and events reach the server before it ends.
+
+    Otherwise Prefect's threads try for a minute to send them to nobody.
+    """
+
+    async def drained() -> None:
+        for queue in (APILogWorker, EventsWorker):
+            draining = queue.drain_all(timeout=DRAIN_S)
+            if isawaitable(draining):
+                await draining
+
+    sender = Thread(target=lambda: asyncio.run(drained()), daemon=True)  # not in the caller's event loop
+    sender.start()
+    sender.join(2 * DRAIN_S)
 
 
 def _await_health(url: str, log: Path) -> None:

@@ -44,10 +44,10 @@ class Calibration(Frozen):
     data: str
     target: float = Field(gt=0, lt=1)
     delta: float = Field(gt=0, lt=1)
-    threshold: float
-    n: int
-    accepted: int
-    errors: int
+    threshold: float = Field(ge=0, le=1)
+    n: int = Field(ge=0)
+    accepted: int = Field(ge=0)
+    errors: int = Field(ge=0)
     made_at: AwareDatetime
 
 

@@ -119,6 +119,10 @@ class Tries(Frozen):
         return self.look_ups > 0
 
 
+LONGEST_WAIT_S = 604_800
+"""A week: no delay that a policy asks for may be longer."""
+
+
 class Patience(Frozen):
     """How long an operation is tried.
 
@@ -129,8 +133,8 @@ class Patience(Frozen):
     """
 
     attempts: int = Field(default=8, ge=1)
-    first_delay_s: float = Field(default=1, gt=0)
-    longest_delay_s: float = Field(default=300, gt=0)
+    first_delay_s: float = Field(default=1, gt=0, le=LONGEST_WAIT_S)
+    longest_delay_s: float = Field(default=300, gt=0, le=LONGEST_WAIT_S)
 
 
 def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: Patience, now: datetime) -> NextStep:
@@ -145,7 +149,7 @@ def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: 
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
         case Invalid() | Ambiguous():
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=outcome.detail)
-        case Unknown() | RetryAfter() if tries.looking_up or isinstance(outcome, Unknown):
+        case Unknown() | RetryAfter() | Conflict() if tries.looking_up or isinstance(outcome, Unknown):
             again, count = Step.LOOK_UP, tries.look_ups
         case Conflict() | RetryAfter() | NotThere() | Unknown():
             again, count = Step.SEND_AGAIN, tries.sends
@@ -154,7 +158,7 @@ def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: 
     if count >= patience.attempts:
         reason = f"gave up after {count} tries: {outcome.detail}"
         return NextStep(step=Step.DEAD_LETTER, at=now, reason=reason)
-    if isinstance(outcome, NotThere | Conflict):
+    if again is Step.SEND_AGAIN and isinstance(outcome, NotThere | Conflict):
         return NextStep(step=again, at=now, reason=outcome.detail)
     asked = outcome.seconds if isinstance(outcome, RetryAfter) else None
     return NextStep(step=again, at=now + backoff(operation, max(count, 1), patience, asked), reason=outcome.detail)
@@ -162,6 +166,7 @@ def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: 
 
 def backoff(operation: str, tries: int, patience: Patience, retry_after_s: float | None) -> timedelta:
     """How long to wait after failure number `tries`."""
-    delay = min(patience.first_delay_s * 2.0 ** (tries - 1), patience.longest_delay_s)
+    doublings = min(tries - 1, 64)  # more would overflow, and every cap is reached long before
+    delay = min(patience.first_delay_s * 2.0**doublings, patience.longest_delay_s)
     jittered = delay * (1 + share(f"{operation}/{tries}") / 2)
     return timedelta(seconds=max(jittered, retry_after_s or 0))

@@ -1,6 +1,7 @@
 """What the model and the labelled examples say about a text, before anyone decides."""
 
 from enum import StrEnum
+from math import sqrt
 
 from pydantic import Field
 
@@ -27,8 +28,8 @@ class AskOutcome(StrEnum):
 class ConfidenceSource(StrEnum):
     """Where a confidence comes from; without a source nothing is routed automatically."""
 
-    LOGPROB = "logprob"
-    """The label's token log-probability, renormalised over the labels."""
+    LOGPROB_AND_EXAMPLES = "logprob_and_examples"
+    """See `fuse`."""
     NONE = "none"
     """The endpoint gave no log-probabilities."""
 
@@ -45,14 +46,22 @@ class Opinion(Frozen):
     """The labelled examples' own vote on a text, which no message can talk to.
 
     Attributes:
-        label: the label with the largest probability.
-        probability: of that label, 0 to 1.
+        scores: probability of each label, summing to 1.
         similarity: of the nearest example to the text, 0 to 1.
     """
 
-    label: str
-    probability: float = Field(ge=0, le=1)
+    scores: dict[str, float] = Field(min_length=1)
     similarity: float = Field(ge=0, le=1)
+
+    @property
+    def label(self) -> str:
+        """The label with the largest probability."""
+        return max(self.scores, key=lambda label: self.scores[label])
+
+    @property
+    def probability(self) -> float:
+        """The probability of `label`."""
+        return self.scores[self.label]
 
 
 class Proposal(Frozen):
@@ -86,3 +95,18 @@ class Proposal(Frozen):
     def hash(self) -> str:
         """Digest of the whole proposal; a review binds it."""
         return digest(self.model_dump(mode="json"))
+
+
+def fuse(label: str, scores: dict[str, float], opinion: Opinion) -> float | None:
+    """Confidence in a model's `label`, 0 to 1; None where the endpoint gave no log-probabilities.
+
+    The geometric mean of two probabilities of the label that were come to independently: the
+    model's, from its token log-probabilities renormalised over the labels, and the labelled
+    examples'. A model that is sure of itself against the examples is not confident by it.
+
+    Args:
+        scores: the model's probability of each label.
+    """
+    if label not in scores:
+        return None
+    return sqrt(scores[label] * opinion.scores.get(label, 0.0))

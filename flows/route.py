@@ -10,13 +10,14 @@ from tasks.claim import claim
 from tasks.decide import decide_items
 from tasks.deliver import deliver_due
 from tasks.forms import open_forms
+from tasks.names import named
 from tasks.prepare import prepare
 from tasks.propose import propose
 from tasks.resources import opened
 from tasks.review import escalate_late
 
 
-@flow(name="route", flow_run_name="route-{policy}")
+@flow(name="route", flow_run_name=named("route"))
 async def route(policy: str, wait_s: float = WAIT_S) -> Account:
     """Route what waits in a policy's inbox: leads to sales, tickets to queues.
 

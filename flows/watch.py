@@ -5,11 +5,12 @@ from prefect import flow
 from domain.account import Account
 from tasks.account import balance
 from tasks.forms import open_forms
+from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
 
 
-@flow(name="watch", flow_run_name="watch-{policy}")
+@flow(name="watch", flow_run_name=named("watch"))
 async def watch(policy: str) -> Account:
     """For a schedule: nothing waits longer than the policy says without somebody being told."""
     async with opened():

@@ -45,14 +45,24 @@ def make_item(
     Raises:
         InputInvalid: there is nothing to classify, or more than can be.
     """
-    filled = {str(name): text for name, value in fields.items() if value is not None and (text := str(value).strip())}
+    filled = {
+        _storable(str(name)): text
+        for name, value in fields.items()
+        if value is not None and (text := _storable(str(value)).strip())
+    }
     text = render(policy.input.text, filled)
     if not text:
         raise InputInvalid(f"nothing to classify: {', '.join(policy.input.fields)} are all empty")
     if len(text) > LONGEST_TEXT:
         raise InputInvalid(f"{len(text)} characters; at most {LONGEST_TEXT} are classified")
     try:
-        return InboundItem(source=source, external_id=external_id, received_at=received_at, text=text, fields=filled)
+        return InboundItem(
+            source=_storable(source),
+            external_id=_storable(external_id),
+            received_at=received_at,
+            text=text,
+            fields=filled,
+        )
     except ValidationError as exc:
         fault = exc.errors(include_url=False)[0]
         raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
@@ -69,7 +79,7 @@ def check(item: InboundItem, policy: Policy) -> Checked:
                 value = _email(raw)
             case FieldType.NUMBER:
                 number = _number(raw)
-                value = "" if number is None else f"{number:g}"
+                value = "" if number is None else f"{number:.15g}"
                 if number is not None:
                     numbers[name] = number
             case FieldType.TEXT:
@@ -94,6 +104,14 @@ def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch
         if rules.matches(rule.when, kinds, seen):
             return RuleMatch(name=rule.name, action=rule.action, route=rule.route, flags=rule.flags)
     return None
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _storable(text: str) -> str:
+    """`text` with a mark for each NUL and half surrogate pair, which UTF-8 and databases refuse."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 _GROUPED = re.compile(r"\d{1,3}([.,]\d{3})+")

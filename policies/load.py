@@ -94,14 +94,15 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyInvalid: one line a fault.
     """
+    source = _read(path)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        node = yaml.compose(source, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(source)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         raise PolicyInvalid(f"{path}:{line}: not YAML: {exc.problem}. Look at the indentation and quotes.") from exc
-    except UnicodeDecodeError as exc:
-        raise PolicyInvalid(f"{path}: not UTF-8. Save the file as UTF-8.") from exc
+    except (yaml.YAMLError, ValueError) as exc:  # a control character, or a date such as 2026-13-45
+        raise PolicyInvalid(f"{path}: not YAML: {exc}. Remove the character or quote the value.") from exc
     if not isinstance(node, yaml.MappingNode):
         raise PolicyInvalid(f"{path}:1: not a mapping. Begin with 'name: <workflow>'.")
     if doubled := list(_doubled_keys(node, ())):
@@ -117,13 +118,14 @@ def load_examples(path: Path, labels: tuple[str, ...]) -> tuple[Example, ...]:
     """The labelled examples in a JSON Lines file.
 
     Raises:
-        PolicyInvalid: a line that is no example, an unknown label, a doubled id or text.
+        PolicyInvalid: a line that is no example, an unknown label, an empty text, a doubled id or text.
     """
     if not path.is_file():
         raise PolicyInvalid(f"{path}: no such file. Write one JSON object a line: id, text, label, optional intent.")
     adapter, examples, faults = TypeAdapter(Example), [], []
     seen: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    told: dict[str, int] = {}
+    for number, line in enumerate(_read(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -137,6 +139,8 @@ def load_examples(path: Path, labels: tuple[str, ...]) -> tuple[Example, ...]:
             faults.append(f"{path}:{number}: the text is empty. Remove the line or fill it in.")
         if (first := seen.setdefault(example.id, number)) != number:
             faults.append(f"{path}:{number}: id '{example.id}' stands on line {first} already. Give it its own.")
+        if (first := told.setdefault(example.text, number)) != number:
+            faults.append(f"{path}:{number}: the text stands on line {first} already. Remove one of them.")
         examples.append(example)
     if faults:
         raise PolicyInvalid("\n".join(faults))
@@ -150,9 +154,16 @@ def load_calibration(path: Path) -> Calibration:
         PolicyInvalid: the file is not one.
     """
     try:
-        return Calibration.model_validate_json(path.read_text(encoding="utf-8"))
+        return Calibration.model_validate_json(_read(path))
     except ValidationError as exc:
         raise PolicyInvalid(f"{path}: not a calibration record. Make it again with 'evals calibrate'.") from exc
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise PolicyInvalid(f"{path}: not UTF-8. Save the file as UTF-8.") from exc
 
 
 def _doubled_keys(node: yaml.Node, at: tuple[str, ...]) -> Iterator[tuple[str, int]]:

@@ -1,10 +1,12 @@
 """A workflow's policy, as strict models; the YAML files are read into these."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms, Threshold
@@ -206,14 +208,31 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Policy":
-        if NONE_OF_THESE in self.routes:
-            raise ValueError(f"routes: '{NONE_OF_THESE}' is always a label; remove it from the routes")
-        if strangers := [rule.name for rule in self.rules if rule.route and rule.route not in self.routes]:
-            raise ValueError(f"rules {strangers}: their route is not in the routes; add the route or correct the rule")
-        if twice := {rule.name for rule in self.rules if [r.name for r in self.rules].count(rule.name) > 1}:
-            raise ValueError(f"rules {sorted(twice)}: the name is used twice; give each rule its own")
-        if unknown := [name for name in self.validation.required if name not in self.input.fields]:
-            raise ValueError(f"validation.required: {unknown} are not in input.fields; add them there or remove them")
-        for rule in self.rules:
-            check_expression(rule.when, {name: kind is FieldType.NUMBER for name, kind in self.input.fields.items()})
+        if faults := list(self._disagreements()):
+            raise ValidationError.from_exception_data("Policy", faults)
         return self
+
+    def _disagreements(self) -> Iterator[InitErrorDetails]:
+        """Each place that contradicts another, so that the loader can name its line."""
+        if NONE_OF_THESE in self.routes:
+            yield _at("routes", NONE_OF_THESE, fault=f"'{NONE_OF_THESE}' is always a label; remove it from the routes")
+        kinds = {name: kind is FieldType.NUMBER for name, kind in self.input.fields.items()}
+        names = [rule.name for rule in self.rules]
+        for index, rule in enumerate(self.rules):
+            if rule.route and rule.route not in self.routes:
+                known = ", ".join(self.routes)
+                yield _at("rules", index, "route", fault=f"no route '{rule.route}'; add it or use one of: {known}")
+            if rule.name in names[:index]:
+                yield _at("rules", index, "name", fault=f"'{rule.name}' is used twice; give each rule its own name")
+            try:
+                check_expression(rule.when, kinds)
+            except ValueError as exc:
+                yield _at("rules", index, "when", fault=str(exc))
+        for index, name in enumerate(self.validation.required):
+            if name not in self.input.fields:
+                fault = f"'{name}' is not in input.fields; add it there or remove it here"
+                yield _at("validation", "required", index, fault=fault)
+
+
+def _at(*loc: str | int, fault: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("policy", "{fault}", {"fault": fault}), loc=loc, input=None)

@@ -1,5 +1,6 @@
 """The rules' expression language: rule-engine's, typed, with no access to Python."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,12 @@ _BUILT_IN = {
     "source": rule_engine.DataType.STRING,
     "missing": rule_engine.DataType.ARRAY(rule_engine.DataType.STRING),
 }
+
+_PURE = frozenset({"abs", "all", "any", "filter", "map", "max", "min", "parse_float", "split", "sum"})
+"""rule-engine's functions that depend on their arguments alone: a rule sees no clock and no dice."""
+
+_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
+_CALLED = re.compile(r"\$(\w+)")
 
 
 def check_expression(expression: str, fields: Mapping[str, bool]) -> None:
@@ -26,6 +33,8 @@ def check_expression(expression: str, fields: Mapping[str, bool]) -> None:
         raise ValueError(f"rule '{expression}': no field '{exc.symbol_name}'; known are {known}") from exc
     except rule_engine.EngineError as exc:
         raise ValueError(f"rule '{expression}': {exc.message}; see the expression language in the docs") from exc
+    if strange := sorted({*_CALLED.findall(_QUOTED.sub("''", expression))} - _PURE):
+        raise ValueError(f"rule '{expression}': no function '${strange[0]}'; there are ${', $'.join(sorted(_PURE))}")
 
 
 def matches(expression: str, fields: Mapping[str, bool], values: Mapping[str, object]) -> bool:
@@ -37,7 +46,7 @@ def matches(expression: str, fields: Mapping[str, bool], values: Mapping[str, ob
     names = {**dict.fromkeys(fields), **dict.fromkeys(_BUILT_IN), **values}
     try:
         return bool(_compiled(expression, tuple(sorted(fields.items()))).matches(names))
-    except rule_engine.EvaluationError:
+    except (rule_engine.EvaluationError, TypeError, ValueError, ArithmeticError):  # `'a' in company` of null
         return False
 
 

@@ -12,7 +12,7 @@ from domain.values import digest
 from policies.load import Workflow
 
 HERE = Path(__file__).parent
-LONGEST_EXAMPLE = 200
+LONGEST_EXAMPLE = 150
 """Characters of an example that are shown; the item itself is never cut."""
 
 _FENCE = re.compile(r"<\s*/?\s*message\s*>", re.IGNORECASE)
@@ -64,8 +64,8 @@ def _shortened(example: str) -> str:
     return example if len(example) <= LONGEST_EXAMPLE else example[:LONGEST_EXAMPLE].rsplit(" ", 1)[0] + " …"
 
 
-def classifier_fingerprint(workflow: Workflow, model: str) -> str:
-    """Digest of all that a confidence depends on: model, prompt, labels, neighbours, examples.
+def classifier_fingerprint(workflow: Workflow, model: str, index: str) -> str:
+    """Digest of all that a confidence depends on: model, prompt, labels, examples and their index.
 
     A calibration holds for one fingerprint; change any of these and it must be made again.
     """
@@ -75,6 +75,8 @@ def classifier_fingerprint(workflow: Workflow, model: str) -> str:
         _system(workflow),
         workflow.policy.labels,
         workflow.policy.classifier.neighbours,
+        LONGEST_EXAMPLE,
+        index,
         workflow.examples_fingerprint,
     )
 

@@ -31,16 +31,21 @@ def review_form(
         none_of_these=NONE_OF_THESE,
         item_id=claimed.item_id,
         source=claimed.item.source,
-        external_id=claimed.item.external_id.replace("`", "'"),
+        external_id=_plain(claimed.item.external_id),
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )
 
 
 def _model_says(proposal: Proposal) -> str:
     if proposal.outcome is not AskOutcome.ANSWERED:
-        return f"no usable answer: {proposal.detail}"
+        return f"no usable answer: `{_plain(proposal.detail)}`" if proposal.detail else "no usable answer"
     sure = "" if proposal.confidence is None else f", {proposal.confidence:.0%} sure"
     return f"`{proposal.label}`{sure} ({proposal.model})"
+
+
+def _plain(text: str) -> str:
+    """`text` on one line, without what could close a code span or a table's cell."""
+    return " ".join(text.split()).replace("`", "'").replace("|", "¦")
 
 
 def _fence(text: str) -> str:

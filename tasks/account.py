@@ -4,10 +4,11 @@ from prefect import task
 
 from domain.account import Account
 from domain.ledger import Event
+from tasks.names import named
 from tasks.resources import resources
 
 
-@task(task_run_name="balance-{policy}")
+@task(task_run_name=named("balance"))
 async def balance(policy: str) -> Account:
     """Where every accepted item of a policy stands; recorded in the ledger."""
     here = resources()

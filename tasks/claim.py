@@ -5,10 +5,11 @@ from datetime import timedelta
 from prefect import task
 
 from domain.item import ClaimedItem
+from tasks.names import named
 from tasks.resources import resources
 
 
-@task(task_run_name="claim-{policy}")
+@task(task_run_name=named("claim"))
 async def claim(policy: str, run: str, count: int) -> list[ClaimedItem]:
     """Lease up to `count` undecided items to this run, the oldest first; an act, safe to repeat.
 

@@ -11,11 +11,12 @@ from domain.ledger import Event
 from policies.intake import check, match_rule
 from policies.load import Workflow
 from policies.writes import operations
+from tasks.names import named
 from tasks.propose import Proposed
 from tasks.resources import resources
 
 
-@task(task_run_name="decide-{policy}")
+@task(task_run_name=named("decide"))
 async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str, Proposed]) -> list[Decision]:
     """Decide about a chunk; an act, safe to repeat: an item keeps its first decision.
 

@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
+from tasks.names import named
 from tasks.resources import resources
 
 DEPLOYMENT = "review/review"
@@ -18,7 +19,7 @@ DEPLOYMENT = "review/review"
 OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
 
 
-@task(task_run_name="open-forms-{policy}")
+@task(task_run_name=named("open-forms"))
 async def open_forms(policy: str) -> int:
     """Give each review that waits a flow run with its form; an act, safe to repeat.
 

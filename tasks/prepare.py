@@ -5,6 +5,7 @@ from prefect import get_run_logger, task
 from domain.decision import Reason
 from domain.explain import BECAUSE
 from domain.values import Frozen
+from tasks.names import named
 from tasks.resources import resources
 
 
@@ -15,7 +16,7 @@ class Plan(Frozen):
     chunk: int
 
 
-@task(task_run_name="prepare-{policy}")
+@task(task_run_name=named("prepare"))
 async def prepare(policy: str) -> Plan:
     """Load the policy, reach for its systems, and say on the first line who will decide; an ask.
 

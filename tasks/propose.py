@@ -21,10 +21,11 @@ from domain.errors import (
 )
 from domain.item import ClaimedItem
 from domain.ledger import Event
-from domain.proposal import AskOutcome, ConfidenceSource, Proposal
+from domain.proposal import AskOutcome, ConfidenceSource, Proposal, fuse
 from domain.values import Frozen, digest
 from policies.load import Workflow
 from prompts.render import conversation
+from tasks.names import named
 from tasks.resources import Resources, resources
 
 FIRST_RETRY_S = 1.0
@@ -73,13 +74,24 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     if here.model is None:
         proposed = [_without_model(here, workflow, question) for question in questions]
     else:
-        retries = workflow.policy.classifier.retries
-        try:
-            proposed = await ask_chunk.with_options(retries=retries)(policy, questions)
-        except Unfinished as exc:
-            proposed = exc.proposed
+        asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
+        proposed = await _outcome_of(await asking(policy, questions, return_state=True))
     answers = zip(questions, proposed, strict=True)
     return {item_id: answer for question, answer in answers for item_id in question.item_ids}
+
+
+async def _outcome_of(state: State[list[Proposed]]) -> list[Proposed]:
+    """What a chunk's final state holds; a chunk that Prefect remembered cost no call.
+
+    Raises:
+        Exception: the task failed for another reason than the model's failures.
+    """
+    try:
+        proposed = await state.aresult()
+    except Unfinished as exc:
+        return exc.proposed
+    remembered = state.name == "Cached"
+    return [one.model_copy(update={"cached": True}) if remembered else one for one in proposed]
 
 
 def question_key(here: Resources, workflow: Workflow, text: str) -> str:
@@ -107,16 +119,16 @@ async def _can_help(asking: Task[Any, Any], run: TaskRun, state: State[Any]) -> 
 
     `asking` is this call's own copy of the task, so its delay can be set.
     """
-    failure = await state.result(raise_on_failure=False)  # type: ignore[misc]  # async in async code
+    failure = await state.aresult(raise_on_failure=False)
     if not isinstance(failure, Unfinished) or not failure.again:
         return False
-    wait: float = FIRST_RETRY_S * 2 ** max(run.run_count - 1, 0)
-    asking.retry_delay_seconds = max(wait, failure.retry_after_s or 0.0)
+    delay_s = max(FIRST_RETRY_S * 2 ** max(run.run_count - 1, 0), failure.retry_after_s or 0.0)
+    asking.retry_delay_seconds = delay_s
     return True
 
 
 @task(
-    task_run_name="propose-{policy}",
+    task_run_name=named("propose"),
     cache_key_fn=_chunk_key,
     persist_result=True,
     retry_condition_fn=_can_help,
@@ -180,14 +192,15 @@ async def _answered(
     answer = await model.choose(
         messages, workflow.policy.labels, reasks=classifier.reasks, timeout_s=classifier.timeout_s
     )
+    confidence = fuse(answer.label, answer.scores, bare.opinion) if bare.opinion else None
     return bare.model_copy(
         update={
             "outcome": AskOutcome.ANSWERED,
             "detail": "",
             "label": answer.label,
             "scores": answer.scores,
-            "confidence": answer.scores.get(answer.label),
-            "confidence_source": ConfidenceSource.LOGPROB if answer.scores else ConfidenceSource.NONE,
+            "confidence": confidence,
+            "confidence_source": ConfidenceSource.NONE if confidence is None else ConfidenceSource.LOGPROB_AND_EXAMPLES,
             "tokens": answer.tokens,
             "calls": answer.calls,
         }

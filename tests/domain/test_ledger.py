@@ -1,0 +1,344 @@
+"""The chain that shows tampering, the story that the ledger tells, and what it counts."""
+
+import re
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from builders import NOW, proposal, terms
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.decision import Decision, RuleAction, RuleMatch, decide
+from domain.delivery import Conflict, NotThere, Step, Unknown, Written
+from domain.errors import Retryable
+from domain.ledger import GENESIS, Entry, Event, first_break, link, tell
+from domain.review import Answer, settle
+from domain.tally import Tally, tally
+
+FACTS = st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=3), max_size=3)
+HAPPENINGS = st.lists(st.tuples(st.sampled_from(Event), st.none() | st.just("item-1"), FACTS), min_size=2, max_size=6)
+
+
+def chain(happened: list[tuple[Event, str | None, dict[str, Any]]]) -> list[Entry]:
+    entries: list[Entry] = []
+    for seq, (event, item_id, facts) in enumerate(happened, start=1):
+        previous = entries[-1].hash if entries else GENESIS
+        entries.append(link(previous, seq, item_id, NOW + timedelta(seconds=seq), event, facts))
+    return entries
+
+
+CHAINS = HAPPENINGS.map(chain)
+
+
+@given(CHAINS)
+def test_an_untouched_chain_has_no_break(entries: list[Entry]) -> None:
+    assert first_break(entries) is None
+    assert all(after.previous == before.hash for before, after in pairwise(entries))
+
+
+CHANGES = {
+    "seq": lambda entry: entry.seq + 1,
+    "item_id": lambda entry: f"{entry.item_id}-2",
+    "at": lambda entry: entry.at + timedelta(microseconds=1),
+    "event": lambda entry: Event.BALANCED if entry.event is Event.ACCEPTED else Event.ACCEPTED,
+    "facts": lambda entry: entry.facts | {"more": 1},
+    "previous": lambda entry: entry.previous[::-1] + "0",
+    "hash": lambda entry: entry.hash[::-1] + "0",
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+@given(entries=CHAINS, data=st.data())
+def test_a_changed_entry_is_found(field: str, entries: list[Entry], data: st.DataObject) -> None:
+    here = data.draw(st.integers(0, len(entries) - 1))
+    entries[here] = entries[here].model_copy(update={field: CHANGES[field](entries[here])})
+
+    assert first_break(entries) == here + 1
+
+
+def test_every_field_of_an_entry_is_in_the_chain() -> None:
+    assert set(CHANGES) == set(Entry.model_fields)
+
+
+@given(CHAINS, st.data())
+def test_an_entry_that_was_changed_and_hashed_again_breaks_the_next(entries: list[Entry], data: st.DataObject) -> None:
+    here = data.draw(st.integers(0, len(entries) - 2))
+    old = entries[here]
+    entries[here] = link(old.previous, old.seq, old.item_id, old.at, old.event, old.facts | {"more": 1})
+
+    assert first_break(entries) == here + 2
+
+
+@given(CHAINS, st.data())
+def test_a_removed_entry_is_found(entries: list[Entry], data: st.DataObject) -> None:
+    here = data.draw(st.integers(0, len(entries) - 2))
+    del entries[here]
+
+    assert first_break(entries) == here + 1
+
+
+@given(CHAINS, st.data())
+def test_an_inserted_entry_is_found(entries: list[Entry], data: st.DataObject) -> None:
+    here = data.draw(st.integers(0, len(entries)))
+    entries.insert(here, data.draw(st.sampled_from(entries)))
+
+    assert first_break(entries) in (here + 1, here + 2)
+
+
+@given(CHAINS, st.data())
+def test_entries_in_another_order_are_found(entries: list[Entry], data: st.DataObject) -> None:
+    one, other = sorted(
+        data.draw(st.lists(st.integers(0, len(entries) - 1), min_size=2, max_size=2, unique=True)),
+    )
+    entries[one], entries[other] = entries[other], entries[one]
+
+    assert first_break(entries) == one + 1
+
+
+SURE, UNSURE = proposal(), proposal(confidence=0.5)
+ROUTES = RuleMatch(name="broken", action=RuleAction.ROUTE, route="repairs", flags=("urgent",))
+
+
+def decided(decision: Decision) -> dict[str, Any]:
+    return decision.model_dump(mode="json") | {"waits": decision.waits}
+
+
+def answered(route: str, note: str = "") -> dict[str, Any]:
+    held = decide(UNSURE, None, terms(), NOW)
+    given = Answer(route=route, reviewer="Ada", note=note, proposal_hash=UNSURE.hash)
+    settled = settle(given, held, UNSURE, terms(), NOW, NOW)
+    assert isinstance(settled, Decision)
+    return decided(settled)
+
+
+def attempted(outcome: Any, step: Step, *, look_up: bool = False) -> dict[str, Any]:
+    facts = outcome.model_dump(mode="json", exclude={"kind"})
+    return facts | {"destination": "crm", "attempt": 1, "look_up": look_up, "outcome": outcome.kind, "next": step.value}
+
+
+def proposed(label: str | None = "sales", confidence: float | None = 0.9, **more: Any) -> dict[str, Any]:
+    bare = {"outcome": "answered", "detail": "", "opinion": "sales", "model": "small", "cached": False, "calls": 1}
+    return {"label": label, "confidence": confidence} | bare | more
+
+
+STORIES = [
+    pytest.param(
+        Event.ACCEPTED,
+        {"source": "post", "external_id": "7", "policy": "tiny"},
+        "Came in from post as 7 and was stored for tiny.",
+        id="accepted",
+    ),
+    pytest.param(
+        Event.DUPLICATE,
+        {"external_id": "8", "how": "same_content"},
+        "Came in again as 8 (same content); nothing is done twice.",
+        id="duplicate",
+    ),
+    pytest.param(
+        Event.REFUSED,
+        {"where": "letters.csv:3", "why": "nothing to classify"},
+        "letters.csv:3 could not be read and was set aside: nothing to classify",
+        id="refused",
+    ),
+    pytest.param(
+        Event.TAKEN_OVER,
+        {},
+        "The run that worked on it stopped half-way; another run took it over.",
+        id="taken over",
+    ),
+    pytest.param(
+        Event.ASK_FAILED,
+        {"attempt": 2, "outcome": "timed_out", "detail": "no answer in 60 s"},
+        "Asking the model failed, try 2 (timed out): no answer in 60 s",
+        id="asking failed",
+    ),
+    pytest.param(
+        Event.PROPOSED,
+        proposed(),
+        "Proposed sales, 90% sure (by small); the labelled examples say sales.",
+        id="proposed",
+    ),
+    pytest.param(
+        Event.PROPOSED,
+        proposed(confidence=None, opinion=None, cached=True),
+        "Proposed sales, without a confidence (remembered from the same text before).",
+        id="proposed from memory without a confidence",
+    ),
+    pytest.param(
+        Event.PROPOSED,
+        proposed(None, None, outcome="no_model", detail="none is set up"),
+        "The model gave no usable answer (no model): none is set up",
+        id="no proposal",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(SURE, None, terms(), NOW)),
+        "Routed to sales automatically: the model is sure enough, by a proven threshold, and the examples agree.",
+        id="decided by the model",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(UNSURE, ROUTES, terms(), NOW, ("email",))),
+        "Routed to repairs by the rule broken: a rule matches. The model may not act alone: the model is less sure "
+        "than the threshold asks; required fields are missing or malformed. Flagged: urgent, needs enrichment. "
+        "Missing: email.",
+        id="decided by a rule",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(UNSURE, None, terms(), NOW)),
+        "Left to a person: the model is less sure than the threshold asks. The model may not act alone: the model is "
+        "less sure than the threshold asks.",
+        id="left to a person",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(SURE, RuleMatch(name="spam", action=RuleAction.REJECT), terms(), NOW)),
+        "Ended without a write by rule: a rule ends such messages.",
+        id="rejected",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        answered("repairs", "it squeaks"),
+        "Routed to repairs by Ada: the reviewer chose another route. Note: it squeaks",
+        id="overridden",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        answered("none_of_these"),
+        "Ended without a write by Ada: the reviewer found that no route fits.",
+        id="dismissed",
+    ),
+    pytest.param(
+        Event.QUEUED,
+        {"destination": "crm", "record_key": "7"},
+        "The write to crm (record 7) was put in the outbox.",
+        id="queued",
+    ),
+    pytest.param(
+        Event.REVIEW_OPENED,
+        {"due_at": "2026-03-02T10:30+00:00"},
+        "A person was asked; an answer is due by 2026-03-02T10:30+00:00.",
+        id="review opened",
+    ),
+    pytest.param(
+        Event.REVIEW_SHOWN,
+        {"flow_run": "brave-lynx"},
+        "The review form was opened in Prefect (run brave-lynx).",
+        id="review shown",
+    ),
+    pytest.param(
+        Event.ANSWER_REFUSED,
+        {"reviewer": "", "why": "Please fill in your name."},
+        "An answer from somebody was not taken: Please fill in your name.",
+        id="answer refused",
+    ),
+    pytest.param(
+        Event.ESCALATED,
+        {"due_at": "noon", "to": "the shop"},
+        "Nobody had answered by noon: escalated to the shop.",
+        id="escalated",
+    ),
+    pytest.param(
+        Event.ATTEMPTED,
+        attempted(Written(kind="created", external_id="7"), Step.DONE),
+        "Written to crm: created, record 7.",
+        id="written",
+    ),
+    pytest.param(
+        Event.ATTEMPTED,
+        attempted(Written(kind="created", external_id="7", found=True), Step.DONE, look_up=True),
+        "Written to crm: created, record 7. An earlier try had gone through after all; nothing was sent again.",
+        id="found",
+    ),
+    pytest.param(
+        Event.ATTEMPTED,
+        attempted(Unknown(detail="no answer"), Step.LOOK_UP),
+        "Try 1 to write to crm ended unknown: no answer. Next: look up.",
+        id="unknown",
+    ),
+    pytest.param(
+        Event.ATTEMPTED,
+        attempted(NotThere(), Step.SEND_AGAIN, look_up=True),
+        "Looking the write up in crm ended not there: no trace of the earlier try. Next: send again.",
+        id="not there",
+    ),
+    pytest.param(
+        Event.DEAD_LETTERED,
+        {"destination": "crm", "why": "gave up after 8 tries: busy"},
+        "The write to crm was given up and needs mending: gave up after 8 tries: busy",
+        id="dead-lettered",
+    ),
+    pytest.param(
+        Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "facts", "sentence"), STORIES)
+def test_the_ledger_tells_what_happened(event: Event, facts: dict[str, Any], sentence: str) -> None:
+    told = tell(event, facts)
+
+    assert told == sentence
+    assert not re.search(r"_|None|\s\s|\s$", told)
+
+
+def test_there_is_a_story_for_every_event() -> None:
+    assert {story.values[0] for story in STORIES} == set(Event)
+
+
+def test_the_tally_counts_what_the_ledger_says() -> None:
+    conflict = Conflict(detail="changed")
+    happened = [
+        (Event.ACCEPTED, {}),
+        (Event.ACCEPTED, {}),
+        (Event.ACCEPTED, {}),
+        (Event.DUPLICATE, {}),
+        (Event.REFUSED, {}),
+        (Event.TAKEN_OVER, {}),
+        (Event.ASK_FAILED, {}),
+        (Event.PROPOSED, proposed(calls=2)),
+        (Event.PROPOSED, proposed(calls=0, cached=True)),
+        (Event.DECIDED, decided(decide(SURE, None, terms(), NOW))),
+        (Event.DECIDED, decided(decide(UNSURE, ROUTES, terms(), NOW))),
+        (Event.DECIDED, decided(decide(SURE, RuleMatch(name="r", action=RuleAction.REJECT), terms(), NOW))),
+        (Event.DECIDED, decided(decide(UNSURE, None, terms(), NOW))),
+        (Event.REVIEW_OPENED, {}),
+        (Event.ESCALATED, {}),
+        (Event.DECIDED, answered("repairs")),
+        (Event.ATTEMPTED, attempted(conflict, Step.SEND_AGAIN)),
+        (Event.ATTEMPTED, attempted(Unknown(detail="?"), Step.LOOK_UP)),
+        (Event.ATTEMPTED, attempted(Written(kind="created", external_id="7"), Step.DONE)),
+        (Event.ATTEMPTED, attempted(conflict, Step.DEAD_LETTER)),
+        (Event.DEAD_LETTERED, {}),
+        (Event.BALANCED, {}),
+    ]
+
+    assert tally(chain([(event, "item-1", facts) for event, facts in happened])) == Tally(
+        accepted=3,
+        duplicates=1,
+        refused=1,
+        auto=1,
+        by_rule=1,
+        rejected=1,
+        to_person=1,
+        answered=1,
+        escalated=1,
+        written=1,
+        retried=3,
+        dead_lettered=1,
+        llm_calls=2,
+        cache_hits=1,
+    )
+
+
+def test_an_empty_ledger_counts_nothing() -> None:
+    assert tally([]) == Tally()
+    assert first_break([]) is None
+
+
+def test_a_retryable_error_says_how_long_the_other_side_wants_to_be_left_alone() -> None:
+    assert Retryable("busy", retry_after_s=3).retry_after_s == 3
+    assert Retryable("busy").retry_after_s is None

@@ -1,0 +1,79 @@
+"""Fakes of the ports, for flows: a model that answers by script, a system that fails by script."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from connectors.choice import open_examples
+from connectors.ports import LabelAnswer, Message
+from connectors.store.engine import Store
+from domain.delivery import DeliveryOutcome, Operation, Unknown, Written
+from domain.proposal import Tokens
+from tasks.resources import Resources
+
+Script = Callable[[str], LabelAnswer | Exception]
+"""What a model does with a text: an answer, or an error to raise."""
+
+
+def sure(label: str, probability: float = 0.99) -> LabelAnswer:
+    """An answer with a log-probability for `label`."""
+    return LabelAnswer(label, {label: probability, "none_of_these": 1 - probability}, Tokens(prompt=100), 1)
+
+
+@dataclass
+class FakeModel:
+    """Answers by script and remembers what it was asked."""
+
+    script: Script
+    model: str = "fake-model"
+    asked: list[str] = field(default_factory=list)
+
+    async def choose(
+        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, timeout_s: float
+    ) -> LabelAnswer:
+        text = messages[-1].content.removeprefix("<message>\n").removesuffix("\n</message>")
+        self.asked.append(text)
+        answer = self.script(text)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def aclose(self) -> None:
+        pass
+
+
+@dataclass
+class FakeSystem:
+    """Stores what it is sent, and answers by script: an outcome, or None for its own honest one.
+
+    An `Unknown` outcome is given after the write was stored, as when an answer is lost.
+    """
+
+    outcomes: list[DeliveryOutcome | None] = field(default_factory=list)
+    stored: list[Operation] = field(default_factory=list)
+    looked_up: int = 0
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        scripted = self.outcomes.pop(0) if self.outcomes else None
+        if scripted is None or isinstance(scripted, Unknown):
+            self.stored.append(operation)
+        return scripted or Written(kind="created", external_id=f"r{len(self.stored)}")
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        self.looked_up += 1
+        known = [stored.operation_id for stored in self.stored]
+        if operation.operation_id not in known:
+            return None
+        return Written(kind="created", external_id=f"r{known.index(operation.operation_id) + 1}", found=True)
+
+    async def aclose(self) -> None:
+        pass
+
+
+def fake_resources(store: Store, model: FakeModel | None, system: FakeSystem) -> Resources:
+    """Resources with a real store and examples, and fakes for what is outside."""
+    return Resources(
+        store,
+        lambda: model,
+        lambda workflow: open_examples([(example.text, example.label) for example in workflow.examples]),
+        lambda _system: system,
+    )
