@@ -62,19 +62,26 @@ def prefect_server(home: Path, *, log_level: str = "WARNING") -> Iterator[str]:
 
 
 @contextmanager
-def review_worker(home: Path, at_once: int) -> Iterator[None]:
-    """A process worker, `at_once` flow runs at the same time, with the review flow deployed."""
+def review_worker(home: Path) -> Iterator[None]:
+    """A process worker for the pool.
+
+    How many flow runs it has at a time is the pool's limit, never `--limit`: with that, a
+    run that is resumed before its former process is gone crashes Prefect's worker
+    ("this borrower is already holding one of this CapacityLimiter's tokens").
+    """
     api = get_current_settings().api.url or ""
     environ = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     command = ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--install-policy", "never"]
-    with background([*command, "--limit", str(at_once)], environ, home / "worker.log"):
+    with background(command, environ, home / "worker.log"):
         yield
 
 
-async def deploy_reviews() -> None:
-    """Create the work pool and the review deployment, or leave them as they are."""
+async def deploy_reviews(at_once: int) -> None:
+    """Create the work pool, for `at_once` flow runs at a time, and the review deployment."""
     async with get_client() as client:
-        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"), overwrite=True)
+        await client.create_work_pool(
+            WorkPoolCreate(name=POOL, type="process", concurrency_limit=at_once), overwrite=True
+        )
     deployment = await review.ato_deployment(
         name="review", work_pool_name=POOL, entrypoint_type=EntrypointType.MODULE_PATH
     )

@@ -30,6 +30,9 @@ AT_ONCE = 200
 TICK_S = 0.5
 """How often the display looks at the ledger."""
 
+REVIEWS_AT_ONCE = 2
+"""Processes that open forms or take answers at the same time."""
+
 FORMS_S = 120
 """How long a command waits for Prefect to show the forms of its reviews."""
 
@@ -50,8 +53,8 @@ async def prefect_at_hand(home: Path) -> AsyncIterator[str]:
         yield configured.removesuffix("/api")
         return
     with prefect_server(home / "prefect") as ui:
-        await deploy_reviews()
-        with review_worker(home / "prefect", at_once=2):
+        await deploy_reviews(REVIEWS_AT_ONCE)
+        with review_worker(home / "prefect"):
             yield ui
 
 

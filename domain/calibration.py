@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.values import Frozen
 
-GRID: tuple[float, ...] = tuple(1 - step / 200 for step in range(1, 200))
+GRID: tuple[float, ...] = tuple(step / 200 for step in range(199, 0, -1))
 """Thresholds that are tried, strictest first, fixed beforehand: 0.995 down to 0.005."""
 
 

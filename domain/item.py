@@ -15,7 +15,9 @@ class InboundItem(Frozen):
         external_id: the source's own id; with `source` it names a delivery.
         received_at: when the source received it.
         text: what is classified, rendered from `fields` by the policy.
-        fields: the source's fields by name; empty ones are left out.
+        fields: the source's fields that the policy knows, by name; empty ones are left out.
+        other: those that it does not know; kept, never used. Sources put times and ids of
+            their own there, so they do not count as content.
     """
 
     source: str = Field(min_length=1, max_length=100)
@@ -23,6 +25,7 @@ class InboundItem(Frozen):
     received_at: AwareDatetime
     text: str
     fields: dict[str, str]
+    other: dict[str, str] = Field(default_factory=dict)
 
     @property
     def content_hash(self) -> str:

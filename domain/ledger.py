@@ -58,8 +58,7 @@ class Entry(Frozen):
 def link(previous: str, seq: int, item_id: str | None, at: AwareDatetime, event: Event, facts: dict[str, Any]) -> Entry:
     """The entry that follows the one with hash `previous`.
 
-    The chain takes the facts in by their digest, so that a person's data can be erased
-    from an entry while every hash still verifies.
+    The chain takes the facts in by their digest.
     """
     hashed = digest(previous, seq, item_id, at.isoformat(), event.value, digest(facts))
     return Entry(seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash=hashed)
@@ -127,7 +126,7 @@ def _decided(facts: dict[str, Any]) -> str:
     missing = f" Missing: {', '.join(facts['missing'])}." if facts["missing"] else ""
     held = f" The model may not act alone: {'; '.join(BECAUSE[Reason(hold)] for hold in facts['holds'])}."
     tail = f"{held if facts['holds'] else ''}{flags}{missing}"
-    who = {"auto": "automatically", "rule": f"by the rule {facts['rule']}"}.get(facts["kind"], f"by {facts['by']}")
+    who = {"auto": "automatically", "human": f"by {facts['by']}"}.get(facts["kind"], f"by the rule {facts['rule']}")
     if facts["waits"]:
         return f"Left to a person: {why}.{tail}"
     note = f" Note: {facts['note']}" if facts["note"] else ""

@@ -1,10 +1,8 @@
 """How a flow run waits for a person: suspended, holding no process."""
 
-from contextlib import suppress
 from typing import Any, Literal
 
 from prefect.context import FlowRunContext
-from prefect.exceptions import ObjectNotFound
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
@@ -69,6 +67,6 @@ async def _stored_answer(key: str) -> dict[str, Any] | None:
         return answer
     if key not in (context.flow_run.empirical_policy.pause_keys or ()):
         for stale in (keys["schema"], keys["description"]):
-            with suppress(ObjectNotFound):
+            if await aread_flow_run_input(stale):
                 await adelete_flow_run_input(stale)
     return None

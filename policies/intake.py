@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import ValidationError
@@ -46,9 +47,9 @@ def make_item(
         InputInvalid: there is nothing to classify, or more than can be.
     """
     filled = {
-        _storable(str(name)): text
+        storable(str(name)): text
         for name, value in fields.items()
-        if value is not None and (text := _storable(str(value)).strip())
+        if value is not None and (text := storable(str(value)).strip())
     }
     text = render(policy.input.text, filled)
     if not text:
@@ -57,11 +58,12 @@ def make_item(
         raise InputInvalid(f"{len(text)} characters; at most {LONGEST_TEXT} are classified")
     try:
         return InboundItem(
-            source=_storable(source),
-            external_id=_storable(external_id),
+            source=storable(source),
+            external_id=storable(external_id),
             received_at=received_at,
             text=text,
-            fields=filled,
+            fields={name: value for name, value in filled.items() if name in policy.input.fields},
+            other={name: value for name, value in filled.items() if name not in policy.input.fields},
         )
     except ValidationError as exc:
         fault = exc.errors(include_url=False)[0]
@@ -84,6 +86,8 @@ def check(item: InboundItem, policy: Policy) -> Checked:
                     numbers[name] = number
             case FieldType.TEXT:
                 value = raw
+            case _:
+                assert_never(kind)
         if value:
             values[name] = value
     missing = tuple(name for name in policy.validation.required if name not in values)
@@ -109,7 +113,7 @@ def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """`text` with a mark for each NUL and half surrogate pair, which UTF-8 and databases refuse."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 

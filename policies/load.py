@@ -222,7 +222,8 @@ def _fields_at(loc: tuple[str | int, ...]) -> list[str]:
     here = schema
     for part in loc:
         here = _resolve(here, schema)
-        here = here.get("properties", {}).get(str(part)) or here.get("items") or here.get("additionalProperties") or {}
+        of_any_name: dict[str, Any] = next(iter(here.get("patternProperties", {}).values()), {})
+        here = here.get("properties", {}).get(str(part)) or here.get("items") or of_any_name
     return sorted(_resolve(here, schema).get("properties", {}))
 
 

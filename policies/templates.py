@@ -14,12 +14,29 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 )
 
 
+class _Probe(ChainableUndefined):
+    """Any name, in a trial: text that is not empty."""
+
+    def __str__(self) -> str:
+        return "x"
+
+    def __bool__(self) -> bool:
+        return True
+
+
 def check_template(source: str) -> str:
-    """`source` itself if it is a template; raises ValueError with the line otherwise."""
-    try:
-        _ENVIRONMENT.from_string(source)
-    except TemplateError as exc:
-        raise ValueError(f"not a Jinja2 template: {exc}; mend the braces or the tag") from exc
+    """`source` itself if it can be rendered, with every name empty and with every name filled.
+
+    Raises:
+        ValueError: it cannot; an item would find that out too late.
+    """
+    for undefined in (ChainableUndefined, _Probe):
+        try:
+            _ENVIRONMENT.overlay(undefined=undefined).from_string(source).render()
+        except TemplateError as exc:
+            raise ValueError(f"not a Jinja2 template: {exc}; mend the braces or the tag") from exc
+        except Exception as exc:  # whatever an expression of the author's can raise
+            raise ValueError(f"a Jinja2 template that fails: {exc}; fields are text and can be empty") from exc
     return source
 
 

@@ -11,7 +11,8 @@ from policies.templates import render
 def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, policy: Policy) -> list[Operation]:
     """One operation for each destination; none where the decision writes nothing.
 
-    Only values that passed the policy's checks can be written.
+    Only values that passed the policy's checks can be written. Where the record's key is
+    empty, the item is its own record: two strangers never share one.
     """
     if not decision.writes:
         return []
@@ -31,7 +32,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
             policy=policy.name,
             destination=name,
             system=destination.system,
-            record_key=render(destination.record_key, seen),
+            record_key=render(destination.record_key, seen) or claimed.item_id,
             values={field: text for field, source in destination.values.items() if (text := render(source, seen))},
         )
         for name, destination in policy.destinations.items()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from domain.errors import InputInvalid
 from domain.ledger import Event
 from domain.values import canonical
-from policies.intake import make_item
+from policies.intake import make_item, storable
 from tasks.resources import Resources
 
 LONGEST_RAW = 2000
@@ -39,8 +39,8 @@ def accept(here: Resources, policy: str, records: Sequence[Record]) -> list[tupl
                 item = make_item(workflow.policy, record.source, record.external_id, record.received_at, record.fields)
             except InputInvalid as exc:
                 refused.append((record.where, str(exc)))
-                raw = canonical({name: str(value) for name, value in record.fields.items()})[:LONGEST_RAW]
-                tx.ledger.append(None, Event.REFUSED, here.now(), where=record.where, why=str(exc), raw=raw)
+                raw = storable(canonical({name: str(value) for name, value in record.fields.items()}))[:LONGEST_RAW]
+                tx.ledger.append(None, Event.REFUSED, here.now(), where=record.where, why=storable(str(exc)), raw=raw)
                 continue
             tx.inbox.accept(workflow.policy.name, item, window, here.now())
     return refused
@@ -49,4 +49,6 @@ def accept(here: Resources, policy: str, records: Sequence[Record]) -> list[tupl
 def refuse(here: Resources, where: str, why: str, raw: str) -> None:
     """Put a record that cannot be read in the ledger, as it stands."""
     with here.store.transaction() as tx:
-        tx.ledger.append(None, Event.REFUSED, here.now(), where=where, why=why, raw=raw[:LONGEST_RAW])
+        tx.ledger.append(
+            None, Event.REFUSED, here.now(), where=where, why=storable(why), raw=storable(raw)[:LONGEST_RAW]
+        )

@@ -75,7 +75,7 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
         proposed = [_without_model(here, workflow, question) for question in questions]
     else:
         asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
-        proposed = await _outcome_of(await asking(policy, questions, return_state=True))
+        proposed = await _outcome_of(await asking(policy, questions, return_state=True))  # type: ignore[misc]  # Prefect forgets that the task is async
     answers = zip(questions, proposed, strict=True)
     return {item_id: answer for question, answer in answers for item_id in question.item_ids}
 

@@ -1,12 +1,12 @@
 """Opens and migrates the database, and gives transactions in which one writer writes at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
@@ -25,6 +25,8 @@ MIGRATION_LOCK = 7_001
 
 BUSY_TIMEOUT_S = 60
 """How long a writer waits for another on SQLite."""
+
+_NO_URL = "INTERLOCK_DATABASE_URL is no database URL; write sqlite:///PATH or postgresql://…"
 
 
 class Transaction:
@@ -47,17 +49,18 @@ class Store:
     one writer at a time, because each change appends to the one ledger.
 
     Raises:
-        PolicyInvalid: the URL is none, or its driver is not installed.
+        PolicyInvalid: the URL is none, its driver is not installed, or what is there is no
+            database of this version or an older one.
         Unavailable: the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
         self._sqlite = self._engine.dialect.name == "sqlite"
-        try:
-            _migrate(self._engine)
-        except OperationalError as exc:
-            raise Unavailable(f"the database at {self._engine.url!r} does not answer: {exc.orig}") from exc
+        with ExitStack() as on_failure:
+            on_failure.callback(self._engine.dispose)
+            _open(self._engine)
+            on_failure.pop_all()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -72,10 +75,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """A consistent view to read from; nothing is committed."""
+        """A consistent view to read from, as of its first statement; nothing is committed."""
         with Session(self._engine) as session:
             if self._sqlite:
                 session.connection().exec_driver_sql("BEGIN")
+            else:  # by default PostgreSQL shows each statement what was committed since the one before
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield Transaction(session)
 
     def close(self) -> None:
@@ -88,17 +93,19 @@ def _engine(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() != "sqlite":
+        if parsed.get_backend_name() == "postgresql":
             return create_engine(parsed, pool_pre_ping=True)
+        if parsed.get_backend_name() != "sqlite":
+            raise PolicyInvalid(_NO_URL)
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
-    except (ArgumentError, NoSuchModuleError) as exc:
-        raise PolicyInvalid(
-            "INTERLOCK_DATABASE_URL is no database URL; write sqlite:///PATH or postgresql://…"
-        ) from exc
+    except (ArgumentError, NoSuchModuleError, ValueError) as exc:
+        raise PolicyInvalid(_NO_URL) from exc
     except ModuleNotFoundError as exc:
         raise PolicyInvalid("PostgreSQL needs its driver: pip install 'interlock[postgres]'") from exc
+    except OSError as exc:
+        raise PolicyInvalid(f"INTERLOCK_DATABASE_URL: the folder of its file cannot be made: {exc}") from exc
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 
@@ -110,6 +117,16 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
 
 
+def _open(engine: Engine) -> None:
+    where = repr(engine.url.set(query={}))  # a query can hold a password
+    try:
+        _migrate(engine)
+    except OperationalError as exc:
+        raise Unavailable(f"the database at {where} does not answer: {exc.orig}") from exc
+    except DatabaseError as exc:
+        raise PolicyInvalid(f"the database at {where} cannot be used: {exc.orig}") from exc
+
+
 def _migrate(engine: Engine) -> None:
     """Bring the tables to this version; one process at a time, the others find it done."""
     with engine.connect() as connection:
@@ -117,6 +134,7 @@ def _migrate(engine: Engine) -> None:
             return
     from alembic import command  # noqa: PLC0415  takes a third of a second, and is needed once a version
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -126,7 +144,10 @@ def _migrate(engine: Engine) -> None:
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as exc:
+            raise PolicyInvalid("the database was made by a newer version of Interlock: update this one") from exc
         connection.commit()
 
 

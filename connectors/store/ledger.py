@@ -1,7 +1,8 @@
 """The append-only ledger."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -22,10 +23,13 @@ class Ledger:
         self._head = self._session.exec(select(HeadRow).with_for_update()).one()
 
     def append(self, item_id: str | None, event: Event, at: datetime, **facts: Any) -> None:
-        """Record that `event` happened; facts are JSON values."""
+        """Record that `event` happened; facts are JSON values.
+
+        The time is hashed as the database gives it back: in UTC.
+        """
         if self._head is None:
             raise RuntimeError("the ledger is written in Store.transaction() only")
-        entry = link(self._head.hash, self._head.seq + 1, item_id, at, event, facts)
+        entry = link(self._head.hash, self._head.seq + 1, item_id, at.astimezone(UTC), event, facts)
         self._session.add(EntryRow(**entry.model_dump()))
         self._head.seq, self._head.hash = entry.seq, entry.hash
 
@@ -35,8 +39,9 @@ class Ledger:
         query = query.execution_options(yield_per=1000)
         if item_id is not None:
             query = query.where(EntryRow.item_id == item_id)
-        for row in self._session.exec(query):
-            yield Entry(**row.model_dump())
+        with closing(self._session.exec(query)) as rows:  # who verifies stops at the first break
+            for row in rows:
+                yield Entry(**row.model_dump())
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last entry."""

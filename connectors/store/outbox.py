@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, exists, or_
+from sqlalchemy import Exists, and_, case, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -76,18 +76,10 @@ class Outbox:
 
         A record's later operation waits until the earlier one has its outcome.
         """
-        earlier = aliased(OperationRow)
-        blocked = exists().where(
-            col(earlier.system) == OperationRow.system,
-            col(earlier.record_key) == OperationRow.record_key,
-            col(earlier.seq) < col(OperationRow.seq),
-            col(earlier.state).not_in(FINAL),
-        )
         waiting = and_(col(OperationRow.state).in_((State.PENDING, State.UNKNOWN)), col(OperationRow.due_at) <= now)
         abandoned = and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) <= now)
-        query = (
-            select(OperationRow).where(or_(waiting, abandoned), ~blocked).order_by(col(OperationRow.seq)).limit(count)
-        )
+        due = select(OperationRow).where(or_(waiting, abandoned), ~_blocked())
+        query = due.order_by(col(OperationRow.seq)).limit(count)
         return [self._begin(row, now + lease) for row in self._session.exec(query)]
 
     def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> None:
@@ -116,13 +108,15 @@ class Outbox:
             self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)
 
     def next_due_at(self) -> datetime | None:
-        """When the next operation is due or its sender's lease ends; None when all are final."""
-        open_rows = select(OperationRow).where(col(OperationRow.state).not_in(FINAL))
-        times = [
-            row.lease_until if row.state == State.SENDING and row.lease_until else row.due_at
-            for row in self._session.exec(open_rows.order_by(col(OperationRow.due_at)).limit(200))
-        ]
-        return min(times, default=None)
+        """When `claim` can next give something: the first due time or end of a sender's lease.
+
+        None when all are final. What waits for an earlier operation on its record does not count.
+        """
+        sending = col(OperationRow.state) == State.SENDING
+        at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
+        open_rows = select(func.min(at)).where(col(OperationRow.state).not_in(FINAL), ~_blocked())
+        first: datetime | None = self._session.exec(open_rows).one()
+        return first
 
     def retry(self, item_id: str, now: datetime) -> int:
         """Put an item's dead letters back in the queue with their attempts forgiven; returns how many."""
@@ -146,3 +140,14 @@ class Outbox:
 
     def _row(self, operation_id: str) -> OperationRow:
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
+
+
+def _blocked() -> Exists:
+    """Whether an earlier operation on the same record is still without its outcome."""
+    earlier = aliased(OperationRow)
+    return exists().where(
+        col(earlier.system) == OperationRow.system,
+        col(earlier.record_key) == OperationRow.record_key,
+        col(earlier.seq) < col(OperationRow.seq),
+        col(earlier.state).not_in(FINAL),
+    )

@@ -196,7 +196,7 @@ STORIES = [
     pytest.param(
         Event.DECIDED,
         decided(decide(SURE, RuleMatch(name="spam", action=RuleAction.REJECT), terms(), NOW)),
-        "Ended without a write by rule: a rule ends such messages.",
+        "Ended without a write by the rule spam: a rule ends such messages.",
         id="rejected",
     ),
     pytest.param(

@@ -5,6 +5,7 @@ from builders import NOW, proposal, terms
 
 from domain.decision import ENRICH, SETTLED, Decision, Kind, Mode, Reason, RuleAction, RuleMatch, Terms, decide
 from domain.proposal import AskOutcome, Proposal
+from domain.values import share
 
 SURE = proposal()
 UNSURE = proposal(confidence=0.79)
@@ -126,6 +127,8 @@ TABLE = [
                  id="in assist mode a rule still rejects"),
     pytest.param(SURE, None, ALL_OF_IT, (), Kind.AUTO, Reason.CONFIDENT, "sales", (), True,
                  id="in canary mode the share acts alone"),
+    pytest.param(SURE, None, terms(Mode.CANARY, canary_share=share(SURE.key)), (), Kind.HUMAN, Reason.OUTSIDE_CANARY,
+                 None, (), False, id="in canary mode an item on the share's very edge is outside"),
     pytest.param(SURE, None, NONE_OF_IT, (), Kind.HUMAN, Reason.OUTSIDE_CANARY, None, (), False,
                  id="in canary mode a person confirms what is outside the share"),
     pytest.param(UNSURE, REPAIRS, NONE_OF_IT, (), Kind.HUMAN, Reason.OUTSIDE_CANARY, None, (Reason.BELOW_THRESHOLD,),

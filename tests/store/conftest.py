@@ -149,14 +149,20 @@ def desk(store: Store) -> Desk:
 
 
 @pytest.fixture
-def desks(database_url: str, store: Store) -> Iterator[Callable[[], Desk]]:
-    """Opens the same database once more, as another process would."""
+def desk_at() -> Iterator[Callable[[str], Desk]]:
+    """Opens the database at a URL."""
     opened: list[Store] = []
 
-    def open_another() -> Desk:
-        opened.append(Store(database_url))
+    def open_it(url: str) -> Desk:
+        opened.append(Store(url))
         return Desk(opened[-1])
 
-    yield open_another
-    for other in opened:
-        other.close()
+    yield open_it
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def desks(database_url: str, desk_at: Callable[[str], Desk]) -> Callable[[], Desk]:
+    """Opens the same database once more, as another process would."""
+    return lambda: desk_at(database_url)

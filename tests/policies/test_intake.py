@@ -1,0 +1,158 @@
+"""From a record to an item, its checked fields and the rule that matches it."""
+
+from typing import Any
+
+import pytest
+from builders import NOW, claimed, policy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.decision import RuleAction, RuleMatch
+from domain.errors import InputInvalid
+from policies.intake import LONGEST_TEXT, Checked, check, make_item, match_rule
+
+TINY = policy()
+ANYTHING = st.text(st.characters())
+
+
+def item(**fields: Any) -> Any:
+    return make_item(TINY, "post", "7", NOW, {"message": "hello"} | fields)
+
+
+@pytest.mark.parametrize(
+    ("raw", "written", "number"),
+    [
+        pytest.param("500", "500", 500, id="a count"),
+        pytest.param(" 500 ", "500", 500, id="white space around it"),
+        pytest.param("500+", "500", 500, id="at least so many"),
+        pytest.param("1,200", "1200", 1200, id="grouped by commas"),
+        pytest.param("1.200.000", "1200000", 1_200_000, id="grouped by points"),
+        pytest.param("1 200", "1200", 1200, id="grouped by spaces"),
+        pytest.param("1234567", "1234567", 1_234_567, id="seven digits are not rounded"),
+        pytest.param("999999999999999", "999999999999999", 999_999_999_999_999, id="the largest number"),
+        pytest.param("12.5", "12.5", 12.5, id="a fraction"),
+        pytest.param("0", "0", 0, id="nothing of it"),
+        *[
+            pytest.param(raw, None, None, id=f"not a count: {raw or 'empty'}")
+            for raw in ("", "many", "-3", "nan", "inf", "1e15", "10-50", "1,5", "1,200.50", "+", "0x10")
+        ],
+    ],
+)
+def test_a_number_is_read_as_people_write_counts(raw: str, written: str | None, number: float | None) -> None:
+    checked = check(item(toys=raw), TINY)
+
+    assert checked.values.get("toys") == written
+    assert checked.numbers.get("toys") == number
+
+
+@pytest.mark.parametrize(
+    ("raw", "written"),
+    [
+        pytest.param("ada@example.com", "ada@example.com", id="as it should be"),
+        pytest.param(" Ada.L@Example.COM ", "ada.l@example.com", id="capitals and white space"),
+        pytest.param("ada+toys@example.com", "ada+toys@example.com", id="a tag"),
+        pytest.param("info@müller.example", "info@müller.example", id="an umlaut in the domain"),
+        *[
+            pytest.param(raw, None, id=f"not an address: {raw or 'empty'}")
+            for raw in ("", "ada", "ada@", "@example.com", "ada@@example.com", "ada@example", "Ada <ada@example.com>",
+                        "ada@example.com, bob@example.com", "ada@exa mple.com")
+        ],
+    ],
+)  # fmt: skip
+def test_an_e_mail_address_is_normalised_or_missing(raw: str, written: str | None) -> None:
+    checked = check(item(email=raw), TINY)
+
+    assert checked.values.get("email") == written
+    assert checked.missing == (() if written else ("email",))
+
+
+def test_fields_that_the_policy_does_not_know_are_kept_and_not_used() -> None:
+    came_in = item(email="ada@example.com", website="toys.example")
+
+    assert came_in.fields["website"] == "toys.example"
+    assert check(came_in, TINY) == Checked({"message": "hello", "email": "ada@example.com"}, {}, ())
+
+
+@given(ANYTHING, ANYTHING, ANYTHING, ANYTHING)
+def test_no_text_is_too_strange_to_be_checked_matched_and_hashed(
+    message: str, email: str, toys: str, external_id: str
+) -> None:
+    try:
+        came_in = make_item(TINY, "post", external_id, NOW, {"message": message, "email": email, "toys": toys})
+    except InputInvalid:
+        return
+    checked = check(came_in, TINY)
+    match_rule(came_in, checked, TINY)
+
+    assert all(number >= 0 for number in checked.numbers.values())
+    assert len(came_in.content_hash) == 64
+    assert "\0" not in came_in.model_dump_json()
+
+
+@pytest.mark.parametrize("raw", ["a@b.example\ud83d", "\ud83d"])
+def test_half_a_character_is_marked_not_fatal(raw: str) -> None:
+    assert item(message=raw).text == raw.replace("\ud83d", "\N{REPLACEMENT CHARACTER}")
+
+
+def test_values_that_are_no_text_are_written_out_and_empty_ones_left_out() -> None:
+    came_in = item(toys=3, email=None, name="  ", message=" hello\n")
+
+    assert came_in.fields == {"message": "hello", "toys": "3"}
+    assert came_in.text == "hello"
+
+
+@pytest.mark.parametrize(
+    ("source", "external_id", "fields", "why"),
+    [
+        pytest.param("post", "7", {}, "nothing to classify: message, email, toys are all empty", id="no fields"),
+        pytest.param("post", "7", {"message": " \n"}, "nothing to classify", id="white space"),
+        pytest.param("post", "7", {"email": "a@b.example"}, "nothing to classify", id="nothing that the text is of"),
+        pytest.param("post", "7", {"message": "x" * (LONGEST_TEXT + 1)}, "20001 characters; at most 20000",
+                     id="more than is classified"),
+        pytest.param("", "7", {"message": "x"}, "source: String should have at least 1 character", id="no source"),
+        pytest.param("post", "", {"message": "x"}, "external_id: String should have at least 1 character", id="no id"),
+        pytest.param("post", "7" * 301, {"message": "x"}, "external_id: String should have at most 300 characters",
+                     id="an endless id"),
+    ],
+)  # fmt: skip
+def test_a_record_that_cannot_become_an_item_says_why(
+    source: str, external_id: str, fields: dict[str, object], why: str
+) -> None:
+    with pytest.raises(InputInvalid, match=why):
+        make_item(TINY, source, external_id, NOW, fields)
+
+
+def test_a_text_of_the_greatest_length_is_taken() -> None:
+    assert len(item(message="x" * LONGEST_TEXT).text) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("message", "toys", "match"),
+    [
+        pytest.param("hello", "99", None, id="no rule matches"),
+        pytest.param("hello", "", None, id="a field that is absent matches no comparison"),
+        pytest.param("hello", "a lot", None, id="a malformed number matches no comparison"),
+        pytest.param(
+            "my LAWYER", "", RuleMatch(name="threat", action=RuleAction.PERSON), id="the text of a message matches"
+        ),
+        pytest.param(
+            "my lawyer wants toys",
+            "1,000",
+            RuleMatch(name="many_toys", action=RuleAction.ROUTE, route="sales", flags=("bulk",)),
+            id="the first rule that matches counts",
+        ),
+    ],
+)
+def test_rules_are_read_in_order(message: str, toys: str, match: RuleMatch | None) -> None:
+    came_in = claimed(message, message=message, toys=toys).item
+
+    assert match_rule(came_in, check(came_in, TINY), TINY) == match
+
+
+def test_rules_see_what_is_missing_and_where_it_came_from() -> None:
+    when = "'email' in missing and source == 'post'"
+    strict = policy(rules=[{"name": "anonymous", "when": when, "action": "reject"}])
+    anonymous, known = claimed("hi").item, claimed("hi", email="ada@example.com").item
+
+    assert match_rule(anonymous, check(anonymous, strict), strict) is not None
+    assert match_rule(known, check(known, strict), strict) is None

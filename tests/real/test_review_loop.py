@@ -1,0 +1,169 @@
+"""The whole review loop on a real Prefect server with a process worker."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from installation import Installation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.input.actions import aread_flow_run_input
+from prefect_ui import approve_in_ui, chromium
+from tiny import message
+
+from connectors.store.engine import Store
+from domain.decision import Kind, Reason
+from flows.route import route
+from flows.watch import watch
+
+PATIENCE_S = 90
+
+
+async def waiting_item(site: Installation, external_id: str) -> tuple[str, str]:
+    """Accept a message that only a person can route; gives its item and the flow run that waits for it."""
+    item = message(external_id, f"hello, {external_id} has a question")
+    with site.store.transaction() as tx:
+        item_id, _ = tx.inbox.accept("tiny", item, timedelta(hours=1), datetime.now(UTC))
+    await route(site.policy)
+    with site.store.reading() as tx:
+        review = tx.reviews.get(item_id)
+    assert review is not None
+    assert review.flow_run is not None
+    await until(lambda: is_suspended(review.flow_run))
+    return item_id, review.flow_run
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    """Wait until a coroutine function's result is true."""
+    for _ in range(PATIENCE_S * 4):
+        if await holds():
+            return
+        await asyncio.sleep(0.25)
+    raise AssertionError("waited too long")
+
+
+async def is_suspended(flow_run: str) -> bool:
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(flow_run))
+    assert run.state is not None
+    assert run.state.name not in ("Failed", "Crashed"), run.state.message
+    return run.state.is_paused() and bool(await form_schema(flow_run))
+
+
+async def form_schema(flow_run: str, asking: int = 1) -> Any:
+    return await aread_flow_run_input(f"suspended-asked-{asking}-schema", UUID(flow_run))
+
+
+async def is_completed(flow_run: str) -> bool:
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(flow_run))
+        assert run.state is not None
+        assert run.state.name not in ("Failed", "Crashed"), run.state.message
+        return run.state.is_completed()
+
+
+async def resume(flow_run: str, **answer: str) -> SetStateStatus:
+    async with get_client() as client:
+        response = await client.resume_flow_run(UUID(flow_run), run_input=answer)
+    return response.status
+
+
+def tickets(site: Installation, item_id: str) -> list[dict[str, Any]]:
+    """The tickets that the help desk holds about an item."""
+    records = httpx.get(f"{site.systems.help_desk}/_records", trust_env=False).json()["records"]
+    with site.store.reading() as tx:
+        wanted = {entry.facts["operation"] for entry in tx.ledger.entries(item_id) if entry.event.value == "queued"}
+    return [record for record in records if record["operation_id"] in wanted]
+
+
+def decision(store: Store, item_id: str) -> Any:
+    with store.reading() as tx:
+        stored = tx.inbox.decided(item_id)
+    assert stored is not None
+    return stored[2]
+
+
+@pytest.mark.timeout(240)
+async def test_a_review_is_shown_refuses_bad_answers_and_is_decided_through_the_api(site):
+    item_id, flow_run = await waiting_item(site, "api")
+    for bad in (
+        {},
+        {"route": "billing"},
+        {"route": "nowhere", "reviewer": "Ann"},
+        {"route": "billing", "reviewer": " "},
+    ):
+        assert await resume(flow_run, **bad) is SetStateStatus.REJECT
+    assert await is_suspended(flow_run)
+    assert await resume(flow_run, route="access", reviewer="Ann", note="asked by phone") is SetStateStatus.ACCEPT
+    await until(lambda: is_completed(flow_run))
+    decided = decision(site.store, item_id)
+    assert (decided.kind, decided.reason, decided.route, decided.by) == (
+        Kind.HUMAN,
+        Reason.OVERRIDDEN,
+        "access",
+        "Ann",
+    )
+    assert [ticket["queue"] for ticket in tickets(site, item_id)] == ["access"]
+    assert await resume(flow_run, route="billing", reviewer="Bob") is SetStateStatus.ABORT
+    assert decision(site.store, item_id).route == "access"
+
+
+@pytest.mark.timeout(240)
+async def test_a_late_answer_brings_the_form_back_and_the_review_is_escalated_once(site):
+    item_id, flow_run = await waiting_item(site, "late")
+    make_late(site, item_id)
+    await watch(site.policy)
+    account = await watch(site.policy)
+    assert account.escalated == 1
+    assert await resume(flow_run, route="billing", reviewer="Ann") is SetStateStatus.ACCEPT
+    await until(lambda: form_schema(flow_run, asking=2))
+    assert decision(site.store, item_id).waits
+    assert await resume(flow_run, route="billing", reviewer="Ann") is SetStateStatus.ACCEPT
+    await until(lambda: is_completed(flow_run))
+    with site.store.reading() as tx:
+        events = [entry.event.value for entry in tx.ledger.entries(item_id)]
+    assert events.count("escalated") == 1
+    assert events.count("answer_refused") == 1
+    assert len(tickets(site, item_id)) == 1
+
+
+def make_late(site: Installation, item_id: str) -> None:
+    """Move a review's due time into the past, as if nobody had come to it."""
+    with site.store.transaction() as tx:
+        review = tx.reviews.get(item_id)
+        assert review is not None
+        review.due_at = datetime.now(UTC) - timedelta(minutes=1)
+
+
+@pytest.mark.timeout(240)
+async def test_a_review_whose_flow_run_is_gone_gets_a_new_one(site):
+    item_id, flow_run = await waiting_item(site, "lost")
+    async with get_client() as client:
+        await client.delete_flow_run(UUID(flow_run))
+    await watch(site.policy)
+    with site.store.reading() as tx:
+        review = tx.reviews.get(item_id)
+    assert review is not None
+    assert review.flow_run not in (None, flow_run)
+    await until(lambda: is_suspended(review.flow_run))
+    assert await resume(review.flow_run, route="none_of_these", reviewer="Ann") is SetStateStatus.ACCEPT
+    await until(lambda: is_completed(review.flow_run))
+    assert decision(site.store, item_id).reason is Reason.DISMISSED
+    assert tickets(site, item_id) == []
+
+
+@pytest.mark.real
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(chromium() is None, reason="Chromium left out: it is not installed")
+async def test_a_reviewer_approves_by_clicking_through_the_prefect_ui(site, tmp_path):
+    item_id, flow_run = await waiting_item(site, "clicked")
+    await asyncio.to_thread(
+        approve_in_ui, site.ui, flow_run, route="billing", reviewer="Ann", note="", screenshot=tmp_path / "form.png"
+    )
+    await until(lambda: is_completed(flow_run))
+    assert decision(site.store, item_id).by == "Ann"
+    assert [ticket["queue"] for ticket in tickets(site, item_id)] == ["billing"]
