@@ -20,7 +20,7 @@ from domain.proposal import Opinion
 class TfidfExamples:
     """An index over texts and their labels; building it takes milliseconds for hundreds of examples."""
 
-    name = "tfidf-1"
+    name = "tfidf-2"
     """Changes whenever neighbours or votes would."""
 
     def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class TfidfExamples:
             TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), strip_accents="unicode"),
         )
         self._matrix: spmatrix = self._features.fit_transform(self._texts)
-        self._vote = LogisticRegression(C=20, max_iter=1000).fit(self._matrix, self._labels)
+        self._vote = LogisticRegression(C=20, max_iter=1000, class_weight="balanced").fit(self._matrix, self._labels)
 
     def nearest(self, text: str, count: int) -> list[Neighbour]:
         """The `count` examples nearest to `text`, the nearest last."""

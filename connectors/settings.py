@@ -1,8 +1,9 @@
 """What the environment says: where the database is, which model answers. Read when asked, never at import."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,18 +17,19 @@ class Settings(BaseSettings):
         llm_model: the model's name there.
         llm_api_key: its key; never logged.
         llm: `off` lets rules and people decide though the embedded model is installed.
-        llm_threads: cores that the embedded model computes on.
+        llm_threads: cores that the embedded model computes on; more than are idle make it
+            many times slower.
     """
 
-    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_ignore_empty=True, extra="ignore")
 
-    home: Path = Path.home() / ".interlock"
+    home: Annotated[Path, AfterValidator(Path.expanduser)] = Path.home() / ".interlock"
     database_url: str = Field(default="", repr=False)
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: SecretStr = SecretStr("")
     llm: str = Field(default="on", pattern="^(on|off)$")
-    llm_threads: int = Field(default=2, ge=1)
+    llm_threads: int = Field(default=1, ge=1)
 
     @property
     def store_url(self) -> str:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from connectors.store.ledger import Ledger
 from console.shared import ERR, OUT, reading
 from domain.ledger import Entry, first_break, tell
 
@@ -16,12 +17,12 @@ app = typer.Typer(help="The append-only record of everything that happened.", no
 
 @app.command()
 def verify() -> None:
-    """Check that nothing in the ledger was changed, removed or put in between."""
+    """Check that nothing in the ledger was changed, removed or put in between, its end included."""
     with reading() as tx:
-        broken = first_break(tx.ledger.entries())
         count, last = tx.ledger.head()
-    if broken is not None:
-        ERR.print(f"[bold red]The chain is broken at entry {broken}[/]: it was changed, or one before it removed.")
+        fault = _fault(tx.ledger, count, last)
+    if fault:
+        ERR.print(f"[bold red]{fault}", highlight=False)
         raise typer.Exit(1)
     OUT.print(f"The ledger holds: {count} entries, the last is {last[:16]}…", highlight=False)
 
@@ -33,7 +34,9 @@ def show(item: Annotated[str, typer.Argument(help="The item's id, the beginning 
         found = tx.inbox.find(item)
         if len(found) != 1:
             several = f": {', '.join(found)}" if found else ""
-            ERR.print(f"{len(found) or 'No'} items fit '{item}'{several}. Give an item's id or its external id.")
+            ERR.print(
+                f"{len(found) or 'No'} items fit '{escape(item)}'{several}. Give an item's id or its external id."
+            )
             raise typer.Exit(2)
         print_story(OUT, list(tx.ledger.entries(found[0])))
 
@@ -52,6 +55,20 @@ def export(
         with file.open("w", encoding="utf-8") as target:
             count = sum(bool(target.write(line + "\n")) for line in lines)
     ERR.print(f"{count} entries written to {file}", highlight=False)
+
+
+def _fault(ledger: Ledger, count: int, last: str) -> str:
+    """What is wrong with a ledger whose head says that entry `count` is the last and has hash `last`."""
+    try:
+        broken = first_break(ledger.entries())
+        end = [(entry.seq, entry.hash) for entry in ledger.entries(after=max(count - 1, 0))]
+    except ValueError:
+        return "The chain is broken[/]: an entry was changed into something unreadable."
+    if broken is not None:
+        return f"The chain is broken at entry {broken}[/]: it was changed, or one before it removed."
+    if end != ([(count, last)] if count else []):
+        return f"The chain is broken at its end[/]: entry {count} should be the last; later ones came or some are gone."
+    return ""
 
 
 def print_story(out: Console, entries: Sequence[Entry]) -> None:

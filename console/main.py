@@ -1,6 +1,7 @@
 """The command line `interlock`."""
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,7 +76,8 @@ async def _run(job: Job, as_json: bool, wait: bool, out: Console) -> int:
 
 
 def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
-    """Run to the end or to Ctrl-C, which is a way to end and no fault."""
+    """Run to the end, to Ctrl-C or SIGTERM, which are ways to end and no fault: what was started is ended."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

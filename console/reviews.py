@@ -9,6 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
@@ -68,13 +69,19 @@ async def _decide(item: str, route: str, reviewer: str, note: str) -> str:
             if resumed:
                 return f"Prefect took the answer; flow run {review.flow_run} goes on and delivers."
         aware_late = review.escalated_at is not None
-        answer = Answer(
-            route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=aware_late
-        )
+        try:
+            answer = Answer(
+                route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=aware_late
+            )
+        except ValidationError as exc:
+            fault = exc.errors(include_url=False)[0]
+            raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
         settled = await settle_review.fn(review.item_id, answer)
         if settled.refusal:
             raise InputInvalid(EXPLAIN[settled.refusal])
-        return f"Decided: {settled.route or 'nothing is written'}. The write goes out with the next run or 'deliver'."
+        if settled.route is None:
+            return "Decided: nothing is written."
+        return f"Decided: {settled.route}. The write goes out with the next run or 'interlock outbox drain'."
 
 
 async def _resume(flow_run: str, answer: dict[str, str]) -> bool:

@@ -22,6 +22,7 @@ from domain.ledger import tell
 from domain.tally import tally
 from flows.route import route
 from tasks.accept import accept, refuse
+from tasks.prepare import who_decides
 from tasks.resources import Resources
 
 AT_ONCE = 200
@@ -76,6 +77,8 @@ def take_in(here: Resources, job: Job, say: Console) -> None:
 
 async def work(here: Resources, policies: Sequence[str], since: int, say: Console) -> None:
     """Run the workflows one after another, and show on `say` how far they are."""
+    for policy in policies:
+        say.print(who_decides(here, here.workflow(policy)), highlight=False)
     with Live(console=say, refresh_per_second=4, transient=True) as live:
         showing = asyncio.create_task(_show(here, since, live))
         try:

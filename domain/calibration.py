@@ -81,10 +81,10 @@ def binomial_tail(errors: int, accepted: int, rate: float) -> float:
     return min(1.0, sum(map(exp, logs)))
 
 
-def fewest_without_error(target: float, delta: float) -> int:
-    """The fewest accepted items, all right, that prove `target`: 59 for 5 % at 95 %."""
-    accepted = 1
-    while binomial_tail(0, accepted, target) > delta:
+def fewest_accepted(target: float, delta: float, errors: int = 0) -> int:
+    """The fewest accepted items, `errors` of them wrong, that prove `target`: 59 for 5 % at 95 % without one."""
+    accepted = errors + 1
+    while binomial_tail(errors, accepted, target) > delta:
         accepted += 1
     return accepted
 
@@ -92,16 +92,20 @@ def fewest_without_error(target: float, delta: float) -> int:
 def learn_then_test(items: Sequence[Scored], target: float, delta: float) -> Chosen | TooLittleData:
     """The loosest threshold of `GRID` that keeps misroutes at most `target`, at confidence 1 - `delta`.
 
-    A threshold that accepts too few items for any proof is passed over rather than tested:
-    how many it accepts says nothing of how many are wrong, so the promise is untouched.
+    Thresholds that accept too few items are passed over rather than tested. Too few is less
+    than what one wrong item still lets prove, where there are as many, so that a single
+    unlucky item does not end the walk at its first step. How many items a threshold accepts
+    says nothing of how many are wrong, so the promise is untouched.
     """
-    needed = fewest_without_error(target, delta)
+    needed = fewest_accepted(target, delta)
+    with_one_error = fewest_accepted(target, delta, errors=1)
+    start = with_one_error if sum(item.score >= GRID[-1] for item in items) >= with_one_error else needed
     chosen: Chosen | None = None
     seen = (0, 0)
     for threshold in GRID:
         taken = [item for item in items if item.score >= threshold]
         seen = len(taken), sum(not item.correct for item in taken)
-        if len(taken) < needed:
+        if len(taken) < start:
             continue
         if binomial_tail(seen[1], seen[0], target) > delta:
             break

@@ -6,14 +6,15 @@ from datetime import timedelta
 from prefect import task
 
 from connectors.store.outbox import Due
-from domain.delivery import DeliveryOutcome, NotThere, next_step
+from domain.delivery import DeliveryOutcome, NotThere, Step, next_step
+from tasks.alert import alert
 from tasks.resources import Resources, resources
 
 AT_ONCE = 8
 """Operations in flight at the same time, each on another record."""
 
-LEASE = timedelta(seconds=60)
-"""A sender that is silent for so long is taken for dead; longer than any connector's timeout."""
+LEASE = timedelta(seconds=20)
+"""A sender that is silent for so long is taken for dead; many times a connector's timeout (1 s by default)."""
 
 
 @task
@@ -46,6 +47,10 @@ async def _try(here: Resources, due: Due) -> None:
     step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
     with here.store.transaction() as tx:
         tx.outbox.settle(due, outcome, step, now)
+    if step.step is Step.DEAD_LETTER:
+        write = due.operation
+        message = f"the write of {write.item_id} to {write.destination} was given up: {step.reason}"
+        alert("write.dead_lettered", write.item_id, message, policy=write.policy, destination=write.destination)
 
 
 async def _outcome(here: Resources, due: Due) -> DeliveryOutcome:

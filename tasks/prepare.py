@@ -5,8 +5,9 @@ from prefect import get_run_logger, task
 from domain.decision import Reason
 from domain.explain import BECAUSE
 from domain.values import Frozen
+from policies.load import Workflow
 from tasks.names import named
-from tasks.resources import resources
+from tasks.resources import Resources, resources
 
 
 class Plan(Frozen):
@@ -27,14 +28,25 @@ async def prepare(policy: str) -> Plan:
     workflow = here.workflow(policy)
     for destination in workflow.policy.destinations.values():
         here.destination(destination.system)
-    threshold, log = workflow.terms.threshold, get_run_logger()
-    if here.model is None:
-        log.warning("%s: %s; rules and people decide", policy, BECAUSE[Reason.NO_MODEL])
-    elif threshold is None:
-        log.warning("%s: %s; rules and people decide", policy, BECAUSE[Reason.NO_CALIBRATION])
-    elif threshold.classifier != here.classifier(workflow):
-        log.warning("%s: %s; rules and people decide", policy, BECAUSE[Reason.STALE_CALIBRATION])
-    else:
-        log.info("%s: %s decides alone from a confidence of %.3f", policy, here.model_name, threshold.value)
+    log = get_run_logger()
+    (log.info if nobody_alone(here, workflow) is None else log.warning)(who_decides(here, workflow))
     batch = workflow.policy.batch
     return Plan(items=batch.items, chunk=batch.chunk)
+
+
+def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:
+    """Why no proposal of this run may act alone; None if some may."""
+    threshold = workflow.terms.threshold
+    if here.model is None:
+        return Reason.NO_MODEL
+    if threshold is None:
+        return Reason.NO_CALIBRATION
+    return None if threshold.classifier == here.classifier(workflow) else Reason.STALE_CALIBRATION
+
+
+def who_decides(here: Resources, workflow: Workflow) -> str:
+    """One line: which model decides alone from which confidence, or that rules and people decide."""
+    reason, threshold = nobody_alone(here, workflow), workflow.terms.threshold
+    if reason is not None or threshold is None:
+        return f"{workflow.policy.name}: {BECAUSE[reason or Reason.NO_CALIBRATION]}; rules and people decide"
+    return f"{workflow.policy.name}: {here.model_name} decides alone from a confidence of {threshold.value:.3f}"

@@ -8,6 +8,7 @@ from domain.values import Frozen
 from policies.intake import check
 from policies.writes import operations
 from prompts.review import review_form
+from tasks.alert import alert
 from tasks.names import named
 from tasks.resources import resources
 
@@ -90,5 +91,9 @@ async def escalate_late(policy: str) -> list[str]:
     """Escalate reviews whose time is over, once each; an act. Returns their items."""
     here = resources()
     workflow = here.workflow(policy)
+    name, to = workflow.policy.name, workflow.policy.escalation.to
     with here.store.transaction() as tx:
-        return tx.reviews.escalate_late(workflow.policy.name, workflow.policy.escalation.to, here.now())
+        late = tx.reviews.escalate_late(name, to, here.now())
+    for item_id in late:
+        alert("review.late", item_id, f"nobody answered the review of {item_id} in time: for {to}", policy=name, to=to)
+    return late

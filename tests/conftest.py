@@ -10,8 +10,17 @@ from console.local_prefect import prefect_server
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything is said to be there (in CI), a test that was left out is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("INTERLOCK_TEST_ALL") and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("INTERLOCK_TEST_ALL is set, and tests were left out", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Prefect server, the same one for the whole session; gives the UI's address."""
-    with prefect_server(tmp_path_factory.mktemp("prefect"), log_level="CRITICAL") as ui:
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as ui:
         yield ui

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from connectors.examples import TfidfExamples
 from domain.calibration import Calibration
 from domain.item import InboundItem
 from policies.load import load_workflow
@@ -62,7 +63,7 @@ def write_tiny(folder: Path, *, model: str = "fake-model", threshold: float = 0.
     workflow = load_workflow(str(path))
     record = Calibration(
         policy="tiny",
-        classifier=classifier_fingerprint(workflow, model, "tfidf-1"),
+        classifier=classifier_fingerprint(workflow, model, TfidfExamples.name),
         model=model,
         data="test",
         target=workflow.policy.target.misroute,

@@ -8,7 +8,7 @@ come before the endpoint's grammar mask and can take most of the mass.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 
@@ -40,15 +40,15 @@ def label_scores(tokens: Sequence[Token], labels: Sequence[str]) -> dict[str, fl
     for token in tokens[index:]:
         lead, text = token.text[:offset], token.text[offset:]
         going_on = {label: tail for label, tail in rest.items() if _begins(tail, text)}
-        for label, tail in rest.items():
-            shares[label] += path * _diverging(token, lead, tail, text)
+        for label, share in _diverging(token, lead, text, rest):
+            shares[label] += path * share
         path *= exp(token.alternatives.get(token.text, float("-inf")))
         rest = {label: tail[len(text) :] for label, tail in going_on.items()}
         offset = 0
         if len(rest) <= 1 or not all(rest.values()):
             break
     for label in rest:
-        shares[label] += path
+        shares[label] += path / len(rest)
     total = sum(shares.values())
     return {label: share / total for label, share in shares.items()} if total > 0 else {}
 
@@ -66,13 +66,18 @@ def _label_start(tokens: Sequence[Token]) -> tuple[int, int] | None:
     return None
 
 
-def _diverging(token: Token, lead: str, tail: str, taken: str) -> float:
-    """Probability that the model had gone on with `tail` by another token than the one it took."""
-    return sum(
-        exp(logprob)
-        for text, logprob in token.alternatives.items()
-        if text.startswith(lead) and text[len(lead) :] != taken and _begins(tail, text[len(lead) :])
-    )
+def _diverging(token: Token, lead: str, taken: str, rest: dict[str, str]) -> Iterator[tuple[str, float]]:
+    """Labels that other tokens than the one taken would have led to, each with its share.
+
+    A token that several labels begin with is shared among them evenly.
+    """
+    for alternative, logprob in token.alternatives.items():
+        text = alternative.removeprefix(lead)
+        if text == taken or not alternative.startswith(lead):
+            continue
+        led_to = [label for label, tail in rest.items() if _begins(tail, text)]
+        for label in led_to:
+            yield label, exp(logprob) / len(led_to)
 
 
 def _begins(tail: str, text: str) -> bool:

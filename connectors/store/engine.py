@@ -1,5 +1,7 @@
 """Opens and migrates the database, and gives transactions in which one writer writes at a time."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -112,7 +114,7 @@ def _engine(url: str) -> Engine:
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by us, as IMMEDIATE where they write
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut, not only a kill
     connection.execute("PRAGMA foreign_keys=ON")
 
@@ -125,6 +127,20 @@ def _open(engine: Engine) -> None:
         raise Unavailable(f"the database at {where} does not answer: {exc.orig}") from exc
     except DatabaseError as exc:
         raise PolicyInvalid(f"the database at {where} cannot be used: {exc.orig}") from exc
+
+
+def _use_wal(connection: Any) -> None:
+    """Switch to WAL mode; SQLite does not wait for others who switch at the same moment, so we do."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _migrate(engine: Engine) -> None:

@@ -32,11 +32,12 @@ FINAL = (State.DONE, State.DEAD)
 
 @dataclass(frozen=True)
 class Due:
-    """An operation that a sender holds, this try included in its tries."""
+    """An operation that a sender holds until `lease_until`, this try included in its tries."""
 
     operation: Operation
     patience: Patience
     tries: Tries
+    lease_until: datetime
 
 
 class Outbox:
@@ -83,8 +84,14 @@ class Outbox:
         return [self._begin(row, now + lease) for row in self._session.exec(query)]
 
     def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> None:
-        """Record what came of a send or a look-up, and what comes next."""
+        """Record what came of a send or a look-up, and what comes next.
+
+        A sender that was taken for dead, and comes back after another took the operation
+        over, changes nothing: what it did is found by the other's look-up.
+        """
         row = self._row(due.operation.operation_id)
+        if row.state != State.SENDING or row.lease_until != due.lease_until:
+            return
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
         row.state = {
             Step.DONE: State.DONE,
@@ -136,7 +143,8 @@ class Outbox:
         row.sends, row.look_ups = (row.sends, row.look_ups + 1) if look_up else (row.sends + 1, 0)
         row.state, row.lease_until = State.SENDING, lease_until
         tries = Tries(sends=row.sends, look_ups=row.look_ups)
-        return Due(Operation.model_validate(row.operation), Patience.model_validate(row.patience), tries)
+        operation, patience = Operation.model_validate(row.operation), Patience.model_validate(row.patience)
+        return Due(operation, patience, tries, lease_until)
 
     def _row(self, operation_id: str) -> OperationRow:
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()

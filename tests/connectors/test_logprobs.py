@@ -153,7 +153,7 @@ def test_a_label_cut_off_half_way_is_shared_by_those_it_may_become() -> None:
     tokens = [*sure(*HEAD), torn("sal", press=0.5)]
 
     assert label_scores(tokens, ("sales", "salad", "press")) == pytest.approx(
-        {"sales": 1 / 3, "salad": 1 / 3, "press": 1 / 3}
+        {"sales": 1 / 4, "salad": 1 / 4, "press": 1 / 2}
     )
 
 

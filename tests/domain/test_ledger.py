@@ -202,13 +202,13 @@ STORIES = [
     pytest.param(
         Event.DECIDED,
         answered("repairs", "it squeaks"),
-        "Routed to repairs by Ada: the reviewer chose another route. Note: it squeaks",
+        "Routed to repairs by Ada (name as given): the reviewer chose another route. Note: it squeaks",
         id="overridden",
     ),
     pytest.param(
         Event.DECIDED,
         answered("none_of_these"),
-        "Ended without a write by Ada: the reviewer found that no route fits.",
+        "Ended without a write by Ada (name as given): the reviewer found that no route fits.",
         id="dismissed",
     ),
     pytest.param(

@@ -1,0 +1,17 @@
+"""Tells people, through Prefect's events: an automation sends them on to chat or mail."""
+
+from prefect import get_run_logger
+from prefect.context import TaskRunContext
+from prefect.events import emit_event
+from prefect.logging import get_logger
+
+
+def alert(event: str, item_id: str, message: str, **payload: str) -> None:
+    """Emit `interlock.<event>` about an item, and log it as a warning.
+
+    Events carry no message text and no secret, only where to look.
+    """
+    log = get_run_logger() if TaskRunContext.get() else get_logger("interlock")
+    log.warning(message)
+    resource = {"prefect.resource.id": f"interlock.item.{item_id}", "prefect.resource.name": item_id}
+    emit_event(f"interlock.{event}", resource=resource, payload={"message": message, **payload})

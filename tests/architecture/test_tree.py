@@ -1,0 +1,94 @@
+"""What holds of the tree itself."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policies.load import load_workflow
+from policies.model import Policy
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("domain", "policies", "prompts", "connectors", "tasks", "flows", "evals", "console")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+SHIPPED = sorted(path.stem for path in (ROOT / "policies").glob("*.yaml"))
+
+
+def test_imports_point_down():
+    script = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for_and_stays_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "a docstring says what the module is for"
+    assert len(text.splitlines()) <= 320, "longer has a reason"
+    assert path.stem not in sys.stdlib_module_names - {"__init__"}, "its name hides the standard library's"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "flows").glob("*.py")), ids=lambda path: path.name)
+def test_a_flow_is_at_most_40_lines(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 40, node.name
+
+
+def test_every_folder_of_ours_says_what_may_live_there():
+    folders = {path.parent for path in SOURCES} | {ROOT / "evals/data", ROOT / "console/demo_messages", ROOT / "tests"}
+    silent = [
+        str(folder.relative_to(ROOT))
+        for folder in folders
+        if "migrations" not in folder.parts
+        and not any((folder / name).exists() for name in ("__init__.py", "README.md"))
+    ]
+    assert silent == []
+
+
+def test_the_schema_for_editors_is_the_models_own():
+    kept = json.loads((ROOT / "policies/policy.schema.json").read_text(encoding="utf-8"))
+    assert kept == Policy.model_json_schema(), "make it again: interlock policy schema > policies/policy.schema.json"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_policy_has_a_calibration_that_fits_its_target(name):
+    workflow = load_workflow(name)
+    assert workflow.calibration is not None
+    assert workflow.terms.threshold is not None
+
+
+def test_every_deployment_names_a_flow_and_a_policy_that_exist():
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]:
+        module, _, flow = deployment["entrypoint"].rpartition(".")
+        assert hasattr(__import__(module, fromlist=[flow]), flow)
+        if "policy" in deployment.get("parameters", {}):
+            load_workflow(deployment["parameters"]["policy"])
+
+
+def test_the_lock_has_hashes_and_no_addresses():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    for requirement in re.split(r"\n(?=\w)", lock.strip()):
+        assert "--hash=sha256:" in requirement, requirement[:80]
+
+
+def test_every_word_that_the_ledger_and_decisions_use_is_in_the_glossary():
+    glossary = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    for word in (
+        "item",
+        "proposal",
+        "decision",
+        "route",
+        "misroute",
+        "abstain",
+        "overridden",
+        "escalation",
+        "operation",
+    ):
+        assert f"**{word}" in glossary or f", {word}" in glossary, word

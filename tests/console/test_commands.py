@@ -1,0 +1,426 @@
+"""What the commands print and how they end, over a store that is filled without Prefect."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from builders import proposal
+from click.testing import Result
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+from tiny import write_tiny
+from typer.testing import CliRunner
+
+from connectors.registry import HELP_DESK_URL
+from connectors.store.engine import Store
+from console.files import Record
+from console.local_prefect import free_port
+from console.main import app
+from console.sandboxes import Sandboxes, sandboxes
+from domain.decision import decide
+from policies.intake import check, match_rule
+from policies.load import load_workflow
+from policies.writes import operations
+from tasks.accept import accept
+from tasks.resources import Resources
+
+EXIT_FAULT, EXIT_MISUSE = 1, 2
+
+
+@dataclass
+class Terminal:
+    """Somebody at a terminal with an installation of their own."""
+
+    home: Path
+    policy: str
+    store: Store
+    patch: pytest.MonkeyPatch
+
+    def run(self, *arguments: str, code: int = 0) -> Result:
+        """Run the command line; its exit code must be `code`, and no error a trace."""
+        result = CliRunner().invoke(app, list(arguments))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+        assert result.exit_code == code, result.output
+        return result
+
+    def told(self, *arguments: str, code: int = EXIT_MISUSE) -> str:
+        """What a command says on stderr when it ends with `code`, on one line."""
+        result = self.run(*arguments, code=code)
+        assert result.stdout == ""
+        return " ".join(result.stderr.split())
+
+    def accept(self, external_id: str, text: str = "hello there", email: str = "a@example.com") -> str:
+        """Take a message in; gives its item."""
+        record = Record(
+            where="mails.jsonl:1",
+            source="test",
+            external_id=external_id,
+            received_at=datetime.now(UTC),
+            fields={"message": text, "email": email},
+        )
+        here = Resources(self.store, lambda: None, _none, _none)
+        assert accept(here, self.policy, [record]) == []
+        with self.store.reading() as tx:
+            (item,) = tx.inbox.find(external_id)
+        return item
+
+    def decide(self) -> None:
+        """Decide about everything that waits: a rule routes invoices, the rest goes to a person."""
+        workflow, now = load_workflow(self.policy), datetime.now(UTC)
+        with self.store.transaction() as tx:
+            for claimed in tx.inbox.claim("tiny", "run", 100, timedelta(minutes=1), now):
+                checked = check(claimed.item, workflow.policy)
+                proposed = proposal(label="access", opinion="access", confidence=0.4)
+                decision = decide(proposed, match_rule(claimed.item, checked, workflow.policy), workflow.terms, now, ())
+                writes = operations(claimed, checked, decision, workflow.policy)
+                tx.inbox.keep_decision(claimed.item_id, proposed, decision, len(writes), now)
+                for write in writes:
+                    tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
+                if decision.waits:
+                    tx.reviews.open(claimed, workflow.reference, proposed.hash, now + timedelta(hours=1), now)
+
+    def events(self, item: str) -> list[str]:
+        with self.store.reading() as tx:
+            return [entry.event.value for entry in tx.ledger.entries(item)]
+
+    def past_the_store(self, *statements: str) -> None:
+        """Change the database as somebody could who has its file."""
+        with closing(sqlite3.connect(self.home / "interlock.db", isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+def _none(_asked: object) -> Any:
+    raise AssertionError("nothing outside is needed here")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path))
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'interlock.db'}")
+    monkeypatch.setenv("INTERLOCK_LLM", "off")
+    store = Store(f"sqlite:///{tmp_path / 'interlock.db'}")
+    without_prefect = {PREFECT_API_URL: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
+    with closing(store), temporary_settings(without_prefect):
+        yield Terminal(tmp_path, write_tiny(tmp_path), store, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxes]:
+    with sandboxes(tmp_path_factory.mktemp("systems"), fault_rate=0) as running:
+        yield running
+
+
+@pytest.fixture
+def connected(terminal: Terminal, systems: Sandboxes) -> Terminal:
+    for name, value in systems.environ.items():
+        terminal.patch.setenv(name, value)
+    return terminal
+
+
+class TestPolicy:
+    @pytest.mark.parametrize("name", ["lead_routing", "support_triage"])
+    def test_a_shipped_one_holds(self, terminal, name):
+        shown = terminal.run("policy", "check", name).stdout
+        assert shown.startswith(f"{name} version 1 holds, mode ")
+        assert "labelled examples" in shown
+
+    def test_check_shows_routes_writes_and_the_proven_threshold(self, terminal):
+        lines = [line.strip() for line in terminal.run("policy", "check", terminal.policy).stdout.splitlines()]
+        assert lines == [
+            "tiny version 1 holds, mode auto",
+            "routes: access, billing",
+            "8 labelled examples, 1 rules",
+            "writes to desk (sandbox_help_desk)",
+            "threshold 0.500, proven for fake-model on 100 labelled items",
+        ]
+
+    def test_check_says_when_nothing_is_proven(self, terminal):
+        (terminal.home / "tiny.calibration.json").unlink()
+        assert "no threshold is proven" in terminal.run("policy", "check", terminal.policy).stdout
+
+    def test_a_fault_is_told_with_file_line_and_mend(self, terminal):
+        path = Path(terminal.policy)
+        lines = path.read_text(encoding="utf-8").replace("escalation:", "escalatoin:").splitlines()
+        path.write_text("\n".join(lines), encoding="utf-8")
+        line = 1 + next(number for number, text in enumerate(lines) if text.startswith("escalatoin"))
+        told = terminal.told("policy", "check", terminal.policy)
+        assert told.startswith("PolicyInvalid ")
+        assert f"{path}:{line}: escalatoin: " in told
+        assert "Did you mean 'escalation'?" in told
+
+    def test_a_destination_without_a_connector_is_told_with_those_that_there_are(self, terminal):
+        raw = yaml.safe_load(Path(terminal.policy).read_text(encoding="utf-8"))
+        raw["destinations"]["desk"]["system"] = "sandbox_fax"
+        Path(terminal.policy).write_text(yaml.safe_dump(raw), encoding="utf-8")
+        told = terminal.told("policy", "check", terminal.policy)
+        assert "destinations.desk.system: no connector 'sandbox_fax'" in told
+        assert "known: sandbox_crm, sandbox_help_desk" in told
+
+    def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
+        assert "one of: lead_routing, support_triage" in terminal.told("policy", "check", "lead_rooting")
+
+    def test_the_schema_takes_the_shipped_policies_and_no_others(self, terminal):
+        schema = json.loads(terminal.run("policy", "schema").stdout)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        for file in files("policies").iterdir():
+            if file.name.endswith(".yaml"):
+                policy = yaml.safe_load(file.read_text(encoding="utf-8"))
+                jsonschema.validate(policy, schema)
+                with pytest.raises(jsonschema.ValidationError):
+                    jsonschema.validate(policy | {"colour": "red"}, schema)
+
+
+class TestLedgerVerify:
+    def test_an_empty_one_holds(self, terminal):
+        assert terminal.run("ledger", "verify").stdout.startswith("The ledger holds: 0 entries")
+
+    def test_one_that_nobody_touched_holds(self, terminal):
+        terminal.accept("1")
+        terminal.decide()
+        assert terminal.run("ledger", "verify").stdout.startswith("The ledger holds: 3 entries")
+
+    @pytest.mark.parametrize(
+        ("tampering", "entry"),
+        [
+            ("""UPDATE ledger SET facts = '{"by": "me"}' WHERE seq = 2""", 2),
+            ("UPDATE ledger SET at = '2026-01-01 00:00:00' WHERE seq = 3", 3),
+            ("UPDATE ledger SET item_id = 'it-another' WHERE seq = 1", 1),
+            ("DELETE FROM ledger WHERE seq = 2", 2),
+            ("DELETE FROM ledger WHERE seq = 1", 1),
+        ],
+    )
+    def test_an_entry_that_was_changed_or_removed_is_named(self, terminal, tampering, entry):
+        for number in range(4):
+            terminal.accept(str(number), f"hello {number}")
+        terminal.past_the_store(tampering)
+        told = terminal.told("ledger", "verify", code=EXIT_FAULT)
+        assert told.startswith(f"The chain is broken at entry {entry}:")
+
+    @pytest.mark.parametrize(
+        "tampering",
+        [
+            "DELETE FROM ledger WHERE seq >= 3",
+            "DELETE FROM ledger",
+            "UPDATE ledger_head SET seq = 3",
+            "UPDATE ledger_head SET seq = 0",
+            "UPDATE ledger_head SET hash = previous FROM ledger WHERE ledger.seq = 4",
+        ],
+    )
+    def test_an_end_that_is_not_the_one_on_record_is_told(self, terminal, tampering):
+        for number in range(4):
+            terminal.accept(str(number), f"hello {number}")
+        terminal.past_the_store(tampering)
+        assert terminal.told("ledger", "verify", code=EXIT_FAULT).startswith("The chain is broken at its end:")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE ledger SET event = 'forged'",
+            "UPDATE ledger SET facts = 'no json'",
+            "UPDATE ledger SET at = 'never'",
+        ],
+    )
+    def test_an_entry_that_became_unreadable_is_told_and_no_trace_is_shown(self, terminal, change):
+        terminal.accept("1")
+        terminal.past_the_store(change)
+        assert "unreadable" in terminal.told("ledger", "verify", code=EXIT_FAULT)
+
+
+class TestLedgerShow:
+    def test_a_story_is_found_by_id_by_its_beginning_and_by_the_senders_id(self, terminal):
+        item = terminal.accept("wf-1")
+        terminal.decide()
+        stories = {terminal.run("ledger", "show", name).stdout for name in (item, item[:9], "wf-1")}
+        (story,) = stories
+        assert story.startswith(f"{item}, ")
+        assert "Came in from test as wf-1 and was stored for tiny." in story
+        assert "Left to a person" in story
+
+    def test_a_duplicate_tells_the_original_story(self, terminal):
+        item = terminal.accept("wf-1")
+        terminal.accept("wf-2")
+        assert f"{item}, " in terminal.run("ledger", "show", "wf-2").stdout
+
+    @pytest.mark.parametrize("name", ["wf-9", "%", "[/bold]"])
+    def test_an_unknown_name_is_told(self, terminal, name):
+        terminal.accept("wf-1")
+        assert terminal.told("ledger", "show", name) == f"No items fit '{name}'. Give an item's id or its external id."
+
+    def test_a_name_that_fits_several_is_told_with_them(self, terminal):
+        one, other = terminal.accept("1"), terminal.accept("2", "something else")
+        told = terminal.told("ledger", "show", "it-")
+        assert told.startswith("2 items fit 'it-'")
+        assert one in told
+        assert other in told
+
+    def test_what_a_sender_wrote_is_shown_as_it_stands(self, terminal):
+        terminal.accept("[red]1[/red] [/]")
+        assert "[red]1[/red] [/]" in terminal.run("ledger", "show", "[red]1[/red] [/]").stdout
+
+
+class TestLedgerExport:
+    def test_each_entry_is_a_line_of_json_on_stdout(self, terminal):
+        item = terminal.accept("1", "grüße")
+        terminal.decide()
+        lines = [json.loads(line) for line in terminal.run("ledger", "export").stdout.splitlines()]
+        assert [line["seq"] for line in lines] == [1, 2, 3]
+        assert {line["item_id"] for line in lines} == {item}
+        assert all(later["previous"] == earlier["hash"] for earlier, later in pairwise(lines))
+
+    def test_a_file_holds_the_same_and_the_count_goes_to_stderr(self, terminal):
+        terminal.accept("1")
+        terminal.decide()
+        target = terminal.home / "ledger.jsonl"
+        result = terminal.run("ledger", "export", str(target))
+        assert result.stdout == ""
+        assert "".join(result.stderr.split()) == "".join(f"3 entries written to {target}".split())
+        assert target.read_text(encoding="utf-8") == terminal.run("ledger", "export").stdout
+
+    def test_an_empty_ledger_gives_an_empty_file(self, terminal):
+        target = terminal.home / "ledger.jsonl"
+        terminal.run("ledger", "export", str(target))
+        assert target.read_text(encoding="utf-8") == ""
+
+
+class TestReviewsList:
+    def test_says_when_nothing_waits(self, terminal):
+        assert terminal.run("reviews", "list").stdout == "Nothing waits for a person.\n"
+
+    def test_shows_item_reason_proposal_and_message_as_it_was_written(self, terminal):
+        item = terminal.accept("1", "[/b] hello")
+        terminal.accept("2", "an invoice goes by rule")
+        terminal.decide()
+        shown = terminal.run("reviews", "list").stdout
+        assert len(re.findall("it-", shown)) == 1
+        assert all(word in shown for word in (item, "tiny", "access", "[/b]"))
+
+    def test_another_policys_are_left_out(self, terminal):
+        terminal.accept("1")
+        terminal.decide()
+        assert terminal.run("reviews", "list", "--policy", "another").stdout == "Nothing waits for a person.\n"
+
+
+class TestReviewsDecide:
+    @pytest.fixture
+    def item(self, terminal: Terminal) -> str:
+        item = terminal.accept("wf-1")
+        terminal.decide()
+        return item
+
+    def test_an_answer_decides_and_queues_the_write(self, terminal, item):
+        shown = terminal.run("reviews", "decide", "wf-1", "billing", "--reviewer", "Ann", "--note", "by phone").stdout
+        assert shown == "Decided: billing. The write goes out with the next run or 'interlock outbox drain'.\n"
+        assert terminal.events(item)[-2:] == ["decided", "queued"]
+        assert terminal.run("reviews", "list").stdout == "Nothing waits for a person.\n"
+        assert "by Ann" in terminal.run("ledger", "show", item).stdout
+
+    def test_none_of_these_ends_the_item_unwritten(self, terminal, item):
+        shown = terminal.run("reviews", "decide", item, "none_of_these", "--reviewer", "Ann").stdout
+        assert shown == "Decided: nothing is written.\n"
+        assert "queued" not in terminal.events(item)
+
+    @pytest.mark.parametrize(
+        ("route", "reviewer", "why"),
+        [("nowhere", "Ann", "not in the policy"), ("billing", "  ", "fill in your name")],
+    )
+    def test_an_answer_that_settles_nothing_is_recorded_and_the_review_waits_on(
+        self, terminal, item, route, reviewer, why
+    ):
+        assert why in terminal.told("reviews", "decide", item, route, "--reviewer", reviewer)
+        assert terminal.events(item)[-1] == "answer_refused"
+        assert item in terminal.run("reviews", "list").stdout
+
+    def test_a_name_beyond_all_measure_is_told(self, terminal, item):
+        assert "reviewer: " in terminal.told("reviews", "decide", item, "billing", "--reviewer", "A" * 300)
+
+    def test_a_reviewer_is_required(self, terminal, item):
+        assert "--reviewer" in terminal.told("reviews", "decide", item, "billing")
+
+    def test_the_first_answer_wins(self, terminal, item):
+        terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann")
+        assert "decided this already" in terminal.told("reviews", "decide", item, "access", "--reviewer", "Bob")
+        assert terminal.events(item).count("queued") == 1
+
+    def test_an_escalated_review_can_still_be_answered(self, terminal, item):
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        with terminal.store.transaction() as tx:
+            assert tx.reviews.escalate_late("tiny", "the lead", tomorrow) == [item]
+        assert "late" in terminal.run("reviews", "list").stdout
+        terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann")
+
+    @pytest.mark.parametrize("name", ["nobody", "it-"])
+    def test_what_is_not_one_item_with_a_review_is_told(self, terminal, item, name):
+        terminal.accept("2", "not decided yet")
+        assert "reviews list" in terminal.told("reviews", "decide", name, "billing", "--reviewer", "Ann")
+        assert "decided" in terminal.events(item)
+
+
+class TestOutbox:
+    def test_draining_an_empty_one_tries_nothing(self, terminal):
+        assert terminal.run("outbox", "drain").stdout == "0 tries made.\n"
+
+    def test_draining_sends_what_is_due_once(self, connected, systems):
+        item = connected.accept("1", "my invoice is wrong")
+        connected.decide()
+        assert connected.run("outbox", "drain").stdout == "1 tries made.\n"
+        assert connected.run("outbox", "drain").stdout == "0 tries made.\n"
+        with connected.store.reading() as tx:
+            assert tx.outbox.confirmed() <= systems.operation_ids()
+        assert connected.events(item)[-1] == "attempted"
+
+    def test_draining_does_not_wait_for_what_is_put_off_longer_than_asked(self, terminal):
+        terminal.patch.setenv(HELP_DESK_URL.name, f"http://127.0.0.1:{free_port()}")
+        self.change_patience(terminal, attempts=9, first_delay_s=100, longest_delay_s=100)
+        terminal.accept("1", "my invoice is wrong")
+        terminal.decide()
+        assert terminal.run("outbox", "drain", "--wait-s", "1").stdout == "1 tries made.\n"
+
+    def test_a_dead_letter_goes_out_after_a_retry(self, terminal, systems):
+        item = self.dead_letter(terminal)
+        shown = terminal.run("outbox", "retry", item[:10]).stdout
+        assert shown == "1 writes put back; 'interlock outbox drain' sends them.\n"
+        terminal.patch.setenv(HELP_DESK_URL.name, systems.help_desk)
+        assert terminal.run("outbox", "drain").stdout == "2 tries made.\n", "it is looked up before it is sent"
+        with terminal.store.reading() as tx:
+            assert tx.accounts.balance().done == 1
+        assert "Written to desk: created" in terminal.run("ledger", "show", item).stdout
+
+    def test_a_retry_of_what_is_no_dead_letter_puts_nothing_back(self, terminal):
+        item = terminal.accept("1")
+        assert terminal.run("outbox", "retry", item).stdout.startswith("0 writes put back")
+
+    def test_a_retry_of_what_is_not_one_item_is_told(self, terminal):
+        assert terminal.told("outbox", "retry", "nobody") == "InputInvalid 'nobody' is not one item"
+
+    def dead_letter(self, terminal: Terminal) -> str:
+        """An item whose one try met a system that was down."""
+        terminal.patch.setenv(HELP_DESK_URL.name, f"http://127.0.0.1:{free_port()}")
+        self.change_patience(terminal, attempts=1)
+        item = terminal.accept("given up", "my invoice is wrong")
+        terminal.decide()
+        assert terminal.run("outbox", "drain").stdout == "1 tries made.\n"
+        assert terminal.events(item)[-1] == "dead_lettered"
+        return item
+
+    def change_patience(self, terminal: Terminal, **patience: float) -> None:
+        raw = yaml.safe_load(Path(terminal.policy).read_text(encoding="utf-8"))
+        raw["destinations"]["desk"]["patience"] = patience
+        Path(terminal.policy).write_text(yaml.safe_dump(raw), encoding="utf-8")
+
+
+class TestSetUp:
+    def test_a_database_url_that_is_none_is_told_without_a_trace(self, terminal):
+        terminal.patch.setenv("INTERLOCK_DATABASE_URL", "the blue one")
+        for command in (("ledger", "verify"), ("reviews", "list"), ("outbox", "drain")):
+            assert "sqlite:///PATH" in terminal.told(*command)
