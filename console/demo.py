@@ -1,8 +1,10 @@
 """`interlock demo`: forty messages through two workflows, with faults on, and a proof at the end."""
 
+import asyncio
 import os
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +12,7 @@ from rich.console import Console
 from connectors.settings import Settings
 from console.ledger import print_story
 from console.report import make_report, print_report
-from console.run import Job, answers, forms_shown, prefect_at_hand, take_in, work
+from console.run import Job, answers, forms_opened, prefect_of_our_own, take_in, warm_up, work
 from console.sandboxes import Sandboxes, sandboxes
 from tasks.resources import Resources, opened
 
@@ -30,22 +32,23 @@ async def demo(as_json: bool, wait: bool, out: Console, say: Console) -> int:
     say.print("Starting a sandbox CRM and help desk (1 in 10 requests fails), Prefect, and the model …")
     with sandboxes(home, FAULT_RATE) as systems:
         os.environ.update(systems.environ, INTERLOCK_DATABASE_URL=f"sqlite:///{home / 'interlock.db'}")
-        async with opened() as here, prefect_at_hand(home) as ui:
+        os.environ.setdefault("INTERLOCK_LLM_THREADS", str(os.cpu_count() or 1))  # the machine is ours for a minute
+        policies = [job.policy for job in JOBS]
+        async with opened() as here:
             for job in JOBS:
                 take_in(here, job, say)
-            systems.fail_next(SEED_RECORD, ["throttled", "throttled"])
-            await work(here, [job.policy for job in JOBS], 0, say)
-            flow_runs = await forms_shown(here)
-            counts = _counts(here, systems, started)
-            if as_json:
-                out.print_json(data=counts)
-            else:
-                print_report(out, "What happened", counts)
-                _tell_seed(here, out)
-                _how_to_approve(ui, flow_runs, out)
-            if wait and flow_runs:
-                out.print("\nWaiting for your answers; Ctrl-C ends the demo.\n")
-                await answers(here, out)
+            warming = asyncio.create_task(asyncio.to_thread(warm_up, here, policies))
+            async with prefect_of_our_own(home) as prefect:
+                await warming
+                systems.fail_next(SEED_RECORD, ["throttled", "throttled"])
+                await work(here, policies, 0, say)
+                with prefect.review_worker() if wait else nullcontext():
+                    flow_runs = await forms_opened(here) if wait else []
+                    counts = _counts(here, systems, started)
+                    _print(here, counts, as_json, out)
+                    if flow_runs:
+                        _how_to_approve(prefect.ui, flow_runs, say if as_json else out)
+                        await answers(here, policies, say if as_json else out)
     return 1 if counts["lost"] or counts["doubled"] or counts["unaccounted"] else 0
 
 
@@ -58,6 +61,14 @@ def _counts(here: Resources, systems: Sandboxes, started: float) -> dict[str, ob
     return {**report.as_json(), "lost": lost, "doubled": systems.doubled()}
 
 
+def _print(here: Resources, counts: dict[str, object], as_json: bool, out: Console) -> None:
+    if as_json:
+        out.print_json(data=counts)
+        return
+    print_report(out, "What happened", counts)
+    _tell_seed(here, out)
+
+
 def _tell_seed(here: Resources, out: Console) -> None:
     out.print("\n[bold]One lead's story[/]: it came without a name and a company, while the CRM was throttling\n")
     with here.store.reading() as tx:
@@ -66,8 +77,6 @@ def _tell_seed(here: Resources, out: Console) -> None:
 
 
 def _how_to_approve(ui: str, flow_runs: list[str], out: Console) -> None:
-    if not flow_runs:
-        return
     database = os.environ["INTERLOCK_DATABASE_URL"]
     out.print(f"\n[bold]{len(flow_runs)} runs wait for a person.[/] In the Prefect UI:\n", highlight=False)
     out.print(f"  {ui}/v2/runs?state=Suspended      all of them", highlight=False, soft_wrap=True)
@@ -79,3 +88,4 @@ def _how_to_approve(ui: str, flow_runs: list[str], out: Console) -> None:
     )
     out.print(f"  export INTERLOCK_DATABASE_URL={database} PREFECT_API_URL={ui}/api", soft_wrap=True, highlight=False)
     out.print("  interlock reviews list\n  interlock ledger show ITEM", highlight=False)
+    out.print("\nWaiting for your answers; Ctrl-C ends the demo.\n")

@@ -1,7 +1,6 @@
 """A Prefect server and worker of our own, on loopback, for as long as a command runs."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker, PrefectConsoleHandler
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_LOCAL_STORAGE_PATH,
@@ -38,10 +37,7 @@ START_S, STOP_S, DRAIN_S = 120, 20, 5
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[str]:
-    """A server with its database under `home`, used by this process; gives the UI's address.
-
-    While it runs, Prefect's logs go to its UI, and only warnings to this terminal.
-    """
+    """A server with its database under `home`, used by this process; gives the UI's address."""
     port = free_port()
     ui = f"http://127.0.0.1:{port}"
     environ = {
@@ -56,7 +52,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         PREFECT_LOCAL_STORAGE_PATH: home / "storage",
     }
     log = home / "server.log"
-    with background(command, environ, log), temporary_settings(settings), _quiet_terminal():
+    with background(command, environ, log), temporary_settings(settings):
         _await_health(f"{ui}/api/health", log)
         try:
             yield ui
@@ -132,25 +128,6 @@ def _descendants(pid: int) -> list[int]:
     while frontier := {child for child, parent in parents.items() if parent in frontier}:
         found += sorted(frontier)
     return found
-
-
-@contextmanager
-def _quiet_terminal() -> Iterator[None]:
-    names = ["prefect", *[name for name in logging.root.manager.loggerDict if name.startswith("prefect.")]]
-    handlers = [
-        handler
-        for name in names
-        for handler in logging.getLogger(name).handlers
-        if isinstance(handler, PrefectConsoleHandler)
-    ]
-    levels = [handler.level for handler in handlers]
-    for handler in handlers:
-        handler.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for handler, level in zip(handlers, levels, strict=True):
-            handler.setLevel(level)
 
 
 def _send_what_is_queued() -> None:

@@ -1,19 +1,22 @@
 """The command line `interlock`."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from prefect.logging.configuration import setup_logging
 from rich.console import Console
 
 from connectors.settings import Settings
 from console import ledger, outbox, policies, reviews
 from console.demo import demo
 from console.report import make_report, print_report
-from console.run import Job, answers, forms_shown, prefect_at_hand, take_in, work
+from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
 from console.shared import ERR, OUT, explained
 from tasks.resources import opened
 
@@ -59,25 +62,28 @@ async def _run(job: Job, as_json: bool, wait: bool, out: Console) -> int:
             since = tx.ledger.head()[0]
         here.workflow(job.policy)
         take_in(here, job, ERR)
-        async with prefect_at_hand(Settings().home) as ui:
+        async with prefect_at_hand(Settings().home) as prefect:
             await work(here, [job.policy], since, ERR)
-            flow_runs = await forms_shown(here)
-            counts = make_report(here.store, since, loop.time() - started).as_json()
-            if as_json:
-                out.print_json(data=counts)
-            else:
-                print_report(out, job.policy, counts)
-            if flow_runs:
-                ERR.print(f"{len(flow_runs)} runs wait for a person: {ui}/v2/runs?state=Suspended", highlight=False)
-            if wait and flow_runs:
-                ERR.print("Waiting for the answers; Ctrl-C ends the command, and they keep waiting.")
-                await answers(here, ERR)
+            with prefect.review_worker() if wait else nullcontext():
+                flow_runs = await forms_opened(here) if wait else []
+                counts = make_report(here.store, since, loop.time() - started).as_json()
+                if as_json:
+                    out.print_json(data=counts)
+                else:
+                    print_report(out, job.policy, counts)
+                if flow_runs:
+                    address = f"{prefect.ui}/v2/runs?state=Suspended"
+                    ERR.print(f"{len(flow_runs)} runs wait for a person: {address}", highlight=False)
+                    ERR.print("Waiting for the answers; Ctrl-C ends the command, and they keep waiting.")
+                    await answers(here, [job.policy], ERR)
     return 1 if counts["unaccounted"] else 0
 
 
 def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
     """Run to the end, to Ctrl-C or SIGTERM, which are ways to end and no fault: what was started is ended."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")  # the UI has all of them
+    setup_logging()  # Prefect reads that variable here
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

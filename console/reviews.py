@@ -1,6 +1,7 @@
 """`interlock reviews`: what waits for a person, and the answer from a terminal."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from rich.table import Table
 from console.shared import OUT, explained, reading
 from domain.decision import Decision
 from domain.errors import InputInvalid
-from domain.review import EXPLAIN, Answer
+from domain.review import EXPLAIN, Answer, Refusal
 from tasks.resources import opened
 from tasks.review import settle_review
 
@@ -36,7 +37,7 @@ def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this poli
             if stored is None:
                 continue
             claimed, proposal, held = stored
-            due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.escalated_at else "")
+            due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.due_at < datetime.now(UTC) else "")
             text = escape(" ".join(claimed.item.text.split())[:60])
             table.add_row(review.item_id, review.policy, due, proposal.label or "-", _why(held), text)
     if waiting:
@@ -51,13 +52,14 @@ def decide(
     route: Annotated[str, typer.Argument(help="A route of the policy, or none_of_these.")],
     reviewer: Annotated[str, typer.Option(help="Your name, for the ledger.")],
     note: Annotated[str, typer.Option(help="Why, if it is worth saying.")] = "",
+    late: Annotated[bool, typer.Option("--late", help="You know that the time for it is over.")] = False,
 ) -> None:
     """Answer a review, as the form in Prefect's UI does; the first answer wins."""
     with explained():
-        OUT.print(asyncio.run(_decide(item, route, reviewer, note)), highlight=False)
+        OUT.print(asyncio.run(_decide(item, route, reviewer, note, late)), highlight=False)
 
 
-async def _decide(item: str, route: str, reviewer: str, note: str) -> str:
+async def _decide(item: str, route: str, reviewer: str, note: str, late: bool) -> str:
     async with opened() as here:
         with here.store.reading() as tx:
             found = tx.inbox.find(item)
@@ -68,7 +70,7 @@ async def _decide(item: str, route: str, reviewer: str, note: str) -> str:
             resumed = await _resume(review.flow_run, {"route": route, "reviewer": reviewer, "note": note})
             if resumed:
                 return f"Prefect took the answer; flow run {review.flow_run} goes on and delivers."
-        aware_late = review.escalated_at is not None
+        aware_late = late or review.escalated_at is not None
         try:
             answer = Answer(
                 route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=aware_late
@@ -78,7 +80,8 @@ async def _decide(item: str, route: str, reviewer: str, note: str) -> str:
             raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
         settled = await settle_review.fn(review.item_id, answer)
         if settled.refusal:
-            raise InputInvalid(EXPLAIN[settled.refusal])
+            mend = " Add --late." if settled.refusal is Refusal.LATE else ""
+            raise InputInvalid(EXPLAIN[settled.refusal] + mend)
         if settled.route is None:
             return "Decided: nothing is written."
         return f"Decided: {settled.route}. The write goes out with the next run or 'interlock outbox drain'."

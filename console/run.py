@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,17 +46,40 @@ class Job:
     file: Path
 
 
+@dataclass(frozen=True)
+class Prefect:
+    """A Prefect server to run on.
+
+    Attributes:
+        ui: its address.
+        home: where its files are if it is ours; None if it was there before.
+    """
+
+    ui: str
+    home: Path | None
+
+    def review_worker(self) -> AbstractContextManager[None]:
+        """Somebody to open the forms and take the answers; where a server was configured, its own workers do."""
+        return review_worker(self.home) if self.home else nullcontext()
+
+
 @asynccontextmanager
-async def prefect_at_hand(home: Path) -> AsyncIterator[str]:
-    """The configured Prefect, or a server and a worker of our own for the block; gives the UI's address."""
-    configured = get_current_settings().api.url
-    if configured:
-        yield configured.removesuffix("/api")
-        return
+async def prefect_of_our_own(home: Path) -> AsyncIterator[Prefect]:
+    """A server for the block, with the review flow deployed."""
     with prefect_server(home / "prefect") as ui:
         await deploy_reviews(REVIEWS_AT_ONCE)
-        with review_worker(home / "prefect"):
-            yield ui
+        yield Prefect(ui, home / "prefect")
+
+
+@asynccontextmanager
+async def prefect_at_hand(home: Path) -> AsyncIterator[Prefect]:
+    """The configured server, or one of our own."""
+    configured = get_current_settings().api.url
+    if configured:
+        yield Prefect(configured.removesuffix("/api"), None)
+        return
+    async with prefect_of_our_own(home) as ours:
+        yield ours
 
 
 def take_in(here: Resources, job: Job, say: Console) -> None:
@@ -75,15 +98,20 @@ def take_in(here: Resources, job: Job, say: Console) -> None:
         say.print(f"[yellow]set aside[/] {escape(f'{where}: {why}')}", highlight=False)
 
 
+def warm_up(here: Resources, policies: Sequence[str]) -> None:
+    """Start the model and index the examples: in a thread, while Prefect starts."""
+    for policy in policies:
+        here.classifier(here.workflow(policy))
+
+
 async def work(here: Resources, policies: Sequence[str], since: int, say: Console) -> None:
-    """Run the workflows one after another, and show on `say` how far they are."""
+    """Run the workflows side by side, and show on `say` how far they are."""
     for policy in policies:
         say.print(who_decides(here, here.workflow(policy)), highlight=False)
     with Live(console=say, refresh_per_second=4, transient=True) as live:
         showing = asyncio.create_task(_show(here, since, live))
         try:
-            for policy in policies:
-                await route(policy)
+            await asyncio.gather(*[route(policy) for policy in policies])
         finally:
             showing.cancel()
 
@@ -101,31 +129,33 @@ async def _show(here: Resources, since: int, live: Live) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def forms_shown(here: Resources) -> list[str]:
-    """Wait until every review that waits is shown in Prefect; gives the flow runs that show them."""
+async def forms_opened(here: Resources) -> list[str]:
+    """The flow runs of the reviews that wait, as soon as the first shows its form; the others follow."""
     with here.store.reading() as tx:
         flow_runs = [review.flow_run for review in tx.reviews.waiting() if review.flow_run]
-    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run) for flow_run in flow_runs]))
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run) for flow_run in flow_runs[:200]]))
     async with get_client() as client:
         for _ in range(int(FORMS_S / TICK_S)):
             found = await client.read_flow_runs(flow_run_filter=wanted, limit=200)
-            if all((run.state and run.state.is_paused()) or (run.state and run.state.is_final()) for run in found):
-                break
+            shown = {str(run.id) for run in found if run.state and run.state.is_paused()}
+            if shown or not found:
+                return sorted(flow_runs, key=lambda flow_run: flow_run not in shown)
             await asyncio.sleep(TICK_S)
     return flow_runs
 
 
-async def answers(here: Resources, say: Console) -> None:
-    """Say, until nothing waits, whenever a person has decided and the write was confirmed."""
+async def answers(here: Resources, policies: Sequence[str], say: Console) -> None:
+    """Say, until no review of these policies waits and no write, whenever something happens."""
+    names = [here.workflow(policy).policy.name for policy in policies]
     with here.store.reading() as tx:
         seen = tx.ledger.head()[0]
     while True:
         with here.store.reading() as tx:
             news = [entry for entry in tx.ledger.entries(after=seen) if entry.item_id]
-            waiting = tx.accounts.balance().waiting
+            accounts = [tx.accounts.balance(name) for name in names]
         for entry in news:
             say.print(f"  {entry.item_id}  {escape(tell(entry.event, entry.facts))}", highlight=False)
             seen = entry.seq
-        if waiting == 0:
+        if not any(account.waiting or account.escalated for account in accounts):
             return
         await asyncio.sleep(TICK_S)

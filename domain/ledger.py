@@ -126,7 +126,9 @@ def _decided(facts: dict[str, Any]) -> str:
     missing = f" Missing: {', '.join(facts['missing'])}." if facts["missing"] else ""
     held = f" The model may not act alone: {'; '.join(BECAUSE[Reason(hold)] for hold in facts['holds'])}."
     tail = f"{held if facts['holds'] else ''}{flags}{missing}"
-    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(facts["kind"], f"by the rule {facts['rule']}")
+    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(
+        facts["kind"], f"by the rule {facts['rule']}"
+    )
     if facts["waits"]:
         return f"Left to a person: {why}.{tail}"
     note = f" Note: {facts['note']}" if facts["note"] else ""

@@ -1,5 +1,7 @@
 """Input → classification → threshold → rules → person → validated write."""
 
+import asyncio
+
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
@@ -41,8 +43,7 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
             if left == 0:
                 break
         await escalate_late(policy)
-        await open_forms(policy)
-        await deliver_due(wait_s)
+        await asyncio.gather(open_forms(policy), deliver_due(wait_s))
         account = await balance(policy)
         get_run_logger().info("%s: %s", policy, account)
         return account

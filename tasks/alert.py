@@ -4,6 +4,7 @@ from prefect import get_run_logger
 from prefect.context import TaskRunContext
 from prefect.events import emit_event
 from prefect.logging import get_logger
+from prefect.settings import get_current_settings
 
 
 def alert(event: str, item_id: str, message: str, **payload: str) -> None:
@@ -13,5 +14,7 @@ def alert(event: str, item_id: str, message: str, **payload: str) -> None:
     """
     log = get_run_logger() if TaskRunContext.get() else get_logger("interlock")
     log.warning(message)
+    if not get_current_settings().api.url:
+        return  # emitting would start a server for it; the ledger has it
     resource = {"prefect.resource.id": f"interlock.item.{item_id}", "prefect.resource.name": item_id}
     emit_event(f"interlock.{event}", resource=resource, payload={"message": message, **payload})

@@ -1,5 +1,6 @@
 """Starts the review flow runs that show the forms in Prefect's UI."""
 
+import asyncio
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from tasks.resources import resources
 
 DEPLOYMENT = "review/review"
 """Flow and deployment, as `prefect.yaml` has them."""
+
+AT_ONCE = 4
+"""Flow runs that are created at the same time; SQLite behind Prefect answers 503 to many."""
 
 OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
 
@@ -33,8 +37,10 @@ async def open_forms(policy: str) -> int:
         waiting = [(review.item_id, review.flow_run) for review in tx.reviews.waiting(name)]
     live = await _live([flow_run for _, flow_run in waiting if flow_run])
     lacking = [(item_id, former) for item_id, former in waiting if former not in live]
-    for item_id, former in lacking:
-        try:
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def start(item_id: str, former: str | None) -> None:
+        async with limit:
             flow_run = await arun_deployment(
                 DEPLOYMENT,
                 parameters={"item_id": item_id},
@@ -43,16 +49,19 @@ async def open_forms(policy: str) -> int:
                 as_subflow=False,
                 tags=[name],
             )
-        except ObjectNotFound:
-            get_run_logger().warning(
-                "%d reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "
-                "or answer with 'interlock reviews list' and 'decide'.",
-                len(lacking),
-                DEPLOYMENT,
-            )
-            return 0
         with here.store.transaction() as tx:
             tx.reviews.shown(item_id, str(flow_run.id), here.now())
+
+    try:
+        await asyncio.gather(*[start(item_id, former) for item_id, former in lacking])
+    except ObjectNotFound:
+        get_run_logger().warning(
+            "%d reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "
+            "or answer with 'interlock reviews list' and 'decide'.",
+            len(lacking),
+            DEPLOYMENT,
+        )
+        return 0
     return len(lacking)
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from builders import proposal
 from click.testing import Result
-from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import write_tiny
 from typer.testing import CliRunner
 
@@ -28,6 +28,7 @@ from console.local_prefect import free_port
 from console.main import app
 from console.sandboxes import Sandboxes, sandboxes
 from domain.decision import decide
+from domain.delivery import NextStep, RetryAfter, Step
 from policies.intake import check, match_rule
 from policies.load import load_workflow
 from policies.writes import operations
@@ -110,8 +111,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termin
     monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'interlock.db'}")
     monkeypatch.setenv("INTERLOCK_LLM", "off")
     store = Store(f"sqlite:///{tmp_path / 'interlock.db'}")
-    without_prefect = {PREFECT_API_URL: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
-    with closing(store), temporary_settings(without_prefect):
+    with closing(store), temporary_settings({PREFECT_API_URL: None}):
         yield Terminal(tmp_path, write_tiny(tmp_path), store, monkeypatch)
 
 
@@ -356,8 +356,15 @@ class TestReviewsDecide:
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         with terminal.store.transaction() as tx:
             assert tx.reviews.escalate_late("tiny", "the lead", tomorrow) == [item]
-        assert "late" in terminal.run("reviews", "list").stdout
         terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann")
+
+    def test_a_late_answer_must_say_that_it_knows_so(self, terminal, item):
+        with terminal.store.transaction() as tx:
+            tx.reviews.get(item).due_at = datetime.now(UTC) - timedelta(minutes=1)
+        assert " late " in terminal.run("reviews", "list").stdout
+        assert "Add --late." in terminal.told("reviews", "decide", item, "billing", "--reviewer", "Ann")
+        terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann", "--late")
+        assert terminal.events(item)[-2:] == ["decided", "queued"]
 
     @pytest.mark.parametrize("name", ["nobody", "it-"])
     def test_what_is_not_one_item_with_a_review_is_told(self, terminal, item, name):
@@ -404,12 +411,14 @@ class TestOutbox:
         assert terminal.told("outbox", "retry", "nobody") == "InputInvalid 'nobody' is not one item"
 
     def dead_letter(self, terminal: Terminal) -> str:
-        """An item whose one try met a system that was down."""
-        terminal.patch.setenv(HELP_DESK_URL.name, f"http://127.0.0.1:{free_port()}")
-        self.change_patience(terminal, attempts=1)
+        """An item whose write was given up after one try."""
         item = terminal.accept("given up", "my invoice is wrong")
         terminal.decide()
-        assert terminal.run("outbox", "drain").stdout == "1 tries made.\n"
+        now, down = datetime.now(UTC), RetryAfter(detail="the desk is down")
+        with terminal.store.transaction() as tx:
+            (due,) = tx.outbox.claim(1, timedelta(minutes=1), now)
+        with terminal.store.transaction() as tx:
+            tx.outbox.settle(due, down, NextStep(step=Step.DEAD_LETTER, at=now, reason="gave up"), now)
         assert terminal.events(item)[-1] == "dead_lettered"
         return item
 
