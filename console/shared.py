@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -38,6 +39,12 @@ def explained() -> Iterator[None]:
     """
     try:
         yield
+    except ValidationError as exc:
+        if exc.title != "Settings":
+            raise
+        faults = [f"INTERLOCK_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in exc.errors()]
+        ERR.print(f"[bold red]environment[/] {escape('; '.join(faults))}", highlight=False)
+        raise typer.Exit(2) from exc
     except InterlockError as exc:
         ERR.print(f"[bold red]{type(exc).__name__}[/] {escape(str(exc))}", highlight=False)
         raise typer.Exit(2) from exc

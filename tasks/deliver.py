@@ -6,7 +6,8 @@ from datetime import timedelta
 from prefect import task
 
 from connectors.store.outbox import Due
-from domain.delivery import DeliveryOutcome, NotThere, Step, next_step
+from domain.delivery import DeliveryOutcome, NotThere, RetryAfter, Step, Unknown, next_step
+from domain.errors import PolicyInvalid
 from tasks.alert import alert
 from tasks.resources import Resources, resources
 
@@ -15,6 +16,10 @@ AT_ONCE = 8
 
 LEASE = timedelta(seconds=20)
 """A sender that is silent for so long is taken for dead; many times a connector's timeout (1 s by default)."""
+
+
+LOOK_AGAIN_S = 1.0
+"""Longest sleep between two looks: another sender may have finished what this one waits for."""
 
 
 @task
@@ -38,7 +43,7 @@ async def deliver_due(patience_s: float) -> int:
         wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
         if wait_s is None or wait_s > patience_s:
             return tried
-        await asyncio.sleep(max(wait_s, 0.01))
+        await asyncio.sleep(min(max(wait_s, 0.01), LOOK_AGAIN_S))
 
 
 async def _try(here: Resources, due: Due) -> None:
@@ -46,15 +51,18 @@ async def _try(here: Resources, due: Due) -> None:
     now = here.now()
     step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
     with here.store.transaction() as tx:
-        tx.outbox.settle(due, outcome, step, now)
-    if step.step is Step.DEAD_LETTER:
+        settled = tx.outbox.settle(due, outcome, step, now)
+    if settled and step.step is Step.DEAD_LETTER:
         write = due.operation
         message = f"the write of {write.item_id} to {write.destination} was given up: {step.reason}"
         alert("write.dead_lettered", write.item_id, message, policy=write.policy, destination=write.destination)
 
 
 async def _outcome(here: Resources, due: Due) -> DeliveryOutcome:
-    destination = here.destination(due.operation.system)
+    try:
+        destination = here.destination(due.operation.system)
+    except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
+        return Unknown(detail=str(exc)) if due.tries.looking_up else RetryAfter(detail=str(exc))
     if due.tries.looking_up:
         return await destination.find(due.operation) or NotThere()
     return await destination.send(due.operation)

@@ -83,15 +83,15 @@ class Outbox:
         query = due.order_by(col(OperationRow.seq)).limit(count)
         return [self._begin(row, now + lease) for row in self._session.exec(query)]
 
-    def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> None:
+    def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> bool:
         """Record what came of a send or a look-up, and what comes next.
 
         A sender that was taken for dead, and comes back after another took the operation
-        over, changes nothing: what it did is found by the other's look-up.
+        over, changes nothing and gets False: what it did is found by the other's look-up.
         """
         row = self._row(due.operation.operation_id)
         if row.state != State.SENDING or row.lease_until != due.lease_until:
-            return
+            return False
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
         row.state = {
             Step.DONE: State.DONE,
@@ -113,6 +113,7 @@ class Outbox:
         )
         if step.step is Step.DEAD_LETTER:
             self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)
+        return True
 
     def next_due_at(self) -> datetime | None:
         """When `claim` can next give something: the first due time or end of a sender's lease.
