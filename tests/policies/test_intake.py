@@ -69,7 +69,7 @@ def test_an_e_mail_address_is_normalised_or_missing(raw: str, written: str | Non
 def test_fields_that_the_policy_does_not_know_are_kept_and_not_used() -> None:
     came_in = item(email="ada@example.com", website="toys.example")
 
-    assert came_in.fields["website"] == "toys.example"
+    assert came_in.other["website"] == "toys.example"
     assert check(came_in, TINY) == Checked({"message": "hello", "email": "ada@example.com"}, {}, ())
 
 
