@@ -168,7 +168,11 @@ def _record(given: object, where: str, raw: str, stem: str, now: datetime) -> Re
     if not isinstance(given, dict):
         return Broken(where, "not a JSON object", raw)
     full = given if "fields" in given else _sorted_out(given)
-    filled = {"source": stem, "external_id": f"row-{_fingerprint(full['fields'])}", "received_at": now}
+    filled = {
+        "source": stem,
+        "external_id": f"row-{_fingerprint([full['fields'], full.get('received_at')])}",
+        "received_at": now,
+    }
     stated = {name: value for name, value in full.items() if value is not None}
     try:
         return _RECORD.validate_python({**filled, **stated, "where": where})
@@ -234,7 +238,7 @@ def _mail_record(mail: EmailMessage, where: str, now: datetime) -> Record:
     return Record(
         where=where,
         source="mail",
-        external_id=message_id or f"mail-{_fingerprint(fields)}",
+        external_id=message_id or f"mail-{_fingerprint([fields, str(mail['date'])])}",
         received_at=_sent_at(mail) or now,
         fields=fields,
     )

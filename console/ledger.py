@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from connectors.store.ledger import Ledger
-from console.shared import ERR, OUT, reading
+from console.shared import ERR, OUT, reading, shown
 from domain.ledger import Entry, first_break, tell
 
 app = typer.Typer(help="The append-only record of everything that happened.", no_args_is_help=True)
@@ -34,9 +33,7 @@ def show(item: Annotated[str, typer.Argument(help="The item's id, the beginning 
         found = tx.inbox.find(item)
         if len(found) != 1:
             several = f": {', '.join(found)}" if found else ""
-            ERR.print(
-                f"{len(found) or 'No'} items fit '{escape(item)}'{several}. Give an item's id or its external id."
-            )
+            ERR.print(f"{len(found) or 'No'} items fit '{shown(item)}'{several}. Give an item's id or its external id.")
             raise typer.Exit(2)
         print_story(OUT, list(tx.ledger.entries(found[0])))
 
@@ -78,4 +75,4 @@ def print_story(out: Console, entries: Sequence[Entry]) -> None:
         if entry.at.date() != day:
             day = entry.at.date()
             out.print(f"[bold]{entry.item_id}[/], {day} (UTC)", highlight=False)
-        out.print(f"  [dim]{entry.at:%H:%M:%S}[/]  {escape(tell(entry.event, entry.facts))}", highlight=False)
+        out.print(f"  [dim]{entry.at:%H:%M:%S}[/]  {shown(tell(entry.event, entry.facts))}", highlight=False)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from inspect import isawaitable
 from pathlib import Path
 from threading import Thread
@@ -122,8 +122,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _descendants(pid: int) -> list[int]:
-    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout  # noqa: S607
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
+    """Processes that `pid` has started, and those that they have; where there is no /proc, none."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended since
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
     found, frontier = [], {pid}
     while frontier := {child for child, parent in parents.items() if parent in frontier}:
         found += sorted(frontier)

@@ -30,6 +30,9 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(outbox.app, name="outbox")
 
+INTERRUPTED = 130
+"""Exit code of a command that was ended half-way, as shells have it."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; the rest goes to stderr.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End when the runs are done; do not wait for answers.")]
 
@@ -80,12 +83,12 @@ async def _run(job: Job, as_json: bool, wait: bool, out: Console) -> int:
 
 
 def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
-    """Run to the end, to Ctrl-C or SIGTERM, which are ways to end and no fault: what was started is ended."""
+    """Run to the end, or to Ctrl-C or SIGTERM: either way what was started is ended."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")  # the UI has all of them
     setup_logging()  # Prefect reads that variable here
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
-        ERR.print("Ended.")
-        return 0
+        ERR.print("Ended before it was done; the same command goes on where this one stopped.")
+        return INTERRUPTED

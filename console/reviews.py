@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
+import httpx
 import typer
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from pydantic import ValidationError
-from rich.markup import escape
 from rich.table import Table
 
-from console.shared import OUT, explained, reading
+from console.shared import OUT, explained, reading, shown
 from domain.decision import Decision
 from domain.errors import InputInvalid
 from domain.review import EXPLAIN, Answer, Refusal
@@ -38,7 +38,7 @@ def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this poli
                 continue
             claimed, proposal, held = stored
             due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.due_at < datetime.now(UTC) else "")
-            text = escape(" ".join(claimed.item.text.split())[:60])
+            text = shown(" ".join(claimed.item.text.split())[:60])
             table.add_row(review.item_id, review.policy, due, proposal.label or "-", _why(held), text)
     if waiting:
         OUT.print(table)
@@ -66,14 +66,9 @@ async def _decide(item: str, route: str, reviewer: str, note: str, late: bool) -
             review = tx.reviews.get(found[0]) if len(found) == 1 else None
         if review is None:
             raise InputInvalid(f"'{item}' is not one item with a review; see 'interlock reviews list'")
-        if review.flow_run and get_current_settings().api.url:
-            resumed = await _resume(review.flow_run, {"route": route, "reviewer": reviewer, "note": note})
-            if resumed:
-                return f"Prefect took the answer; flow run {review.flow_run} goes on and delivers."
-        aware_late = late or review.escalated_at is not None
         try:
             answer = Answer(
-                route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=aware_late
+                route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=late
             )
         except ValidationError as exc:
             fault = exc.errors(include_url=False)[0]
@@ -82,24 +77,24 @@ async def _decide(item: str, route: str, reviewer: str, note: str, late: bool) -
         if settled.refusal:
             mend = " Add --late." if settled.refusal is Refusal.LATE else ""
             raise InputInvalid(EXPLAIN[settled.refusal] + mend)
+        resumed = review.flow_run and await _resume(review.flow_run, answer)
         if settled.route is None:
             return "Decided: nothing is written."
+        if resumed:
+            return f"Decided: {settled.route}. Its flow run goes on and delivers."
         return f"Decided: {settled.route}. The write goes out with the next run or 'interlock outbox drain'."
 
 
-async def _resume(flow_run: str, answer: dict[str, str]) -> bool:
-    """Resume a review's flow run with an answer; False if it is not waiting any more.
-
-    Raises:
-        InputInvalid: Prefect refuses the answer, with its reason.
-    """
-    async with get_client() as client:
-        try:
-            response = await client.resume_flow_run(UUID(flow_run), run_input=answer)
-        except ObjectNotFound:
-            return False
-    if response.status is SetStateStatus.REJECT:
-        raise InputInvalid(str(getattr(response.details, "reason", "Prefect refused the answer")))
+async def _resume(flow_run: str, answer: Answer) -> bool:
+    """Let the review's flow run, if Prefect is there and it waits, find its review decided and deliver."""
+    if not get_current_settings().api.url:
+        return False
+    given = answer.model_dump(include={"route", "reviewer", "note"})
+    try:
+        async with get_client() as client:
+            response = await client.resume_flow_run(UUID(flow_run), run_input=given)
+    except (ObjectNotFound, httpx.HTTPError):
+        return False
     return response.status is SetStateStatus.ACCEPT
 
 

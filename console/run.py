@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +13,16 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import get_current_settings
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from console.files import Broken, Record, read_records
 from console.local_prefect import deploy_reviews, prefect_server, review_worker
+from console.shared import shown
 from domain.ledger import tell
 from domain.tally import tally
 from flows.route import route
 from tasks.accept import accept, refuse
+from tasks.deliver import deliver_due
 from tasks.prepare import who_decides
 from tasks.resources import Resources
 
@@ -95,7 +96,7 @@ def take_in(here: Resources, job: Job, say: Console) -> None:
     for start in range(0, len(records), AT_ONCE):
         refused += accept(here, job.policy, records[start : start + AT_ONCE])
     for where, why in refused:
-        say.print(f"[yellow]set aside[/] {escape(f'{where}: {why}')}", highlight=False)
+        say.print(f"[yellow]set aside[/] {shown(f'{where}: {why}')}", highlight=False)
 
 
 def warm_up(here: Resources, policies: Sequence[str]) -> None:
@@ -111,9 +112,19 @@ async def work(here: Resources, policies: Sequence[str], since: int, say: Consol
     with Live(console=say, refresh_per_second=4, transient=True) as live:
         showing = asyncio.create_task(_show(here, since, live))
         try:
-            await asyncio.gather(*[route(policy) for policy in policies])
+            await asyncio.gather(*[_until_routed(here, policy) for policy in policies])
         finally:
             showing.cancel()
+
+
+async def _until_routed(here: Resources, policy: str) -> None:
+    """Run a workflow as often as it takes until nothing is left to claim."""
+    name = here.workflow(policy).policy.name
+    left = True
+    while left:
+        await route(policy)
+        with here.store.reading() as tx:
+            left = tx.inbox.claimable(name, here.now()) > 0
 
 
 async def _show(here: Resources, since: int, live: Live) -> None:
@@ -145,7 +156,12 @@ async def forms_opened(here: Resources) -> list[str]:
 
 
 async def answers(here: Resources, policies: Sequence[str], say: Console) -> None:
-    """Say, until no review of these policies waits and no write, whenever something happens."""
+    """Say whenever something happens, until no review of these policies waits and no write, or to Ctrl-C."""
+    with suppress(asyncio.CancelledError):
+        await _answers(here, policies, say)
+
+
+async def _answers(here: Resources, policies: Sequence[str], say: Console) -> None:
     names = [here.workflow(policy).policy.name for policy in policies]
     with here.store.reading() as tx:
         seen = tx.ledger.head()[0]
@@ -154,8 +170,9 @@ async def answers(here: Resources, policies: Sequence[str], say: Console) -> Non
             news = [entry for entry in tx.ledger.entries(after=seen) if entry.item_id]
             accounts = [tx.accounts.balance(name) for name in names]
         for entry in news:
-            say.print(f"  {entry.item_id}  {escape(tell(entry.event, entry.facts))}", highlight=False)
+            say.print(f"  {entry.item_id}  {shown(tell(entry.event, entry.facts))}", highlight=False)
             seen = entry.seq
         if not any(account.waiting or account.escalated for account in accounts):
             return
+        await deliver_due.fn(0)  # what a review's flow run could not wait for
         await asyncio.sleep(TICK_S)

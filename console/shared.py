@@ -1,5 +1,6 @@
 """What every command shares: the two consoles, the store, and how errors reach a person."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,14 @@ OUT = Console(soft_wrap=True)
 
 ERR = Console(stderr=True, soft_wrap=True)
 """Everything else: progress, warnings, faults."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def shown(text: str) -> str:
+    """A stranger's text for the terminal: on one line, without control or bidirectional signs, no markup."""
+    return escape(_CONTROL.sub(" ", text))
 
 
 @contextmanager

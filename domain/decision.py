@@ -245,7 +245,7 @@ def _under_mode(
     kind: Kind, reason: Reason, route: str | None, proposal: Proposal, terms: Terms
 ) -> tuple[Kind, Reason, str | None]:
     """What the rollout's mode leaves of a decision that would act without a person."""
-    if kind not in (Kind.AUTO, Kind.RULE):
+    if kind is Kind.HUMAN:
         return kind, reason, route
     match terms.mode:
         case Mode.ASSIST:

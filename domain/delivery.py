@@ -127,12 +127,13 @@ class Patience(Frozen):
     """How long an operation is tried.
 
     Attributes:
-        attempts: sends before the dead letter, and look-ups in a row before it.
+        attempts: sends before the dead letter, and look-ups in a row before it; 30 last about
+            two hours.
         first_delay_s: wait after the first failure; doubled after each further one.
         longest_delay_s: cap of the doubling; a target's own Retry-After may exceed it.
     """
 
-    attempts: int = Field(default=8, ge=1)
+    attempts: int = Field(default=30, ge=1)
     first_delay_s: float = Field(default=1, gt=0, le=LONGEST_WAIT_S)
     longest_delay_s: float = Field(default=300, gt=0, le=LONGEST_WAIT_S)
 

@@ -14,7 +14,8 @@
     │   ├── AnswerNonsense
     │   └── AnswerUnknownLabel
     ├── PolicyInvalid            a policy file is wrong: says where, and the mend
-    └── InputInvalid             an inbound record is unusable: says why
+    ├── InputInvalid             an inbound record is unusable: says why
+    └── BooksDoNotBalanceError   an item was lost: a fault of ours
 
 Connectors translate what their libraries raise into these, always `from exc`.
 """
@@ -86,3 +87,7 @@ class PolicyInvalid(InterlockError):
 
 class InputInvalid(InterlockError):
     """An inbound record cannot become an item; the message says why."""
+
+
+class BooksDoNotBalanceError(InterlockError):
+    """An accepted item is neither done nor waiting nor escalated nor dead-lettered."""

@@ -80,7 +80,12 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.ACCEPTED:
             return f"Came in from {facts['source']} as {facts['external_id']} and was stored for {facts['policy']}."
         case Event.DUPLICATE:
-            return f"Came in again as {facts['external_id']} ({_words(facts['how'])}); nothing is done twice."
+            other = (
+                " Its content differs; it is kept in the ledger, and nobody has looked at it."
+                if facts["content"]
+                else ""
+            )
+            return f"Came in again as {facts['external_id']} ({_words(facts['how'])}); nothing is done twice.{other}"
         case Event.REFUSED:
             return f"{facts['where']} could not be read and was set aside: {facts['why']}"
         case Event.TAKEN_OVER:

@@ -59,7 +59,7 @@ def _counts(entry: Entry) -> list[tuple[str, int]]:
         case Event.PROPOSED:
             return [("llm_calls", facts["calls"]), ("cache_hits", int(facts["cached"]))]
         case Event.ASK_FAILED:
-            return [("retried", 1)]
+            return [("retried", 1), ("llm_calls", facts["calls"])]
         case Event.DECIDED if facts["waits"]:
             return [("to_person", 1)]
         case Event.DECIDED:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from domain.calibration import Calibration, TooLittleData
@@ -43,7 +44,7 @@ def calibrate_command(
     try:
         result = asyncio.run(_calibrate(policy, data))
     except InterlockError as exc:
-        ERR.print(f"[bold red]{type(exc).__name__}[/] {exc}", highlight=False)
+        ERR.print(f"[bold red]{type(exc).__name__}[/] {escape(str(exc))}", highlight=False)
         raise typer.Exit(2) from exc
     if as_json:
         OUT.print_json(result.model_dump_json())

@@ -35,15 +35,17 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
     """
     async with opened():
         plan = await prepare(policy)
-        left = plan.items
-        while items := await claim(policy, str(flow_run.id), min(left, plan.chunk)):
-            proposed = await propose(policy, items)
-            await decide_items(policy, items, proposed)
-            left -= len(items)
-            if left == 0:
-                break
-        await escalate_late(policy)
-        await asyncio.gather(open_forms(policy), deliver_due(wait_s))
-        account = await balance(policy)
+        try:
+            left = plan.items
+            while left and (items := await claim(policy, str(flow_run.id), min(left, plan.chunk))):
+                proposed = await propose(policy, items)
+                await decide_items(policy, items, proposed)
+                left -= len(items)
+            await escalate_late(policy)
+            async with asyncio.TaskGroup() as at_once:
+                at_once.create_task(open_forms(policy))
+                at_once.create_task(deliver_due(wait_s))
+        finally:
+            account = await balance(policy)
         get_run_logger().info("%s: %s", policy, account)
         return account

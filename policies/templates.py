@@ -6,6 +6,8 @@ from functools import cache
 from jinja2 import ChainableUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from domain.errors import InputInvalid
+
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=ChainableUndefined,
     trim_blocks=True,
@@ -41,8 +43,15 @@ def check_template(source: str) -> str:
 
 
 def render(source: str, values: Mapping[str, object]) -> str:
-    """`source` with `values` filled in and the outer white space taken off."""
-    return _compiled(source).render(values).strip()
+    """`source` with `values` filled in and the outer white space taken off.
+
+    Raises:
+        InputInvalid: these very values make the template fail.
+    """
+    try:
+        return _compiled(source).render(values).strip()
+    except Exception as exc:  # whatever an expression of the author's can raise
+        raise InputInvalid(f"the template '{source[:60]}' fails on it: {exc}") from exc
 
 
 @cache

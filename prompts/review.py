@@ -30,7 +30,7 @@ def review_form(
         routes=policy.routes,
         none_of_these=NONE_OF_THESE,
         item_id=claimed.item_id,
-        source=claimed.item.source,
+        source=_plain(claimed.item.source),
         external_id=_plain(claimed.item.external_id),
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )
@@ -40,7 +40,7 @@ def _model_says(proposal: Proposal) -> str:
     if proposal.outcome is not AskOutcome.ANSWERED:
         return f"no usable answer: `{_plain(proposal.detail)}`" if proposal.detail else "no usable answer"
     sure = "" if proposal.confidence is None else f", {proposal.confidence:.0%} sure"
-    return f"`{proposal.label}`{sure} ({proposal.model})"
+    return f"`{proposal.label}`{sure} (`{_plain(proposal.model)}`)"
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,7 @@ from policies.intake import make_item, storable
 from policies.load import Workflow
 from tasks.resources import Resources
 
-LONGEST_RAW = 2000
+LONGEST_RAW = 200_000
 """Characters of an unusable record that the ledger keeps."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

@@ -3,17 +3,24 @@
 from prefect import task
 
 from domain.account import Account
+from domain.errors import BooksDoNotBalanceError
 from domain.ledger import Event
-from tasks.names import named
+from tasks.names import ACT, named
 from tasks.resources import resources
 
 
-@task(task_run_name=named("balance"))
+@task(task_run_name=named("balance"), **ACT)
 async def balance(policy: str) -> Account:
-    """Where every accepted item of a policy stands; recorded in the ledger."""
+    """Where every accepted item of a policy stands; recorded in the ledger.
+
+    Raises:
+        BooksDoNotBalanceError: an item stands nowhere; a fault of ours, which no run hides.
+    """
     here = resources()
     with here.store.transaction() as tx:
         account = tx.accounts.balance(here.workflow(policy).policy.name)
         facts = account.model_dump() | {"unaccounted": account.unaccounted, "policy": policy}
         tx.ledger.append(None, Event.BALANCED, here.now(), **facts)
+    if account.unaccounted:
+        raise BooksDoNotBalanceError(f"{policy}: {account.unaccounted} items are unaccounted for: {account}")
     return account

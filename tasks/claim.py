@@ -5,11 +5,11 @@ from datetime import timedelta
 from prefect import task
 
 from domain.item import ClaimedItem
-from tasks.names import named
+from tasks.names import ACT, named
 from tasks.resources import resources
 
 
-@task(task_run_name=named("claim"))
+@task(task_run_name=named("claim"), **ACT)
 async def claim(policy: str, run: str, count: int) -> list[ClaimedItem]:
     """Lease up to `count` undecided items to this run, the oldest first; an act, safe to repeat.
 

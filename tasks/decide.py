@@ -8,15 +8,16 @@ from connectors.store.engine import Transaction
 from domain.decision import Decision, decide
 from domain.item import ClaimedItem
 from domain.ledger import Event
+from domain.proposal import AskOutcome
 from policies.intake import check, match_rule
 from policies.load import Workflow
 from policies.writes import operations
-from tasks.names import named
+from tasks.names import ACT, named
 from tasks.propose import Proposed
 from tasks.resources import resources
 
 
-@task(task_run_name=named("decide"))
+@task(task_run_name=named("decide"), **ACT)
 async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str, Proposed]) -> list[Decision]:
     """Decide about a chunk; an act, safe to repeat: an item keeps its first decision.
 
@@ -53,6 +54,7 @@ def _keep(tx: Transaction, workflow: Workflow, claimed: ClaimedItem, proposed: P
 
 def _facts(proposed: Proposed) -> dict[str, Any]:
     proposal = proposed.proposal
+    answered = proposal.outcome is AskOutcome.ANSWERED
     return {
         "label": proposal.label,
         "outcome": proposal.outcome.value,
@@ -64,6 +66,6 @@ def _facts(proposed: Proposed) -> dict[str, Any]:
         "classifier": proposal.classifier,
         "hash": proposal.hash,
         "cached": proposed.cached,
-        "calls": 0 if proposed.cached else proposal.calls,
+        "calls": proposal.calls if answered and not proposed.cached else 0,  # failed calls have entries of their own
         "tokens": proposal.tokens.model_dump(),
     }

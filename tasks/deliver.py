@@ -9,6 +9,7 @@ from connectors.store.outbox import Due
 from domain.delivery import DeliveryOutcome, NotThere, RetryAfter, Step, Unknown, next_step
 from domain.errors import PolicyInvalid
 from tasks.alert import alert
+from tasks.names import ACT
 from tasks.resources import Resources, resources
 
 AT_ONCE = 8
@@ -18,11 +19,14 @@ LEASE = timedelta(seconds=20)
 """A sender that is silent for so long is taken for dead; many times a connector's timeout (1 s by default)."""
 
 
+LONGEST_TRY_S = 15.0
+"""A try ends well before its lease does, so that two never send at once."""
+
 LOOK_AGAIN_S = 1.0
 """Longest sleep between two looks: another sender may have finished what this one waits for."""
 
 
-@task
+@task(**ACT)
 async def deliver_due(patience_s: float) -> int:
     """Send what is due until nothing is, or the next is due later than `patience_s`; an act.
 
@@ -47,7 +51,18 @@ async def deliver_due(patience_s: float) -> int:
 
 
 async def _try(here: Resources, due: Due) -> None:
-    outcome = await _outcome(here, due)
+    try:
+        async with asyncio.timeout(LONGEST_TRY_S):
+            outcome = await _outcome(here, due)
+    except TimeoutError:
+        outcome = Unknown(detail=f"no answer in {LONGEST_TRY_S:g} s")
+    except Exception as exc:
+        _settle(here, due, Unknown(detail=f"a fault of the connector: {type(exc).__name__}"))
+        raise
+    _settle(here, due, outcome)
+
+
+def _settle(here: Resources, due: Due, outcome: DeliveryOutcome) -> None:
     now = here.now()
     step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
     with here.store.transaction() as tx:

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
-from tasks.names import named
+from tasks.names import ACT, named
 from tasks.resources import resources
 
 DEPLOYMENT = "review/review"
@@ -20,10 +21,13 @@ DEPLOYMENT = "review/review"
 AT_ONCE = 4
 """Flow runs that are created at the same time; SQLite behind Prefect answers 503 to many."""
 
+STARTING = timedelta(minutes=5)
+"""A run that is still starting after so long was killed."""
+
 OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
 
 
-@task(task_run_name=named("open-forms"))
+@task(task_run_name=named("open-forms"), **ACT)
 async def open_forms(policy: str) -> int:
     """Give each review that waits a flow run with its form; an act, safe to repeat.
 
@@ -35,7 +39,7 @@ async def open_forms(policy: str) -> int:
     name = here.workflow(policy).policy.name
     with here.store.reading() as tx:
         waiting = [(review.item_id, review.flow_run) for review in tx.reviews.waiting(name)]
-    live = await _live([flow_run for _, flow_run in waiting if flow_run])
+    live = await _live([flow_run for _, flow_run in waiting if flow_run], here.now())
     lacking = [(item_id, former) for item_id, former in waiting if former not in live]
     limit = asyncio.Semaphore(AT_ONCE)
 
@@ -65,7 +69,14 @@ async def open_forms(policy: str) -> int:
     return len(lacking)
 
 
-async def _live(flow_runs: Iterable[str]) -> set[str]:
+def _is_over(state: State[object] | None, now: datetime) -> bool:
+    """Whether a run can take no answer any more: ended, or silent since it was killed while starting."""
+    if state is None or state.type in OVER:
+        return True
+    return state.type in (StateType.PENDING, StateType.RUNNING) and now - state.timestamp > STARTING
+
+
+async def _live(flow_runs: Iterable[str], now: datetime) -> set[str]:
     """Those of the flow runs that can still take an answer."""
     ids = [UUID(flow_run) for flow_run in flow_runs]
     live: set[str] = set()
@@ -73,5 +84,5 @@ async def _live(flow_runs: Iterable[str]) -> set[str]:
         for start in range(0, len(ids), 200):
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + 200]))
             found = await client.read_flow_runs(flow_run_filter=wanted, limit=200)
-            live |= {str(run.id) for run in found if run.state_type not in OVER}
+            live |= {str(run.id) for run in found if not _is_over(run.state, now)}
     return live

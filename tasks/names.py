@@ -1,10 +1,22 @@
-"""How runs are called in Prefect's UI."""
+"""How runs are called in Prefect's UI, and which of them Prefect may remember."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final, TypedDict
 
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
 from prefect.runtime import flow_run, task_run
+
+
+class _Act(TypedDict):
+    persist_result: bool
+    cache_policy: CachePolicy
+
+
+ACT: Final = _Act(persist_result=False, cache_policy=NO_CACHE)
+"""Options of tasks that act, or that look at what changes: never answered from a cache, whatever
+the settings of the Prefect that they run on."""
 
 
 def named(verb: str) -> Callable[[], str]:

@@ -6,7 +6,7 @@ from domain.decision import Reason
 from domain.explain import BECAUSE
 from domain.values import Frozen
 from policies.load import Workflow
-from tasks.names import named
+from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
 
@@ -17,7 +17,7 @@ class Plan(Frozen):
     chunk: int
 
 
-@task(task_run_name=named("prepare"))
+@task(task_run_name=named("prepare"), **ACT)
 async def prepare(policy: str) -> Plan:
     """Load the policy, reach for its systems, and say on the first line who will decide; an ask.
 

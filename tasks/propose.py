@@ -1,7 +1,7 @@
 """Asks the model and the labelled examples what they say about texts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from prefect import Task, task
@@ -74,14 +74,20 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     if here.model is None:
         proposed = [_without_model(here, workflow, question) for question in questions]
     else:
+        with here.store.reading() as tx:
+            known = tx.proposals.recall(question.key for question in questions)
         asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
-        proposed = await _outcome_of(await asking(policy, questions, return_state=True))  # type: ignore[misc]  # Prefect forgets that the task is async
-    answers = zip(questions, proposed, strict=True)
-    return {item_id: answer for question, answer in answers for item_id in question.item_ids}
+        state = await asking(policy, questions, return_state=True)  # type: ignore[misc]  # Prefect forgets: async
+        proposed = await _outcome_of(state, known)
+    return {
+        item_id: answer if number == 0 else answer.model_copy(update={"cached": True})
+        for question, answer in zip(questions, proposed, strict=True)
+        for number, item_id in enumerate(question.item_ids)
+    }
 
 
-async def _outcome_of(state: State[list[Proposed]]) -> list[Proposed]:
-    """What a chunk's final state holds; a chunk that Prefect remembered cost no call.
+async def _outcome_of(state: State[list[Proposed]], known: Container[str]) -> list[Proposed]:
+    """What a chunk's final state holds; what was `known` before, or Prefect remembered, cost no call.
 
     Raises:
         Exception: the task failed for another reason than the model's failures.
@@ -89,9 +95,8 @@ async def _outcome_of(state: State[list[Proposed]]) -> list[Proposed]:
     try:
         proposed = await state.aresult()
     except Unfinished as exc:
-        return exc.proposed
-    remembered = state.name == "Cached"
-    return [one.model_copy(update={"cached": True}) if remembered else one for one in proposed]
+        proposed = exc.proposed
+    return [one.model_copy(update={"cached": state.name == "Cached" or one.proposal.key in known}) for one in proposed]
 
 
 def question_key(here: Resources, workflow: Workflow, text: str) -> str:
@@ -233,8 +238,9 @@ def _record(
                 tx.proposals.remember(proposal, here.now())
             if proposal and failure:
                 facts = {"attempt": attempt, "outcome": proposal.outcome.value, "detail": proposal.detail}
-                for item_id in question.item_ids:
-                    tx.ledger.append(item_id, Event.ASK_FAILED, here.now(), **facts)
+                for number, item_id in enumerate(question.item_ids):
+                    calls = proposal.calls if number == 0 else 0
+                    tx.ledger.append(item_id, Event.ASK_FAILED, here.now(), calls=calls, **facts)
 
 
 def _outcome(exc: InterlockError) -> AskOutcome:

@@ -3,13 +3,15 @@
 from prefect import task
 from pydantic import AwareDatetime
 
+from domain.decision import Decision
+from domain.proposal import NONE_OF_THESE
 from domain.review import EXPLAIN, Answer, Refusal, settle
 from domain.values import Frozen
 from policies.intake import check
 from policies.writes import operations
 from prompts.review import review_form
 from tasks.alert import alert
-from tasks.names import named
+from tasks.names import ACT, named
 from tasks.resources import resources
 
 
@@ -75,6 +77,8 @@ async def settle_review(item_id: str, answer: Answer) -> Settled:
         claimed, proposal, held = stored
         workflow = here.workflow(review.workflow)
         outcome = settle(answer, held, proposal, workflow.terms, review.due_at, now)
+        if outcome is Refusal.ALREADY_DECIDED and _is_same(answer, held):
+            return Settled(refusal=None, by=held.by, route=held.route)
         if isinstance(outcome, Refusal):
             tx.reviews.refuse(item_id, answer, EXPLAIN[outcome], now)
             return Settled(refusal=outcome, by=held.by, route=held.route)
@@ -86,7 +90,12 @@ async def settle_review(item_id: str, answer: Answer) -> Settled:
     return Settled(refusal=None, by=outcome.by, route=outcome.route)
 
 
-@task(task_run_name=named("escalate"))
+def _is_same(answer: Answer, decided: Decision) -> bool:
+    """Whether a decision is what this answer has made of it before."""
+    return (answer.reviewer.strip(), answer.route) == (decided.by, decided.route or NONE_OF_THESE)
+
+
+@task(task_run_name=named("escalate"), **ACT)
 async def escalate_late(policy: str) -> list[str]:
     """Escalate reviews whose time is over, once each; an act. Returns their items."""
     here = resources()

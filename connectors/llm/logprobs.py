@@ -24,7 +24,7 @@ class Token:
 
 
 def label_scores(tokens: Sequence[Token], labels: Sequence[str]) -> dict[str, float]:
-    """Probability of each label, summing to 1; empty if the tokens do not tell.
+    """Probability of each label, summing to 1; empty if the tokens, or their alternatives, do not tell.
 
     Args:
         tokens: of the whole answer, a code fence or white space before the JSON included.
@@ -36,12 +36,13 @@ def label_scores(tokens: Sequence[Token], labels: Sequence[str]) -> dict[str, fl
     index, offset = start
     rest = {label: f'{label}"' for label in labels}
     shares = dict.fromkeys(labels, 0.0)
-    path = 1.0
+    path, compared = 1.0, False
     for token in tokens[index:]:
         lead, text = token.text[:offset], token.text[offset:]
         going_on = {label: tail for label, tail in rest.items() if _begins(tail, text)}
         for label, share in _diverging(token, lead, text, rest):
             shares[label] += path * share
+        compared = compared or len(token.alternatives) > 1
         path *= exp(token.alternatives.get(token.text, float("-inf")))
         rest = {label: tail[len(text) :] for label, tail in going_on.items()}
         offset = 0
@@ -50,7 +51,9 @@ def label_scores(tokens: Sequence[Token], labels: Sequence[str]) -> dict[str, fl
     for label in rest:
         shares[label] += path / len(rest)
     total = sum(shares.values())
-    return {label: share / total for label, share in shares.items()} if total > 0 else {}
+    if not compared or total <= 0:  # one candidate alone says nothing of the others
+        return {}
+    return {label: share / total for label, share in shares.items()}
 
 
 def _label_start(tokens: Sequence[Token]) -> tuple[int, int] | None:

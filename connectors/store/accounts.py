@@ -50,6 +50,7 @@ _DISPOSITION = case(
     (~col(ItemRow.decided), Disposition.WAITING.value),
     (_review_escalated, Disposition.ESCALATED.value),
     (_review_open, Disposition.WAITING.value),
+    (col(ItemRow.waits), ""),
     (_operations(State.DEAD), Disposition.DEAD_LETTERED.value),
     (_operations(State.PENDING, State.SENDING, State.UNKNOWN), Disposition.WAITING.value),
     (_written == col(ItemRow.writes_due), Disposition.DONE.value),

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
@@ -62,13 +62,8 @@ class Inbox:
 
         An item whose lease ran out is taken over; the ledger says so.
         """
-        free = or_(col(ItemRow.lease_until).is_(None), col(ItemRow.lease_until) <= now)
-        query = (
-            select(ItemRow)
-            .where(ItemRow.policy == policy, col(ItemRow.decided).is_(False), col(ItemRow.duplicate_of).is_(None), free)
-            .order_by(col(ItemRow.accepted_at), col(ItemRow.item_id))
-            .limit(count)
-        )
+        query = select(ItemRow).where(*_claimable(policy, now))
+        query = query.order_by(col(ItemRow.accepted_at), col(ItemRow.item_id)).limit(count)
         claimed = []
         for row in self._session.exec(query):
             if row.lease_owner is not None:
@@ -76,6 +71,10 @@ class Inbox:
             row.lease_owner, row.lease_until = owner, now + lease
             claimed.append(_claimed(row))
         return claimed
+
+    def claimable(self, policy: str, now: datetime) -> int:
+        """How many items a run could claim now."""
+        return self._session.exec(select(func.count()).select_from(ItemRow).where(*_claimable(policy, now))).one()
 
     def keep_decision(
         self, item_id: str, proposal: Proposal, decision: Decision, writes_due: int, now: datetime
@@ -112,7 +111,7 @@ class Inbox:
 
     def _put(self, row: ItemRow, decision: Decision, writes_due: int, now: datetime) -> None:
         row.decision = decision.model_dump(mode="json")
-        row.decided, row.writes_due = True, writes_due
+        row.decided, row.waits, row.writes_due = True, decision.waits, writes_due
         row.lease_owner = row.lease_until = None
         facts = decision.model_dump(
             mode="json",
@@ -151,8 +150,17 @@ class Inbox:
             source=item.source,
             external_id=item.external_id,
             how=how.value,
-            content_differs=item.content_hash != kept_hash,
+            content=None if item.content_hash == kept_hash else item.fields,
         )
+
+
+def _claimable(policy: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(ItemRow.policy) == policy,
+        col(ItemRow.decided).is_(False),
+        col(ItemRow.duplicate_of).is_(None),
+        or_(col(ItemRow.lease_until).is_(None), col(ItemRow.lease_until) <= now),
+    )
 
 
 def _claimed(row: ItemRow) -> ClaimedItem:

@@ -60,6 +60,8 @@ class ItemRow(SQLModel, table=True):
     decision: dict[str, Any] | None = _json()
     decided: bool = False
     """Whether a decision stands, be it one that waits for a person."""
+    waits: bool = False
+    """Whether the decision waits for a person; then it must have an open review."""
     writes_due: int = 0
     """Outbox operations that the decision asked for."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp, log
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connectors.llm.logprobs import Token, label_scores
@@ -171,6 +171,12 @@ def answers(draw: st.DrawFn) -> tuple[list[Token], tuple[str, ...], str]:
     return tokens, labels, given_label
 
 
+def test_a_token_without_alternatives_says_nothing_of_the_other_labels() -> None:
+    tokens = [*sure(*HEAD), Token('sales"', {'sales"': -2.3})]
+
+    assert label_scores(tokens, ("sales", "press")) == {}
+
+
 @given(answers())
 def test_the_scores_sum_to_one_and_the_label_that_was_given_has_some(
     answer: tuple[list[Token], tuple[str, ...], str],
@@ -179,6 +185,9 @@ def test_the_scores_sum_to_one_and_the_label_that_was_given_has_some(
 
     scores = label_scores(tokens, labels)
 
+    if not any(len(token.alternatives) > 1 for token in tokens):
+        assert scores == {}, "nothing was there to compare the label with"
+    assume(scores)
     assert set(scores) == set(labels)
     assert sum(scores.values()) == pytest.approx(1)
     assert all(0 <= score <= 1 for score in scores.values())

@@ -89,5 +89,6 @@ def test_a_rule_for_a_person_or_against_the_item_is_always_obeyed(
 ) -> None:
     decision = decide(proposed, RuleMatch(name="rule", action=action), under, NOW, missing)
 
-    assert decision.kind is (Kind.HUMAN if action is RuleAction.PERSON else Kind.REJECT)
+    confirmed = decision.reason in {Reason.MODE_ASSIST, Reason.OUTSIDE_CANARY}
+    assert decision.kind is (Kind.HUMAN if action is RuleAction.PERSON or confirmed else Kind.REJECT)
     assert not decision.writes

@@ -132,7 +132,7 @@ STORIES = [
     ),
     pytest.param(
         Event.DUPLICATE,
-        {"external_id": "8", "how": "same_content"},
+        {"external_id": "8", "how": "same_content", "content": None},
         "Came in again as 8 (same content); nothing is done twice.",
         id="duplicate",
     ),
@@ -298,7 +298,7 @@ def test_the_tally_counts_what_the_ledger_says() -> None:
         (Event.DUPLICATE, {}),
         (Event.REFUSED, {}),
         (Event.TAKEN_OVER, {}),
-        (Event.ASK_FAILED, {}),
+        (Event.ASK_FAILED, {"calls": 1}),
         (Event.PROPOSED, proposed(calls=2)),
         (Event.PROPOSED, proposed(calls=0, cached=True)),
         (Event.DECIDED, decided(decide(SURE, None, terms(), NOW))),
@@ -329,7 +329,7 @@ def test_the_tally_counts_what_the_ledger_says() -> None:
         written=1,
         retried=3,
         dead_lettered=1,
-        llm_calls=2,
+        llm_calls=3,
         cache_hits=1,
     )
 

@@ -36,7 +36,7 @@ It squeaks.
 
 | | says |
 |---|---|
-| Model | `sales`, 50% sure (small-model) |
+| Model | `sales`, 50% sure (`small-model`) |
 | Labelled examples | `repairs`, 75% |
 | Rules | none matches |
 | Missing or malformed | email |
@@ -50,7 +50,7 @@ asks; required fields are missing or malformed.
 - `repairs`: something is broken
 - `none_of_these`: no route fits; nothing is written
 
-Item `item-1`, came in from post as `letter-7`. Answer by 2026-03-02 13:30 UTC."""
+Item `item-1`, came in from `post` as `letter-7`. Answer by 2026-03-02 13:30 UTC."""
     )
 
 
@@ -75,7 +75,7 @@ def test_a_rule_that_wants_a_person_is_named_with_its_reason() -> None:
             id="no answer and no examples",
         ),
         pytest.param(proposal(None, None, None, AskOutcome.NONSENSE), "| Model | no usable answer |", id="no detail"),
-        pytest.param(proposal(confidence=None), "| Model | `sales` (small-model) |", id="no confidence"),
+        pytest.param(proposal(confidence=None), "| Model | `sales` (`small-model`) |", id="no confidence"),
     ],
 )
 def test_what_the_model_did_not_say_is_not_made_up(proposed: Proposal, row: str) -> None:

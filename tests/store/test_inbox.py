@@ -30,7 +30,7 @@ def test_the_same_delivery_again_is_repeated_and_recorded(desk) -> None:
         "source": "mail",
         "external_id": "m-1",
         "how": "repeated",
-        "content_differs": False,
+        "content": None,
     }
 
 
@@ -38,7 +38,7 @@ def test_the_same_delivery_with_other_words_is_repeated_and_the_difference_is_no
     first, _ = desk.accept("m-1")
 
     assert desk.accept(desk.item("m-1", text="other words")) == (first, Admission.REPEATED)
-    assert desk.entries()[-1].facts["content_differs"] is True
+    assert desk.entries()[-1].facts["content"] == desk.item("m-1", text="other words").fields
 
 
 def test_the_same_delivery_twice_in_one_transaction_is_repeated(desk) -> None:

@@ -117,7 +117,7 @@ def test_a_record_that_cannot_be_an_item_is_refused_and_kept_raw_and_the_others_
 
 
 def test_of_a_refused_record_no_more_is_kept_than_a_reader_needs(office):
-    office.accept(Came(fields={"message": "x" * 50_000}))
+    office.accept(Came(fields={"message": "x" * (LONGEST_RAW + 1)}))
     assert len(office.entries()[0].facts["raw"]) == LONGEST_RAW
 
 
@@ -153,7 +153,7 @@ def test_half_surrogate_pairs_and_nul_are_harmless_in_what_is_refused_too(office
 
 
 def test_a_record_that_nobody_can_read_is_kept_with_place_and_reason(office):
-    refuse(office.here, "leads.jsonl:7", "not a JSON object", "[" * 3000)
+    refuse(office.here, "leads.jsonl:7", "not a JSON object", "[" * (LONGEST_RAW + 1))
     (entry,) = office.entries()
     assert entry.event.value == "refused"
     assert entry.facts == {"where": "leads.jsonl:7", "why": "not a JSON object", "raw": "[" * LONGEST_RAW}

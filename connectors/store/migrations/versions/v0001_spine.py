@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("proposal", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("decision", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("decided", sa.Boolean(), nullable=False),
+        sa.Column("waits", sa.Boolean(), nullable=False),
         sa.Column("writes_due", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("item_id"),
     )
