@@ -18,6 +18,7 @@ from console.demo import demo
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
 from console.shared import ERR, OUT, explained
+from tasks.prepare import reach_systems
 from tasks.resources import opened
 
 app = typer.Typer(
@@ -63,7 +64,7 @@ async def _run(job: Job, as_json: bool, wait: bool, out: Console) -> int:
     async with opened() as here:
         with here.store.reading() as tx:
             since = tx.ledger.head()[0]
-        here.workflow(job.policy)
+        reach_systems(here, here.workflow(job.policy))
         take_in(here, job, ERR)
         async with prefect_at_hand(Settings().home) as prefect:
             await work(here, [job.policy], since, ERR)

@@ -26,12 +26,21 @@ async def prepare(policy: str) -> Plan:
     """
     here = resources()
     workflow = here.workflow(policy)
-    for destination in workflow.policy.destinations.values():
-        here.destination(destination.system)
+    reach_systems(here, workflow)
     log = get_run_logger()
     (log.info if nobody_alone(here, workflow) is None else log.warning)(who_decides(here, workflow))
     batch = workflow.policy.batch
     return Plan(items=batch.items, chunk=batch.chunk)
+
+
+def reach_systems(here: Resources, workflow: Workflow) -> None:
+    """Open the connector of every system that a workflow writes to.
+
+    Raises:
+        PolicyInvalid: one is unknown or not set up; says which variable to set.
+    """
+    for destination in workflow.policy.destinations.values():
+        here.destination(destination.system)
 
 
 def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:

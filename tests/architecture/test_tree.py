@@ -1,6 +1,7 @@
 """What holds of the tree itself."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
 
 from policies.load import load_workflow
 from policies.model import Policy
@@ -69,6 +72,17 @@ def test_every_deployment_names_a_flow_and_a_policy_that_exist():
         assert hasattr(__import__(module, fromlist=[flow]), flow)
         if "policy" in deployment.get("parameters", {}):
             load_workflow(deployment["parameters"]["policy"])
+
+
+REMEMBERED = {"ask_chunk": "answers by value", "show": "a review is shown once", "settle_review": "and settled once"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tasks").glob("*.py")), ids=lambda path: path.name)
+def test_no_task_is_answered_from_a_cache_but_those_that_say_so(path):
+    module = importlib.import_module(f"tasks.{path.stem}" if path.stem != "__init__" else "tasks")
+    for name, task in vars(module).items():
+        if isinstance(task, Task) and name not in REMEMBERED:
+            assert (task.persist_result, task.cache_policy) == (False, NO_CACHE), name
 
 
 def test_the_lock_has_hashes_and_no_addresses():
