@@ -13,6 +13,7 @@ demo: .venv/ready
 
 test: lint
 	$(BIN)/python -m pytest $(ARGS)
+	$(if $(ARGS),,$(BIN)/coverage report --include="domain/*,policies/*" --fail-under=100 --skip-covered)
 
 lint: .venv/ready
 	$(BIN)/ruff check .
