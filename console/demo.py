@@ -88,4 +88,7 @@ def _how_to_approve(ui: str, flow_runs: list[str], out: Console) -> None:
     )
     out.print(f"  export INTERLOCK_DATABASE_URL={database} PREFECT_API_URL={ui}/api", soft_wrap=True, highlight=False)
     out.print("  interlock reviews list\n  interlock ledger show ITEM", highlight=False)
-    out.print("\nWaiting for your answers; Ctrl-C ends the demo.\n")
+    out.print(
+        "\nWaiting for your answers; Ctrl-C ends the demo. What happens is told here. In the first minute the other "
+        "forms are still being opened, and an answer waits its turn behind them.\n"
+    )
