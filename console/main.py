@@ -91,5 +91,5 @@ def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
-        ERR.print("Ended before it was done; the same command goes on where this one stopped.")
+        ERR.print("Ended. What came in is stored; the next run goes on with it.")
         return INTERRUPTED
