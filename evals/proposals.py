@@ -23,9 +23,9 @@ async def propose_all(policy: str, examples: Sequence[Example], progress: Callab
             for example in examples[start : start + chunk]
         ]
         try:
-            proposed = await ask_chunk.fn(policy, asked)
+            answered = await ask_chunk.fn(policy, asked)
         except Unfinished as exc:
-            proposed = exc.proposed
-        proposals += [one.proposal for one in proposed]
-        progress(len(proposed))
+            answered = exc.proposals
+        proposals += answered
+        progress(len(answered))
     return proposals

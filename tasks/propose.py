@@ -51,15 +51,15 @@ class Unfinished(InterlockError):
     """Some questions of a chunk have no usable answer; those that have one are remembered.
 
     Attributes:
-        proposed: every question's outcome.
+        proposals: every question's outcome.
         again: whether trying again may help.
         retry_after_s: what the endpoint asked for, the longest.
     """
 
-    def __init__(self, proposed: list[Proposed], again: bool, retry_after_s: float | None) -> None:
-        failed = [one.proposal.detail for one in proposed if one.proposal.outcome is not AskOutcome.ANSWERED]
-        super().__init__(f"{len(failed)} of {len(proposed)} texts without a usable answer: {failed[0]}")
-        self.proposed, self.again, self.retry_after_s = proposed, again, retry_after_s
+    def __init__(self, proposals: list[Proposal], again: bool, retry_after_s: float | None) -> None:
+        failed = [proposal.detail for proposal in proposals if proposal.outcome is not AskOutcome.ANSWERED]
+        super().__init__(f"{len(failed)} of {len(proposals)} texts without a usable answer: {failed[0]}")
+        self.proposals, self.again, self.retry_after_s = proposals, again, retry_after_s
 
 
 async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Proposed]:
@@ -72,7 +72,7 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     workflow = here.workflow(policy)
     questions = _questions(here, workflow, items)
     if here.model is None:
-        proposed = [_without_model(here, workflow, question) for question in questions]
+        proposed = [Proposed(proposal=_bare(here, workflow, question), cached=False) for question in questions]
     else:
         with here.store.reading() as tx:
             known = tx.proposals.recall(question.key for question in questions)
@@ -86,17 +86,18 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     }
 
 
-async def _outcome_of(state: State[list[Proposed]], known: Container[str]) -> list[Proposed]:
+async def _outcome_of(state: State[list[Proposal]], known: Container[str]) -> list[Proposed]:
     """What a chunk's final state holds; what was `known` before, or Prefect remembered, cost no call.
 
     Raises:
         Exception: the task failed for another reason than the model's failures.
     """
     try:
-        proposed = await state.aresult()
+        proposals = await state.aresult()
     except Unfinished as exc:
-        proposed = exc.proposed
-    return [one.model_copy(update={"cached": state.name == "Cached" or one.proposal.key in known}) for one in proposed]
+        proposals = exc.proposals
+    remembered = state.name == "Cached"
+    return [Proposed(proposal=proposal, cached=remembered or proposal.key in known) for proposal in proposals]
 
 
 def question_key(here: Resources, workflow: Workflow, text: str) -> str:
@@ -138,7 +139,7 @@ async def _can_help(asking: Task[Any, Any], run: TaskRun, state: State[Any]) -> 
     persist_result=True,
     retry_condition_fn=_can_help,
 )
-async def ask_chunk(policy: str, questions: list[Question]) -> list[Proposed]:
+async def ask_chunk(policy: str, questions: list[Question]) -> list[Proposal]:
     """Ask about a chunk of texts; an ask. A retry redoes only what has no answer yet.
 
     Raises:
@@ -151,17 +152,12 @@ async def ask_chunk(policy: str, questions: list[Question]) -> list[Proposed]:
     results = await _ask_all(here, workflow, [question for question in questions if question.key not in known])
     fresh = {proposal.key: (proposal, failure) for proposal, failure in results}
     _record(here, questions, fresh)
-    proposed = [
-        Proposed(proposal=known[question.key], cached=True)
-        if question.key in known
-        else Proposed(proposal=fresh[question.key][0], cached=False)
-        for question in questions
-    ]
+    proposals = [known.get(question.key) or fresh[question.key][0] for question in questions]
     failures = [failure for _, failure in fresh.values() if failure]
     if failures:
         waits = [failure.retry_after_s for failure in failures if isinstance(failure, Retryable)]
-        raise Unfinished(proposed, bool(waits), max((wait for wait in waits if wait is not None), default=None))
-    return proposed
+        raise Unfinished(proposals, bool(waits), max((wait for wait in waits if wait is not None), default=None))
+    return proposals
 
 
 async def _ask_all(
@@ -178,7 +174,7 @@ async def _ask_once(
     here: Resources, model: LanguageModel, workflow: Workflow, question: Question, limit: asyncio.Semaphore
 ) -> tuple[Proposal, InterlockError | None]:
     """The proposal for one text, and the failure if it is none."""
-    bare = _without_model(here, workflow, question).proposal
+    bare = _bare(here, workflow, question)
     async with limit:
         try:
             return await _answered(here, model, workflow, question, bare), None
@@ -212,9 +208,9 @@ async def _answered(
     )
 
 
-def _without_model(here: Resources, workflow: Workflow, question: Question) -> Proposed:
+def _bare(here: Resources, workflow: Workflow, question: Question) -> Proposal:
     """What the examples say alone."""
-    proposal = Proposal(
+    return Proposal(
         key=question.key,
         outcome=AskOutcome.NO_MODEL,
         detail="no model: neither INTERLOCK_LLM_BASE_URL nor the extra 'local'",
@@ -222,7 +218,6 @@ def _without_model(here: Resources, workflow: Workflow, question: Question) -> P
         model=here.model_name,
         classifier=here.classifier(workflow),
     )
-    return Proposed(proposal=proposal, cached=False)
 
 
 def _record(
