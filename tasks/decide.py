@@ -1,11 +1,13 @@
 """Decides about items and keeps the decisions, with the writes and reviews they ask for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import task
 
 from connectors.store.engine import Transaction
 from domain.decision import Decision, decide
+from domain.delivery import Operation
 from domain.item import ClaimedItem
 from domain.ledger import Event
 from domain.proposal import AskOutcome
@@ -26,21 +28,28 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
     """
     here = resources()
     workflow = here.workflow(policy)
+    checks = [check(claimed.item, workflow.policy) for claimed in items]
     decisions = []
-    for claimed in items:
-        checked = check(claimed.item, workflow.policy)
+    for claimed, checked in zip(items, checks, strict=True):
         rule = match_rule(claimed.item, checked, workflow.policy)
         proposal = proposed[claimed.item_id].proposal
         decisions.append(decide(proposal, rule, workflow.terms, here.now(), checked.missing))
     with here.store.transaction() as tx:
-        for claimed, decision in zip(items, decisions, strict=True):
-            _keep(tx, workflow, claimed, proposed[claimed.item_id], decision)
+        for claimed, checked, decision in zip(items, checks, decisions, strict=True):
+            writes = operations(claimed, checked, decision, workflow.policy)
+            _keep(tx, workflow, claimed, proposed[claimed.item_id], decision, writes)
     return decisions
 
 
-def _keep(tx: Transaction, workflow: Workflow, claimed: ClaimedItem, proposed: Proposed, decision: Decision) -> None:
+def _keep(
+    tx: Transaction,
+    workflow: Workflow,
+    claimed: ClaimedItem,
+    proposed: Proposed,
+    decision: Decision,
+    writes: Sequence[Operation],
+) -> None:
     proposal, now = proposed.proposal, decision.decided_at
-    writes = operations(claimed, check(claimed.item, workflow.policy), decision, workflow.policy)
     if tx.inbox.is_decided(claimed.item_id):
         return
     tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **_facts(proposed))
