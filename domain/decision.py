@@ -1,17 +1,12 @@
-"""The decision: whether a proposal may act, a rule acts, or a person decides.
+"""What is decided about an item and why, and what that depends on; `domain.decide` decides."""
 
-`decide` is one pure function. Everything that is unknown, missing, doubted or out of date
-can only move a decision away from the model and toward a rule or a person.
-"""
-
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import assert_never
 
 from pydantic import AwareDatetime, Field
 
-from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal
-from domain.values import Frozen, share
+from domain.calibration import Proof
+from domain.confidence import Source
+from domain.values import Frozen
 
 
 class Mode(StrEnum):
@@ -54,12 +49,18 @@ class Reason(StrEnum):
     NO_CONFIDENCE = "no_confidence"
     NO_CALIBRATION = "no_calibration"
     STALE_CALIBRATION = "stale_calibration"
+    ROUTE_UNPROVEN = "route_unproven"
     NO_SECOND_OPINION = "no_second_opinion"
     OPINIONS_DISAGREE = "opinions_disagree"
+    TAMPERING = "tampering"
+    UNLIKE_EXAMPLES = "unlike_examples"
+    PARTS_DISAGREE = "parts_disagree"
     BELOW_THRESHOLD = "below_threshold"
     FIELDS_MISSING = "fields_missing"
     MODE_ASSIST = "mode_assist"
     OUTSIDE_CANARY = "outside_canary"
+    AUDIT = "audit"
+    OUT_OF_SCOPE = "out_of_scope"
     APPROVED = "approved"
     OVERRIDDEN = "overridden"
     DISMISSED = "dismissed"
@@ -84,17 +85,10 @@ class RuleMatch(Frozen):
     route: str | None = None
     flags: tuple[str, ...] = ()
 
-
-class Threshold(Frozen):
-    """A threshold with evidence behind it.
-
-    Attributes:
-        value: smallest confidence, 0 to 1, that may act alone.
-        classifier: fingerprint that the evidence was gathered under.
-    """
-
-    value: float = Field(ge=0)
-    classifier: str
+    @property
+    def takes_over(self) -> bool:
+        """Whether it decides about the item whatever model and examples say of it."""
+        return self.action is not RuleAction.ROUTE
 
 
 class Terms(Frozen):
@@ -103,7 +97,11 @@ class Terms(Frozen):
     Attributes:
         fingerprint: of the whole policy, kept with each decision.
         canary_share: share of decisions, 0 to 1, that act alone in canary mode.
-        threshold: None when no calibration was ever made.
+        audit_share: share of what would be routed automatically, 0 to 1, that a person decides
+            blindly instead: the only honest misroute figure of a running workflow. In canary
+            mode it is at least `domain.decide.CANARY_AUDIT_SHARE`.
+        ends_out_of_scope: whether a message for which surely no route fits ends by itself.
+        proofs: what was proven, by the source of the confidence; empty when nothing ever was.
     """
 
     policy: str
@@ -111,7 +109,9 @@ class Terms(Frozen):
     mode: Mode
     routes: frozenset[str]
     canary_share: float = Field(default=0, ge=0, le=1)
-    threshold: Threshold | None = None
+    audit_share: float = Field(default=0, ge=0, le=1)
+    ends_out_of_scope: bool = False
+    proofs: dict[Source, Proof] = Field(default_factory=dict)
 
 
 class Decision(Frozen):
@@ -119,14 +119,18 @@ class Decision(Frozen):
 
     Attributes:
         route: where it goes; None while a person must still decide, and when nothing is written.
-        holds: every reason for which the model's proposal may not act alone.
+        proposed: the label that model and examples came to together.
+        source: where the confidence in it comes from.
+        holds: every reason for which the proposal may not act alone.
         writes: whether anything may leave the house.
-        by: who decided: `model`, `rule`, or the name a reviewer gave.
+        by: who decided: `model`, `examples`, `rule`, or the name a reviewer gave.
     """
 
     kind: Kind
     reason: Reason
     route: str | None
+    proposed: str | None = None
+    source: Source = Source.NONE
     holds: tuple[Reason, ...] = ()
     rule: str | None = None
     flags: tuple[str, ...] = ()
@@ -146,137 +150,14 @@ class Decision(Frozen):
         """Whether a person must still answer."""
         return self.kind is Kind.HUMAN and self.reason not in SETTLED
 
+    @property
+    def blind(self) -> bool:
+        """Whether the person who decides must not see what was proposed."""
+        return self.reason is Reason.AUDIT
+
 
 SETTLED = frozenset({Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED})
 """Reasons that only a person's answer gives."""
 
 ENRICH = "needs_enrichment"
 """Flag of an item that was routed though required fields are missing."""
-
-
-def decide(
-    proposal: Proposal,
-    rule: RuleMatch | None,
-    terms: Terms,
-    now: AwareDatetime,
-    missing: tuple[str, ...] = (),
-) -> Decision:
-    """Who decides about an item, what, and why.
-
-    Args:
-        rule: the first rule that matched, whatever the model says.
-        missing: required fields that the item lacks.
-
-    Returns:
-        A decision whose reason is never empty. Less confidence never turns a person's
-        decision into one without a person, and a route that the policy does not have
-        never acts.
-    """
-    holds = tuple(_holds(proposal, terms, missing))
-    kind, reason, route, by = _choose(proposal, rule, terms, holds)
-    kind, reason, route = _under_mode(kind, reason, route, proposal, terms)
-    flags = rule.flags if rule else ()
-    if missing and ENRICH not in flags:
-        flags = (*flags, ENRICH)
-    return Decision(
-        kind=kind,
-        reason=reason,
-        route=route,
-        holds=holds,
-        rule=rule.name if rule else None,
-        flags=flags,
-        missing=missing,
-        confidence=proposal.confidence,
-        threshold=terms.threshold.value if terms.threshold else None,
-        mode=terms.mode,
-        writes=terms.mode is not Mode.SHADOW and route is not None,
-        by=by,
-        proposal_hash=proposal.hash,
-        policy_fingerprint=terms.fingerprint,
-        decided_at=now,
-    )
-
-
-def _holds(proposal: Proposal, terms: Terms, missing: tuple[str, ...]) -> Iterator[Reason]:
-    """Each reason for which this proposal may not act alone, the weightiest first."""
-    if (failure := _failure(proposal.outcome)) is not None:
-        yield failure
-    elif proposal.label == NONE_OF_THESE:
-        yield Reason.NONE_OF_THESE
-    elif proposal.label not in terms.routes:
-        yield Reason.UNKNOWN_LABEL
-    else:
-        yield from _doubts(proposal, terms.threshold)
-    if missing:
-        yield Reason.FIELDS_MISSING
-
-
-def _doubts(proposal: Proposal, threshold: Threshold | None) -> Iterator[Reason]:
-    if proposal.opinion is None:
-        yield Reason.NO_SECOND_OPINION
-    elif proposal.opinion.label != proposal.label:
-        yield Reason.OPINIONS_DISAGREE
-    if proposal.confidence is None:
-        yield Reason.NO_CONFIDENCE
-    elif threshold is None:
-        yield Reason.NO_CALIBRATION
-    elif threshold.classifier != proposal.classifier:
-        yield Reason.STALE_CALIBRATION
-    elif proposal.confidence < threshold.value:
-        yield Reason.BELOW_THRESHOLD
-
-
-def _choose(
-    proposal: Proposal, rule: RuleMatch | None, terms: Terms, holds: tuple[Reason, ...]
-) -> tuple[Kind, Reason, str | None, str]:
-    action = rule.action if rule else None
-    if action is RuleAction.REJECT:
-        return Kind.REJECT, Reason.RULE_REJECTS, None, "rule"
-    if action is RuleAction.PERSON:
-        return Kind.HUMAN, Reason.RULE_WANTS_PERSON, None, "rule"
-    if not holds:
-        return Kind.AUTO, Reason.CONFIDENT, proposal.label, "model"
-    if rule and rule.route in terms.routes:
-        return Kind.RULE, Reason.RULE_ROUTES, rule.route, "rule"
-    return Kind.HUMAN, holds[0], None, "nobody yet"
-
-
-def _under_mode(
-    kind: Kind, reason: Reason, route: str | None, proposal: Proposal, terms: Terms
-) -> tuple[Kind, Reason, str | None]:
-    """What the rollout's mode leaves of a decision that would act without a person."""
-    if kind is Kind.HUMAN:
-        return kind, reason, route
-    match terms.mode:
-        case Mode.ASSIST:
-            return Kind.HUMAN, Reason.MODE_ASSIST, None
-        case Mode.CANARY if share(proposal.key) >= terms.canary_share:
-            return Kind.HUMAN, Reason.OUTSIDE_CANARY, None
-        case Mode.SHADOW | Mode.CANARY | Mode.AUTO:
-            return kind, reason, route
-        case _:
-            assert_never(terms.mode)
-
-
-def _failure(outcome: AskOutcome) -> Reason | None:
-    match outcome:
-        case AskOutcome.ANSWERED:
-            return None
-        case AskOutcome.NO_MODEL:
-            return Reason.NO_MODEL
-        case AskOutcome.UNAVAILABLE:
-            return Reason.LLM_UNAVAILABLE
-        case AskOutcome.TIMED_OUT:
-            return Reason.LLM_TIMED_OUT
-        case AskOutcome.THROTTLED:
-            return Reason.LLM_THROTTLED
-        case AskOutcome.REFUSED:
-            return Reason.LLM_REFUSED
-        case AskOutcome.CUT_OFF:
-            return Reason.ANSWER_CUT_OFF
-        case AskOutcome.NONSENSE:
-            return Reason.ANSWER_NONSENSE
-        case AskOutcome.UNKNOWN_LABEL:
-            return Reason.UNKNOWN_LABEL
-        case _:
-            assert_never(outcome)

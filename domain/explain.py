@@ -3,7 +3,7 @@
 from domain.decision import Reason
 
 BECAUSE: dict[Reason, str] = {
-    Reason.CONFIDENT: "the model is sure enough, by a proven threshold, and the examples agree",
+    Reason.CONFIDENT: "it is sure enough by a proven threshold, and nothing speaks against it",
     Reason.RULE_ROUTES: "a rule matches",
     Reason.RULE_REJECTS: "a rule ends such messages",
     Reason.RULE_WANTS_PERSON: "a rule leaves such messages to a person",
@@ -19,12 +19,18 @@ BECAUSE: dict[Reason, str] = {
     Reason.NO_CONFIDENCE: "the model's endpoint gives no confidence",
     Reason.NO_CALIBRATION: "no threshold was proven for this policy yet",
     Reason.STALE_CALIBRATION: "the threshold was proven for another model, prompt or set of examples",
+    Reason.ROUTE_UNPROVEN: "no threshold could be proven for this route",
+    Reason.TAMPERING: "the message shows signs of being written to steer a machine",
+    Reason.UNLIKE_EXAMPLES: "the message, or a part of it, is unlike anything in the examples",
+    Reason.PARTS_DISAGREE: "a part of the message points to another route",
     Reason.NO_SECOND_OPINION: "there is no second opinion",
     Reason.OPINIONS_DISAGREE: "the labelled examples disagree with the model",
-    Reason.BELOW_THRESHOLD: "the model is less sure than the threshold asks",
+    Reason.BELOW_THRESHOLD: "it is less sure than the threshold asks",
     Reason.FIELDS_MISSING: "required fields are missing or malformed",
     Reason.MODE_ASSIST: "in assist mode a person confirms everything",
     Reason.OUTSIDE_CANARY: "in canary mode a person confirms all but a share",
+    Reason.AUDIT: "it was drawn for the blind audit: would a person decide the same?",
+    Reason.OUT_OF_SCOPE: "surely no route fits, and this workflow ends such messages",
     Reason.APPROVED: "the reviewer agrees with the proposal",
     Reason.OVERRIDDEN: "the reviewer chose another route",
     Reason.DISMISSED: "the reviewer found that no route fits",

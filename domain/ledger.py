@@ -33,6 +33,9 @@ class Event(StrEnum):
     ATTEMPTED = "attempted"
     DEAD_LETTERED = "dead_lettered"
     BALANCED = "balanced"
+    STEPPED_BACK = "stepped_back"
+    RELEASED = "released"
+    DRIFTED = "drifted"
 
 
 class Entry(Frozen):
@@ -112,17 +115,32 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"The write to {facts['destination']} was given up and needs mending: {facts['why']}"
         case Event.BALANCED:
             return f"Books checked: {facts['accepted']} accepted, {facts['unaccounted']} unaccounted."
+        case Event.STEPPED_BACK:
+            return (
+                f"Stepped back from {facts['from']} to {facts['to']} in {_words(facts['policy'])}: {facts['wrong']} of "
+                f"{facts['n']} audited decisions were wrong, with at most {facts['target']:.1%} promised."
+            )
+        case Event.RELEASED:
+            note = f" Note: {facts['note']}" if facts["note"] else ""
+            return (
+                f"Released from {facts['from']} to {facts['to']} in {_words(facts['policy'])} by {facts['by']} "
+                f"(name as given).{note}"
+            )
+        case Event.DRIFTED:
+            changes = "; ".join(_drifted(drift) for drift in facts["drifts"])
+            return f"What {_words(facts['policy'])} is sent has changed since its thresholds were proven: {changes}."
         case _:
             assert_never(event)
 
 
 def _proposed(facts: dict[str, Any]) -> str:
-    source = "remembered from the same text before" if facts["cached"] else f"by {facts['model']}"
+    second = f"the labelled examples say {facts['opinion']}" if facts["opinion"] else ""
     if facts["outcome"] != "answered":
-        return f"The model gave no usable answer ({_words(facts['outcome'])}): {facts['detail']}"
-    sure = "without a confidence" if facts["confidence"] is None else f"{facts['confidence']:.0%} sure"
-    second = f"; the labelled examples say {facts['opinion']}" if facts["opinion"] else ""
-    return f"Proposed {facts['label']}, {sure} ({source}){second}."
+        why = f"The model gave no usable answer ({_words(facts['outcome'])}): {facts['detail']}"
+        return f"{why}; {second}." if second else why
+    source = "remembered from the same text before" if facts["cached"] else f"by {facts['model']}"
+    sure = "without a confidence" if facts["confidence"] is None else f"{facts['confidence']:.0%} sure together"
+    return f"Proposed {facts['model_label']} ({source}){f'; {second}; {sure}' if second else f', {sure}'}."
 
 
 def _decided(facts: dict[str, Any]) -> str:
@@ -150,6 +168,10 @@ def _attempted(facts: dict[str, Any]) -> str:
         return f"Written to {where}: {outcome}, record {facts['external_id']}.{found}"
     what = "Looking the write up in" if facts["look_up"] else f"Try {facts['attempt']} to write to"
     return f"{what} {where} ended {_words(outcome)}: {facts['detail']}. Next: {_words(facts['next'])}."
+
+
+def _drifted(drift: dict[str, Any]) -> str:
+    return f"{drift['which']} were {drift['expected']} and are {drift['found']} (p = {drift['p']:.2g})"
 
 
 def _words(code: str) -> str:

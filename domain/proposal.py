@@ -1,7 +1,6 @@
 """What the model and the labelled examples say about a text, before anyone decides."""
 
 from enum import StrEnum
-from math import sqrt
 
 from pydantic import Field
 
@@ -24,14 +23,24 @@ class AskOutcome(StrEnum):
     NONSENSE = "nonsense"
     UNKNOWN_LABEL = "unknown_label"
 
+    @property
+    def silent(self) -> bool:
+        """Whether no model answered at all, so that the examples may serve alone."""
+        return self not in ANSWERS
 
-class ConfidenceSource(StrEnum):
-    """Where a confidence comes from; without a source nothing is routed automatically."""
 
-    LOGPROB_AND_EXAMPLES = "logprob_and_examples"
-    """See `fuse`."""
-    NONE = "none"
-    """The endpoint gave no log-probabilities."""
+ANSWERS = frozenset({AskOutcome.ANSWERED, AskOutcome.CUT_OFF, AskOutcome.NONSENSE, AskOutcome.UNKNOWN_LABEL})
+"""Outcomes in which the model did say something."""
+
+
+class ScoresFrom(StrEnum):
+    """Where the model's probabilities come from. What a model says of its own certainty is never one."""
+
+    LOGPROBS = "logprobs"
+    """Token log-probabilities, renormalised over the labels."""
+    SAMPLES = "samples"
+    """Votes over several samples, where the endpoint gives no log-probabilities."""
+    NOWHERE = "nowhere"
 
 
 class Tokens(Frozen):
@@ -43,15 +52,20 @@ class Tokens(Frozen):
 
 
 class Opinion(Frozen):
-    """The labelled examples' own vote on a text, which no message can talk to.
+    """The labelled examples' own vote on a text: it reads no instructions.
 
     Attributes:
         scores: probability of each label, summing to 1.
         similarity: of the nearest example to the text, 0 to 1.
+        weakest: of the nearest example to the text's least familiar part, 0 to 1.
+        dissent: the largest probability, 0 to 1, with which a part of the text votes for
+            another route than the whole.
     """
 
     scores: dict[str, float] = Field(min_length=1)
     similarity: float = Field(ge=0, le=1)
+    weakest: float = Field(default=1, ge=0, le=1)
+    dissent: float = Field(default=0, ge=0, le=1)
 
     @property
     def label(self) -> str:
@@ -69,12 +83,15 @@ class Proposal(Frozen):
 
     Attributes:
         key: digest of text, model, prompt and policy: equal keys, one call.
-        outcome: how asking ended; the label and its confidence stand only with `answered`.
-        scores: probability of each label, renormalised over the labels, if known.
-        confidence: of `label`, 0 to 1; None without log-probabilities.
+        outcome: how asking ended; the label stands only with `answered`.
+        label: the model's.
+        scores: the model's probability of each label, summing to 1, if known.
+        tampering: signs that the text was written for a machine; see `domain.tampering`.
         classifier: fingerprint of model, prompt, labels and examples, which a calibration
             must match to be trusted.
-        calls: requests to the model, re-asks included.
+        voter: fingerprint of labels and examples alone, for when they serve alone.
+        calls: requests to the model, re-asks and samples included.
+        latency_s: from asking to the answer.
         detail: what went wrong, in words.
     """
 
@@ -82,31 +99,18 @@ class Proposal(Frozen):
     outcome: AskOutcome
     label: str | None = None
     scores: dict[str, float] = Field(default_factory=dict)
-    confidence: float | None = Field(default=None, ge=0, le=1)
-    confidence_source: ConfidenceSource = ConfidenceSource.NONE
+    scores_from: ScoresFrom = ScoresFrom.NOWHERE
     opinion: Opinion | None = None
+    tampering: tuple[str, ...] = ()
     model: str
     classifier: str
+    voter: str = ""
     tokens: Tokens = Tokens()
     calls: int = Field(default=0, ge=0)
+    latency_s: float = Field(default=0, ge=0)
     detail: str = ""
 
     @property
     def hash(self) -> str:
         """Digest of the whole proposal; a review binds it."""
         return digest(self.model_dump(mode="json"))
-
-
-def fuse(label: str, scores: dict[str, float], opinion: Opinion) -> float | None:
-    """Confidence in a model's `label`, 0 to 1; None where the endpoint gave no log-probabilities.
-
-    The geometric mean of two probabilities of the label that were come to independently: the
-    model's, from its token log-probabilities renormalised over the labels, and the labelled
-    examples'. A model that is sure of itself against the examples is not confident by it.
-
-    Args:
-        scores: the model's probability of each label.
-    """
-    if label not in scores:
-        return None
-    return sqrt(scores[label] * opinion.scores.get(label, 0.0))

@@ -76,7 +76,7 @@ def settle(
     return held.model_copy(
         update={
             "kind": Kind.HUMAN,
-            "reason": _reason(answer, proposal, dismissed),
+            "reason": _reason(answer, held, dismissed),
             "route": None if dismissed else answer.route,
             "writes": not dismissed and terms.mode is not Mode.SHADOW,
             "by": answer.reviewer.strip(),
@@ -86,7 +86,7 @@ def settle(
     )
 
 
-def _reason(answer: Answer, proposal: Proposal, dismissed: bool) -> Reason:
+def _reason(answer: Answer, held: Decision, dismissed: bool) -> Reason:
     if dismissed:
         return Reason.DISMISSED
-    return Reason.APPROVED if answer.route == proposal.label else Reason.OVERRIDDEN
+    return Reason.APPROVED if answer.route == held.proposed else Reason.OVERRIDDEN

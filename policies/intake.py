@@ -13,7 +13,7 @@ from domain.decision import RuleMatch
 from domain.errors import InputInvalid
 from domain.item import InboundItem
 from policies import rules
-from policies.model import FieldType, Policy
+from policies.model import FieldType, Policy, Rule
 from policies.templates import render
 
 LARGEST_NUMBER = 1e15
@@ -106,8 +106,13 @@ def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch
     }
     for rule in policy.rules:
         if rules.matches(rule.when, kinds, seen):
-            return RuleMatch(name=rule.name, action=rule.action, route=rule.route, flags=rule.flags)
+            return matched(rule)
     return None
+
+
+def matched(rule: Rule) -> RuleMatch:
+    """What decisions see of a rule that holds for an item."""
+    return RuleMatch(name=rule.name, action=rule.action, route=rule.route, flags=rule.flags)
 
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")

@@ -52,7 +52,7 @@ class Workflow:
     @property
     def examples_fingerprint(self) -> str:
         """Digest of the labelled examples, in their order."""
-        return digest([(example.text, example.label) for example in self.examples])
+        return digest([(example.text, example.label, example.intent) for example in self.examples])
 
     @property
     def calibration_path(self) -> Path:
@@ -82,7 +82,7 @@ def load_workflow(name: str) -> Workflow:
     path = find_policy(name)
     policy = load_policy(path)
     examples = load_examples(path.parent / policy.examples, policy.labels)
-    if silent := [route for route in policy.labels if route not in {example.label for example in examples}]:
+    if silent := [route for route in policy.routes if route not in {example.label for example in examples}]:
         raise PolicyInvalid(f"{path.parent / policy.examples}: no example for {silent}. Add at least one of each.")
     record = path.with_name(f"{path.stem}.calibration.json")
     return Workflow(path, policy, examples, load_calibration(record) if record.is_file() else None)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from domain.calibration import Calibration
-from domain.decision import Mode, RuleAction, Terms, Threshold
+from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
 from domain.proposal import NONE_OF_THESE
 from domain.values import Frozen, digest
@@ -21,6 +21,15 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 Template = Annotated[str, AfterValidator(check_template)]
 """A Jinja2 template over the input's fields."""
+
+
+class OutOfScope(StrEnum):
+    """What becomes of a message for which no route fits, when that is proven as routes are."""
+
+    PERSON = "person"
+    """A person looks at it, always."""
+    END = "end"
+    """It ends without a write; the ledger and the audit sample still show it."""
 
 
 class FieldType(StrEnum):
@@ -61,6 +70,10 @@ class Classifier(Frozen):
         retries: further tries of a chunk when the endpoint is down or throttles.
         timeout_s: for one call.
         concurrency: calls at the same time.
+        samples: answers that are asked for, and counted as votes, where the endpoint gives no
+            log-probabilities; 0 leaves such answers to rules and people.
+        guard: share of honest traffic that each guard against strange messages may send to
+            people; `evals calibrate` fits the guards to it.
     """
 
     prompt: Name = "classify"
@@ -69,13 +82,37 @@ class Classifier(Frozen):
     retries: int = Field(default=3, ge=0, le=10)
     timeout_s: float = Field(default=60, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
+    samples: int = Field(default=5, ge=0, le=25)
+    guard: float = Field(default=0.02, ge=0, le=0.5)
 
 
 class Target(Frozen):
-    """The promise: at most `misroute` of what is routed automatically, with `confidence`."""
+    """The promise: at most `misroute` of what is routed automatically, with `confidence`.
+
+    Attributes:
+        routes: stricter promises for single routes, each proven by itself; all hold together.
+    """
 
     misroute: float = Field(default=0.05, gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    routes: dict[Name, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+
+    @property
+    def delta(self) -> float:
+        """The chance that the promise is broken."""
+        return round(1 - self.confidence, 9)
+
+
+class Audit(Frozen):
+    """The blind sample of what would be routed automatically, decided by people instead.
+
+    Attributes:
+        share: of automatic decisions, 0 to 1; in canary mode it is at least a fifth.
+        step_back: whether the mode steps back by itself when the sample refutes the target.
+    """
+
+    share: float = Field(default=0.02, ge=0, le=1)
+    step_back: bool = True
 
 
 class Rule(Frozen):
@@ -168,9 +205,11 @@ class Policy(Frozen):
     canary_share: float = Field(default=0.1, ge=0, le=1)
     input: Input
     routes: dict[Name, Route] = Field(min_length=2)
+    out_of_scope: OutOfScope = OutOfScope.PERSON
     examples: str = Field(pattern=r"\.jsonl$")
     classifier: Classifier = Classifier()
     target: Target = Target()
+    audit: Audit = Audit()
     rules: tuple[Rule, ...] = ()
     validation: Validation = Validation()
     destinations: dict[Name, Destination] = Field(min_length=1)
@@ -190,20 +229,27 @@ class Policy(Frozen):
         return digest(self.model_dump(mode="json"))
 
     def terms(self, calibration: Calibration | None) -> Terms:
-        """What `decide` needs to know; without a calibration no threshold is trusted."""
-        proven = calibration and (calibration.target, calibration.delta) == (
-            self.target.misroute,
-            round(1 - self.target.confidence, 9),
-        )
+        """What `decide` needs to know; nothing is trusted that was proven for a looser promise."""
         return Terms(
             policy=self.name,
             fingerprint=self.fingerprint,
             mode=self.mode,
             routes=frozenset(self.routes),
             canary_share=self.canary_share,
-            threshold=Threshold(value=calibration.threshold, classifier=calibration.classifier)
-            if calibration and proven
-            else None,
+            audit_share=self.audit.share,
+            ends_out_of_scope=self.out_of_scope is OutOfScope.END,
+            proofs={proof.source: proof for proof in calibration.proofs}
+            if calibration and self.covers(calibration)
+            else {},
+        )
+
+    def covers(self, calibration: Calibration) -> bool:
+        """Whether a calibration proves at least what this policy promises."""
+        target = self.target
+        return (
+            calibration.target <= target.misroute
+            and calibration.delta <= target.delta
+            and all(calibration.named.get(route, 1) <= bound for route, bound in target.routes.items())
         )
 
     @model_validator(mode="after")
@@ -228,6 +274,14 @@ class Policy(Frozen):
                 check_expression(rule.when, kinds)
             except ValueError as exc:
                 yield _at("rules", index, "when", fault=str(exc))
+        for route, bound in self.target.routes.items():
+            if route not in self.routes:
+                yield _at(
+                    "target", "routes", route, fault=f"no route '{route}'; add it to the routes or remove it here"
+                )
+            elif bound > self.target.misroute:
+                fault = f"looser than target.misroute ({self.target.misroute}); make it stricter or remove it"
+                yield _at("target", "routes", route, fault=fault)
         for index, name in enumerate(self.validation.required):
             if name not in self.input.fields:
                 fault = f"'{name}' is not in input.fields; add it there or remove it here"

@@ -1,17 +1,15 @@
-"""The rules' expression language: rule-engine's, typed, with no access to Python."""
+"""The rules' expression language: rule-engine's, typed, with no access to Python.
+
+rule-engine takes half a second to import, hence only when there is a rule to compile.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import rule_engine
-
-_BUILT_IN = {
-    "text": rule_engine.DataType.STRING,
-    "source": rule_engine.DataType.STRING,
-    "missing": rule_engine.DataType.ARRAY(rule_engine.DataType.STRING),
-}
+_BUILT_IN = ("text", "source", "missing")
+"""Names that every rule sees beside the policy's fields."""
 
 _PURE = frozenset({"abs", "all", "any", "filter", "map", "max", "min", "parse_float", "split", "sum"})
 """rule-engine's functions that depend on their arguments alone: a rule sees no clock and no dice."""
@@ -26,6 +24,8 @@ def check_expression(expression: str, fields: Mapping[str, bool]) -> None:
     Args:
         fields: name of each field, and whether rules see it as a number.
     """
+    import rule_engine  # noqa: PLC0415
+
     try:
         _compiled(expression, tuple(sorted(fields.items())))
     except rule_engine.SymbolResolutionError as exc:
@@ -43,6 +43,8 @@ def matches(expression: str, fields: Mapping[str, bool], values: Mapping[str, ob
     A comparison that null makes impossible (`employees >= 500` of a lead that does not say)
     does not hold, as in SQL.
     """
+    import rule_engine  # noqa: PLC0415
+
     names = {**dict.fromkeys(fields), **dict.fromkeys(_BUILT_IN), **values}
     try:
         return bool(_compiled(expression, tuple(sorted(fields.items()))).matches(names))
@@ -52,6 +54,10 @@ def matches(expression: str, fields: Mapping[str, bool], values: Mapping[str, ob
 
 @lru_cache(maxsize=1024)
 def _compiled(expression: str, fields: Sequence[tuple[str, bool]]) -> Any:
-    types = {name: rule_engine.DataType.FLOAT if number else rule_engine.DataType.STRING for name, number in fields}
-    context = rule_engine.Context(type_resolver=rule_engine.type_resolver_from_dict({**types, **_BUILT_IN}))
+    import rule_engine  # noqa: PLC0415
+
+    text, number = rule_engine.DataType.STRING, rule_engine.DataType.FLOAT
+    types = {name: number if is_number else text for name, is_number in fields}
+    built_in = {"text": text, "source": text, "missing": rule_engine.DataType.ARRAY(text)}
+    context = rule_engine.Context(type_resolver=rule_engine.type_resolver_from_dict({**types, **built_in}))
     return rule_engine.Rule(expression, context=context)

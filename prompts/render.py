@@ -64,21 +64,26 @@ def _shortened(example: str) -> str:
     return example if len(example) <= LONGEST_EXAMPLE else example[:LONGEST_EXAMPLE].rsplit(" ", 1)[0] + " …"
 
 
-def classifier_fingerprint(workflow: Workflow, model: str, index: str) -> str:
-    """Digest of all that a confidence depends on: model, prompt, labels, examples and their index.
+def classifier_parts(workflow: Workflow, model: str, index: str) -> dict[str, str]:
+    """Fingerprints of all that a confidence depends on, part by part.
 
-    A calibration holds for one fingerprint; change any of these and it must be made again.
+    A calibration holds for one set of them; change any and it must be made again. Where the
+    examples serve alone, only `VOTER_PARTS` count.
     """
-    return digest(
-        model,
-        _sources(workflow.policy.classifier.prompt),
-        _system(workflow),
-        workflow.policy.labels,
-        workflow.policy.classifier.neighbours,
-        LONGEST_EXAMPLE,
-        index,
-        workflow.examples_fingerprint,
-    )
+    classifier = workflow.policy.classifier
+    return {
+        "model": model,
+        "prompt": digest(
+            _sources(classifier.prompt), _system(workflow), classifier.neighbours, LONGEST_EXAMPLE, classifier.samples
+        ),
+        "labels": digest(workflow.policy.labels),
+        "examples": workflow.examples_fingerprint,
+        "index": index,
+    }
+
+
+VOTER_PARTS = ("labels", "examples", "index")
+"""What the examples' vote depends on."""
 
 
 @cache

@@ -22,8 +22,10 @@ def review_form(
         notice=notice,
         fence=_fence(claimed.item.text),
         message=claimed.item.text,
+        blind=held.blind,
         model_says=_model_says(proposal),
         examples_say=f"`{opinion.label}`, {opinion.probability:.0%}" if opinion else "nothing",
+        together=_together(held),
         rule_says=f"`{held.rule}`" if held.rule else "none matches",
         missing=held.missing,
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
@@ -39,8 +41,13 @@ def review_form(
 def _model_says(proposal: Proposal) -> str:
     if proposal.outcome is not AskOutcome.ANSWERED:
         return f"no usable answer: `{_plain(proposal.detail)}`" if proposal.detail else "no usable answer"
-    sure = "" if proposal.confidence is None else f", {proposal.confidence:.0%} sure"
+    share = proposal.scores.get(proposal.label or "")
+    sure = "" if share is None else f", {share:.0%}"
     return f"`{proposal.label}`{sure} (`{_plain(proposal.model)}`)"
+
+
+def _together(held: Decision) -> str:
+    return "" if held.confidence is None else f"`{held.proposed}`, {held.confidence:.0%} sure"
 
 
 def _plain(text: str) -> str:

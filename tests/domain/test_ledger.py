@@ -10,7 +10,8 @@ from builders import NOW, proposal, terms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.decision import Decision, RuleAction, RuleMatch, decide
+from domain.decide import decide
+from domain.decision import Decision, RuleAction, RuleMatch
 from domain.delivery import Conflict, NotThere, Step, Unknown, Written
 from domain.errors import Retryable
 from domain.ledger import GENESIS, Entry, Event, first_break, link, tell
@@ -120,7 +121,7 @@ def attempted(outcome: Any, step: Step, *, look_up: bool = False) -> dict[str, A
 
 def proposed(label: str | None = "sales", confidence: float | None = 0.9, **more: Any) -> dict[str, Any]:
     bare = {"outcome": "answered", "detail": "", "opinion": "sales", "model": "small", "cached": False, "calls": 1}
-    return {"label": label, "confidence": confidence} | bare | more
+    return {"label": label, "model_label": label, "confidence": confidence} | bare | more
 
 
 STORIES = [
@@ -157,40 +158,52 @@ STORIES = [
     pytest.param(
         Event.PROPOSED,
         proposed(),
-        "Proposed sales, 90% sure (by small); the labelled examples say sales.",
+        "Proposed sales (by small); the labelled examples say sales; 90% sure together.",
         id="proposed",
     ),
     pytest.param(
         Event.PROPOSED,
+        proposed(confidence=None),
+        "Proposed sales (by small); the labelled examples say sales; without a confidence.",
+        id="proposed without a confidence",
+    ),
+    pytest.param(
+        Event.PROPOSED,
         proposed(confidence=None, opinion=None, cached=True),
-        "Proposed sales, without a confidence (remembered from the same text before).",
+        "Proposed sales (remembered from the same text before), without a confidence.",
         id="proposed from memory without a confidence",
     ),
     pytest.param(
         Event.PROPOSED,
-        proposed(None, None, outcome="no_model", detail="none is set up"),
+        proposed(None, None, opinion=None, outcome="no_model", detail="none is set up"),
         "The model gave no usable answer (no model): none is set up",
         id="no proposal",
     ),
     pytest.param(
+        Event.PROPOSED,
+        proposed(model_label=None, outcome="unavailable", detail="the endpoint is down"),
+        "The model gave no usable answer (unavailable): the endpoint is down; the labelled examples say sales.",
+        id="the examples alone",
+    ),
+    pytest.param(
         Event.DECIDED,
         decided(decide(SURE, None, terms(), NOW)),
-        "Routed to sales automatically: the model is sure enough, by a proven threshold, and the examples agree.",
+        "Routed to sales automatically: it is sure enough by a proven threshold, and nothing speaks against it.",
         id="decided by the model",
     ),
     pytest.param(
         Event.DECIDED,
         decided(decide(UNSURE, ROUTES, terms(), NOW, ("email",))),
-        "Routed to repairs by the rule broken: a rule matches. The model may not act alone: the model is less sure "
-        "than the threshold asks; required fields are missing or malformed. Flagged: urgent, needs enrichment. "
+        "Routed to repairs by the rule broken: a rule matches. The model may not act alone: it is less sure than the "
+        "threshold asks; required fields are missing or malformed. Flagged: urgent, needs enrichment. "
         "Missing: email.",
         id="decided by a rule",
     ),
     pytest.param(
         Event.DECIDED,
         decided(decide(UNSURE, None, terms(), NOW)),
-        "Left to a person: the model is less sure than the threshold asks. The model may not act alone: the model is "
-        "less sure than the threshold asks.",
+        "Left to a person: it is less sure than the threshold asks. The model may not act alone: it is less sure than "
+        "the threshold asks.",
         id="left to a person",
     ),
     pytest.param(
@@ -270,6 +283,38 @@ STORIES = [
         {"destination": "crm", "why": "gave up after 8 tries: busy"},
         "The write to crm was given up and needs mending: gave up after 8 tries: busy",
         id="dead-lettered",
+    ),
+    pytest.param(
+        Event.STEPPED_BACK,
+        {"policy": "lead_routing", "from": "auto", "to": "canary", "n": 40, "wrong": 8, "target": 0.05},
+        "Stepped back from auto to canary in lead routing: 8 of 40 audited decisions were wrong, with at most 5.0% "
+        "promised.",
+        id="stepped back",
+    ),
+    pytest.param(
+        Event.RELEASED,
+        {"policy": "lead_routing", "from": "canary", "to": "auto", "by": "Ada", "note": ""},
+        "Released from canary to auto in lead routing by Ada (name as given).",
+        id="released",
+    ),
+    pytest.param(
+        Event.RELEASED,
+        {"policy": "lead_routing", "from": "canary", "to": "auto", "by": "Ada", "note": "mended the examples"},
+        "Released from canary to auto in lead routing by Ada (name as given). Note: mended the examples",
+        id="released with a note",
+    ),
+    pytest.param(
+        Event.DRIFTED,
+        {
+            "policy": "lead_routing",
+            "drifts": [
+                {"which": "labels", "expected": "60% sales", "found": "20% sales", "p": 0.000123},
+                {"which": "disagreements", "expected": "5%", "found": "30%", "p": 0.01},
+            ],
+        },
+        "What lead routing is sent has changed since its thresholds were proven: labels were 60% sales and are 20% "
+        "sales (p = 0.00012); disagreements were 5% and are 30% (p = 0.01).",
+        id="drifted",
     ),
     pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"

@@ -1,4 +1,4 @@
-"""Draws, digests and fused confidences."""
+"""Draws, digests, waits and accounts."""
 
 import pytest
 from builders import NOW, claimed, proposal
@@ -9,11 +9,9 @@ from pydantic import ValidationError
 from domain.account import Account
 from domain.delivery import LONGEST_WAIT_S, Patience, backoff, operation_id
 from domain.item import InboundItem
-from domain.proposal import Opinion, fuse
 from domain.values import digest, share
 
 LETTERS = st.text(st.sampled_from("abcxyzäöüéßÄÖÉ ABC123,."), max_size=30)
-SHARES = st.floats(0, 1)
 
 
 @given(st.text())
@@ -100,32 +98,10 @@ def test_an_operation_has_one_id_however_often_it_is_planned() -> None:
 
 def test_a_proposals_hash_changes_with_anything_in_it() -> None:
     changed = [proposal(), proposal(confidence=0.91), proposal(opinion="repairs"), proposal(detail="late")]
+    changed += [proposal(tampering=("chat_markup",)), proposal(voter="other examples"), proposal(dissent=0.2)]
 
     assert len({one.hash for one in changed}) == len(changed)
     assert proposal().hash == proposal().hash
-
-
-@given(SHARES, SHARES)
-def test_a_fused_confidence_lies_between_the_models_and_the_examples(model: float, examples: float) -> None:
-    opinion = Opinion(scores={"sales": examples, "repairs": 1 - examples}, similarity=1)
-    fused = fuse("sales", {"sales": model}, opinion)
-
-    assert fused is not None
-    assert min(model, examples) - 1e-9 <= fused <= max(model, examples) + 1e-9
-
-
-def test_without_log_probabilities_there_is_no_confidence() -> None:
-    assert fuse("sales", {}, Opinion(scores={"sales": 1}, similarity=1)) is None
-
-
-def test_a_label_that_no_example_has_is_worth_nothing() -> None:
-    assert fuse("sales", {"sales": 1}, Opinion(scores={"repairs": 1}, similarity=1)) == 0
-
-
-def test_the_examples_opinion_is_their_most_probable_label() -> None:
-    opinion = Opinion(scores={"sales": 0.3, "repairs": 0.7}, similarity=0.5)
-
-    assert (opinion.label, opinion.probability) == ("repairs", 0.7)
 
 
 @pytest.mark.parametrize(

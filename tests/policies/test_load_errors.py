@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import pytest
-from builders import EXAMPLES, POLICY
+from builders import EXAMPLES, POLICY, calibration, proof
 
 from domain.errors import PolicyInvalid
 from policies.load import load_workflow
 
-RECORD = """\
-{"policy": "tiny", "classifier": "c", "model": "m", "data": "d", "target": 0.05, "delta": 0.05, "threshold": 0.8,
- "n": 100, "accepted": 80, "errors": 1, "made_at": "2026-03-02T09:30:00Z"}
-"""
+RECORD = calibration().model_dump_json()
 
 
 def write(folder: Path, policy: str = POLICY, examples: str = EXAMPLES) -> Path:
@@ -102,6 +99,27 @@ BROKEN = [
     pytest.param("required: [email]", "required: [email, phone]", "phone",
                  "validation.required.1: 'phone' is not in input.fields; add it there or remove it here.",
                  id="a required field that is not known"),
+    pytest.param("mode: auto", "mode: auto\ntarget:\n  routes:\n    seals: 0.01", "seals: 0.01",
+                 "target.routes.seals: no route 'seals'; add it to the routes or remove it here.",
+                 id="a bound for a route that does not exist"),
+    pytest.param("mode: auto", "mode: auto\ntarget:\n  misroute: 0.05\n  routes:\n    sales: 0.06", "sales: 0.06",
+                 "target.routes.sales: looser than target.misroute (0.05); make it stricter or remove it.",
+                 id="a bound for a route that promises less than the whole"),
+    pytest.param("mode: auto", "mode: auto\ntarget:\n  routes:\n    sales: 0", "sales: 0",
+                 "target.routes.sales: Input should be greater than 0.",
+                 id="a bound for a route that nothing could keep"),
+    pytest.param("mode: auto", "mode: auto\naudit:\n  share: 2", "share: 2",
+                 "audit.share: Input should be less than or equal to 1.",
+                 id="an audit of more than there is"),
+    pytest.param("  neighbours: 2", "  neighbours: 2\n  samples: 26", "samples",
+                 "classifier.samples: Input should be less than or equal to 25.",
+                 id="more samples than anybody should pay for"),
+    pytest.param("  neighbours: 2", "  neighbours: 2\n  guard: 0.6", "guard",
+                 "classifier.guard: Input should be less than or equal to 0.5.",
+                 id="a guard that sends most messages to people"),
+    pytest.param("mode: auto", "mode: auto\nout_of_scope: ignore", "out_of_scope",
+                 "out_of_scope: Input should be 'person' or 'end'.",
+                 id="a wrong word for what is out of scope"),
 ]  # fmt: skip
 
 
@@ -181,8 +199,14 @@ def test_a_route_without_an_example_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, examples="".join(EXAMPLES.splitlines(keepends=True)[:1]))
 
     assert complaint(path) == (
-        f"{tmp_path / 'tiny.examples.jsonl'}: no example for ['repairs', 'none_of_these']. Add at least one of each."
+        f"{tmp_path / 'tiny.examples.jsonl'}: no example for ['repairs']. Add at least one of each."
     )
+
+
+def test_examples_of_none_of_these_may_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, examples="".join(EXAMPLES.splitlines(keepends=True)[:2]))
+
+    assert {example.label for example in load_workflow(str(path)).examples} == {"sales", "repairs"}
 
 
 def test_examples_that_are_not_there_say_what_belongs_in_them(tmp_path: Path) -> None:
@@ -206,13 +230,17 @@ def test_examples_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
     ("good", "bad"),
     [
         pytest.param(RECORD, "", id="empty"),
-        pytest.param('"n": 100', '"n": "many"', id="a count that is none"),
-        pytest.param('"threshold": 0.8', '"threshold": -1', id="a threshold that lets everything through"),
-        pytest.param('"threshold": 0.8', '"threshold": NaN', id="a threshold that is no number"),
-        pytest.param('"model": "m",', "", id="a missing key"),
+        pytest.param('"n":100', '"n":"many"', id="a count that is none"),
+        pytest.param('"threshold":0.8', '"threshold":-1', id="a threshold that lets everything through"),
+        pytest.param('"threshold":0.8', '"threshold":NaN', id="a threshold that is no number"),
+        pytest.param('"model":"small-model",', "", id="a missing key"),
+        pytest.param('"source":"logprobs_and_examples"', '"source":"dice"', id="a source that there is not"),
+        pytest.param('"examples":0.0', '"examples":-1', id="a weight below nothing"),
+        pytest.param(RECORD, '{"policy": "tiny", "classifier": "c", "threshold": 0.8}', id="a record of old"),
     ],
 )
 def test_a_broken_calibration_record_is_refused(good: str, bad: str, tmp_path: Path) -> None:
+    assert good in RECORD
     path = write(tmp_path)
     record = tmp_path / "tiny.calibration.json"
     record.write_text(RECORD.replace(good, bad))
@@ -233,8 +261,8 @@ def test_a_whole_workflow_is_read_with_its_record(tmp_path: Path) -> None:
 
     assert workflow.calibration is not None
     assert workflow.calibration_path == (tmp_path / "tiny.calibration.json").resolve()
-    assert workflow.terms.threshold is not None
-    assert workflow.terms.threshold.value == 0.8
+    assert workflow.calibration == calibration()
+    assert list(workflow.terms.proofs.values()) == [proof()]
     assert [example.label for example in workflow.examples] == ["sales", "repairs", "none_of_these"]
 
 

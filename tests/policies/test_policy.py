@@ -1,59 +1,98 @@
 """A policy's terms, its writes and its fingerprint."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from builders import NOW, claimed, policy, proposal, terms, workflow
+from builders import NOW, calibration, claimed, policy, proof, proposal, terms, workflow
 
 from domain.calibration import Calibration
-from domain.decision import ENRICH, Mode, Threshold, decide
+from domain.confidence import Source
+from domain.decide import decide
+from domain.decision import ENRICH, Mode
 from domain.delivery import operation_id
 from policies.intake import check
+from policies.model import Policy
 from policies.templates import render
 from policies.writes import operations
 
 TINY = policy()
-RECORD = Calibration(
-    policy="tiny",
-    classifier="c",
-    model="m",
-    data="d",
-    target=0.05,
-    delta=0.05,
-    threshold=0.8,
-    n=100,
-    accepted=80,
-    errors=0,
-    made_at=NOW,
-)
+STRICT_REPAIRS = policy(target={"routes": {"repairs": 0.01}})
 
 
-def test_a_calibration_for_the_policys_target_gives_its_threshold() -> None:
-    assert TINY.terms(RECORD).threshold == Threshold(value=0.8, classifier="c")
+def test_a_calibration_for_the_policys_target_gives_its_proofs_by_source() -> None:
+    both = (proof(repairs=0.9), proof(Source.EXAMPLES, threshold=None))
+
+    assert TINY.terms(calibration(*both)).proofs == {Source.LOGPROBS_AND_EXAMPLES: both[0], Source.EXAMPLES: both[1]}
 
 
 @pytest.mark.parametrize(
-    "record",
+    ("wants", "record", "covers"),
     [
-        pytest.param(None, id="none was made"),
-        pytest.param(RECORD.model_copy(update={"target": 0.1}), id="a looser target"),
-        pytest.param(RECORD.model_copy(update={"delta": 0.1}), id="a weaker confidence"),
-        pytest.param(RECORD.model_copy(update={"target": 0.01, "delta": 0.01}), id="even a stricter promise"),
+        pytest.param(TINY, calibration(), True, id="exactly the promise"),
+        pytest.param(TINY, calibration(target=0.1), False, id="a looser target"),
+        pytest.param(TINY, calibration(delta=0.1), False, id="a weaker confidence"),
+        pytest.param(TINY, calibration(target=0.01, delta=0.01), True, id="a stricter promise"),
+        pytest.param(TINY, calibration(target=0.01, delta=0.1), False, id="a stricter target by a weaker confidence"),
+        pytest.param(TINY, calibration(named={"repairs": 0.01}), True, id="a bound more than is asked for"),
+        pytest.param(STRICT_REPAIRS, calibration(), False, id="a bound that was not proven"),
+        pytest.param(STRICT_REPAIRS, calibration(named={"sales": 0.01}), False, id="a bound of another route"),
+        pytest.param(STRICT_REPAIRS, calibration(named={"repairs": 0.02}), False, id="a bound that is looser"),
+        pytest.param(STRICT_REPAIRS, calibration(named={"repairs": 0.01}), True, id="the very bound"),
+        pytest.param(STRICT_REPAIRS, calibration(named={"repairs": 0.005}), True, id="a bound that is stricter"),
+        pytest.param(
+            policy(target={"routes": {"repairs": 0.01, "sales": 0.02}}),
+            calibration(named={"repairs": 0.01}),
+            False,
+            id="one of two bounds",
+        ),
     ],
 )
-def test_a_calibration_for_another_promise_is_not_trusted(record: Calibration | None) -> None:
-    assert TINY.terms(record).threshold is None
+def test_a_calibration_is_trusted_if_it_proves_at_least_what_the_policy_promises(
+    wants: Policy, record: Calibration, covers: bool
+) -> None:
+    assert wants.covers(record) is covers
+    assert bool(wants.terms(record).proofs) is covers
 
 
 def test_terms_say_of_a_policy_what_decide_must_know() -> None:
-    found = policy(mode="canary", canary_share=0.3).terms(None)
+    found = policy(mode="canary", canary_share=0.3, audit={"share": 0.07}, out_of_scope="end").terms(None)
 
-    assert (found.policy, found.mode, found.canary_share) == ("tiny", Mode.CANARY, 0.3)
+    assert (found.policy, found.mode, found.canary_share, found.audit_share) == ("tiny", Mode.CANARY, 0.3, 0.07)
     assert found.routes == {"sales", "repairs"}
+    assert found.ends_out_of_scope
+    assert found.proofs == {}
 
 
-def test_a_workflow_without_a_record_has_no_threshold() -> None:
-    assert workflow().terms.threshold is None
+def test_without_a_word_on_them_two_in_a_hundred_are_audited_and_people_see_what_fits_no_route() -> None:
+    assert (TINY.audit.share, TINY.audit.step_back) == (0.02, True)
+    assert not TINY.terms(None).ends_out_of_scope
+
+
+def test_without_a_word_on_them_answers_are_sampled_and_guards_cost_two_in_a_hundred() -> None:
+    assert (TINY.classifier.samples, TINY.classifier.guard) == (5, 0.02)
+
+
+def test_the_chance_that_a_promise_is_broken_is_what_its_confidence_leaves() -> None:
+    assert policy(target={"confidence": 0.9}).target.delta == 0.1
+
+
+def test_a_workflow_without_a_record_has_no_proofs() -> None:
+    assert workflow().terms.proofs == {}
+
+
+def test_the_examples_fingerprint_changes_with_texts_labels_and_order_and_not_with_ids() -> None:
+    tiny = workflow()
+    texts = [example.model_copy(update={"id": f"{example.id}-new"}) for example in tiny.examples]
+    changed = [
+        tiny.examples[:2],
+        tiny.examples[::-1],
+        (tiny.examples[0].model_copy(update={"label": "repairs"}), *tiny.examples[1:]),
+        (tiny.examples[0].model_copy(update={"intent": "price"}), *tiny.examples[1:]),
+    ]
+
+    assert replace(tiny, examples=tuple(texts)).examples_fingerprint == tiny.examples_fingerprint
+    assert tiny.examples_fingerprint not in {replace(tiny, examples=one).examples_fingerprint for one in changed}
 
 
 def test_the_fingerprint_changes_with_anything_the_file_says() -> None:

@@ -1,4 +1,4 @@
-"""What a model is sent."""
+"""What a model is sent, and the fingerprints of all that its answer depends on."""
 
 import re
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.load import Example, Workflow
-from prompts.render import LONGEST_EXAMPLE, classifier_fingerprint, conversation
+from prompts.render import LONGEST_EXAMPLE, VOTER_PARTS, classifier_parts, conversation
 
 TINY = workflow()
 NEIGHBOURS = [("The wheel came off.", "repairs"), ("How much is the red train?", "sales")]
@@ -105,35 +105,43 @@ OTHER_ROUTES = {"sales": {"description": "wants to buy a toy"}, "repairs": {"des
 OTHER_DESTINATIONS = {"desk": {"system": "sandbox_help_desk", "record_key": "{{ item_id }}", "values": {"a": "b"}}}
 
 
-def fingerprint(of: Workflow, model: str = "small", index: str = "index-1") -> str:
-    return classifier_fingerprint(of, model, index)
+def parts(of: Workflow, model: str = "small", index: str = "index-1") -> dict[str, str]:
+    return classifier_parts(of, model, index)
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "which"),
     [
-        pytest.param(workflow(description="letters to a book shop"), id="the prompt"),
-        pytest.param(workflow(routes=OTHER_ROUTES), id="a label's description"),
-        pytest.param(workflow(classifier={"neighbours": 3}), id="the neighbours shown"),
-        pytest.param(Workflow(TINY.path, TINY.policy, (*TINY.examples, MORE), None), id="the examples"),
+        pytest.param(parts(TINY, model="large"), {"model"}, id="another model"),
+        pytest.param(parts(TINY, index="index-2"), {"index"}, id="another index of the examples"),
+        pytest.param(parts(workflow(description="letters to a book shop")), {"prompt"}, id="another prompt"),
+        pytest.param(parts(workflow(routes=OTHER_ROUTES)), {"prompt"}, id="a label's description"),
+        pytest.param(
+            parts(workflow(routes=OTHER_ROUTES | {"praise": {"description": "is happy with us"}})),
+            {"prompt", "labels"},
+            id="another label",
+        ),
+        pytest.param(
+            parts(workflow(routes=dict(reversed(OTHER_ROUTES.items())), description="letters to a book shop")),
+            {"prompt", "labels"},
+            id="the labels' order",
+        ),
+        pytest.param(parts(workflow(classifier={"neighbours": 3})), {"prompt"}, id="the neighbours shown"),
+        pytest.param(parts(workflow(classifier={"neighbours": 2, "samples": 3})), {"prompt"}, id="the samples taken"),
+        pytest.param(
+            parts(Workflow(TINY.path, TINY.policy, (*TINY.examples, MORE), None)), {"examples"}, id="another example"
+        ),
+        pytest.param(parts(workflow(destinations=OTHER_DESTINATIONS)), set(), id="destinations"),
+        pytest.param(parts(workflow(mode="assist", rules=[], version=2)), set(), id="mode, rules and version"),
+        pytest.param(parts(workflow(classifier={"neighbours": 2, "timeout_s": 5})), set(), id="how long it may take"),
+        pytest.param(parts(workflow(audit={"share": 0.5}, out_of_scope="end")), set(), id="what becomes of answers"),
     ],
 )
-def test_a_classifier_is_another_if_its_confidence_could_be(changed: Workflow) -> None:
-    assert fingerprint(changed) != fingerprint(TINY)
+def test_a_part_of_the_classifier_is_another_if_the_confidence_could_be(
+    changed: dict[str, str], which: set[str]
+) -> None:
+    assert {name for name, print_of in parts(TINY).items() if changed[name] != print_of} == which
 
 
-def test_a_classifier_is_another_with_another_model_or_index_of_the_examples() -> None:
-    assert fingerprint(TINY, model="large") != fingerprint(TINY)
-    assert fingerprint(TINY, index="index-2") != fingerprint(TINY)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        pytest.param(workflow(destinations=OTHER_DESTINATIONS), id="destinations"),
-        pytest.param(workflow(mode="assist", rules=[], version=2), id="mode, rules and version"),
-        pytest.param(workflow(classifier={"neighbours": 2, "timeout_s": 5}), id="how long the model may take"),
-    ],
-)
-def test_a_classifier_stays_the_same_if_only_what_follows_it_changes(changed: Workflow) -> None:
-    assert fingerprint(changed) == fingerprint(TINY)
+def test_examples_alone_depend_on_neither_model_nor_prompt() -> None:
+    assert set(parts(TINY)) - set(VOTER_PARTS) == {"model", "prompt"}

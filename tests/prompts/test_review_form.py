@@ -8,9 +8,10 @@ from builders import NOW, claimed, policy, proposal, terms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.decision import RuleAction, RuleMatch, decide
+from domain.decide import decide
+from domain.decision import RuleAction, RuleMatch
 from domain.item import ClaimedItem
-from domain.proposal import AskOutcome, Proposal
+from domain.proposal import AskOutcome, Proposal, ScoresFrom
 from prompts.review import review_form
 
 TINY = policy()
@@ -36,12 +37,13 @@ It squeaks.
 
 | | says |
 |---|---|
-| Model | `sales`, 50% sure (`small-model`) |
+| Model | `sales`, 50% (`small-model`) |
 | Labelled examples | `repairs`, 75% |
+| Both together | `sales`, 50% sure |
 | Rules | none matches |
 | Missing or malformed | email |
 
-**Why a person is asked:** the labelled examples disagree with the model; the model is less sure than the threshold \
+**Why a person is asked:** the labelled examples disagree with the model; it is less sure than the threshold \
 asks; required fields are missing or malformed.
 
 **Routes**
@@ -75,11 +77,72 @@ def test_a_rule_that_wants_a_person_is_named_with_its_reason() -> None:
             id="no answer and no examples",
         ),
         pytest.param(proposal(None, None, None, AskOutcome.NONSENSE), "| Model | no usable answer |", id="no detail"),
-        pytest.param(proposal(confidence=None), "| Model | `sales` (`small-model`) |", id="no confidence"),
+        pytest.param(
+            proposal(confidence=None),
+            "| Model | `sales` (`small-model`) |\n| Labelled examples | `sales`, 75% |\n| Rules |",
+            id="no confidence",
+        ),
+        pytest.param(
+            proposal(None, None, outcome=AskOutcome.NO_MODEL, detail="none is set up"),
+            "| Model | no usable answer: `none is set up` |\n| Labelled examples | `sales`, 75% |\n"
+            "| Both together | `sales`, 75% sure |",
+            id="the examples alone",
+        ),
+        pytest.param(
+            proposal(confidence=0.4, scores_from=ScoresFrom.SAMPLES),
+            "| Model | `sales`, 40% (`small-model`) |",
+            id="votes of samples",
+        ),
     ],
 )
 def test_what_the_model_did_not_say_is_not_made_up(proposed: Proposal, row: str) -> None:
     assert row in form(claimed(), proposed)
+
+
+def test_a_sign_of_tampering_is_the_first_thing_that_is_told() -> None:
+    text = form(claimed(email="ada@example.com"), proposal(tampering=("chat_markup",)))
+
+    assert "**Why a person is asked:** the message shows signs of being written to steer a machine." in text
+
+
+AUDITED = proposal(confidence=0.93, votes=0.81, dissent=0.37, similarity=0.83, weakest=0.61)
+
+
+def blind_form(proposed: Proposal, rule: RuleMatch | None = None, missing: tuple[str, ...] = ()) -> str:
+    here = claimed("It squeaks.", email="ada@example.com")
+    held = decide(proposed, rule, terms(audit_share=1), NOW, missing)
+    assert held.blind
+    return review_form(here, proposed, held, TINY, DUE, "")
+
+
+def test_a_blind_form_shows_the_message_and_the_routes_and_nothing_else() -> None:
+    assert (
+        blind_form(AUDITED)
+        == """\
+## Where should this message go?
+
+```text
+It squeaks.
+```
+
+**This is a blind check.** What the machine would have done is not shown, so that your answer is your own: it decides.
+
+**Routes**
+
+- `sales`: wants to buy something
+- `repairs`: something is broken
+- `none_of_these`: no route fits; nothing is written
+
+Item `item-1`, came in from `post` as `letter-7`. Answer by 2026-03-02 13:30 UTC."""
+    )
+
+
+def test_a_blind_form_is_the_same_whatever_was_proposed() -> None:
+    routes = RuleMatch(name="broken", action=RuleAction.ROUTE, route="repairs")
+
+    assert (
+        len({blind_form(AUDITED), blind_form(proposal("repairs", 0.99, "repairs")), blind_form(AUDITED, routes)}) == 1
+    )
 
 
 @given(st.lists(st.sampled_from(["`", "``", "```", "\n", " ", "~~~", "# x", "text"]), max_size=30).map("".join))

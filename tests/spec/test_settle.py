@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 from builders import NOW, proposal, terms
 
-from domain.decision import ENRICH, Decision, Kind, Mode, Reason, decide
+from domain.decide import decide
+from domain.decision import ENRICH, Decision, Kind, Mode, Reason
 from domain.explain import BECAUSE
 from domain.review import EXPLAIN, Answer, Refusal, settle
 
