@@ -6,7 +6,7 @@ review only waits for a person. So they are imported when they are opened.
 
 from collections.abc import Sequence
 
-from connectors.ports import Examples, LanguageModel
+from connectors.ports import Examples, Labelled, LanguageModel
 from connectors.settings import Settings
 from domain.errors import PolicyInvalid
 
@@ -33,9 +33,22 @@ def open_model(settings: Settings) -> LanguageModel | None:
     return embedded.EmbeddedModel(settings.llm_threads) if embedded.is_installed() else None
 
 
-def open_examples(labelled: Sequence[tuple[str, str]]) -> Examples:
-    """An index over (text, label)."""
-    from connectors.examples import TfidfExamples  # noqa: PLC0415
+def open_examples(settings: Settings, examples: Sequence[Labelled]) -> Examples:
+    """An index over labelled examples: by the embeddings that the environment names, MiniLM, or words alone.
 
-    texts, labels = zip(*labelled, strict=True)
-    return TfidfExamples(texts, labels)
+    Raises:
+        PolicyInvalid: an embeddings endpoint is named without a model.
+    """
+    from connectors.examples import minilm  # noqa: PLC0415
+    from connectors.examples.endpoint import EmbeddingsEndpoint  # noqa: PLC0415
+    from connectors.examples.index import Embedder, LabelledExamples  # noqa: PLC0415
+
+    embedder: Embedder | None = None
+    if settings.embeddings_base_url:
+        if not settings.embeddings_model:
+            raise PolicyInvalid("INTERLOCK_EMBEDDINGS_BASE_URL is set: set INTERLOCK_EMBEDDINGS_MODEL too")
+        key = settings.embeddings_api_key.get_secret_value() or "none"
+        embedder = EmbeddingsEndpoint(settings.embeddings_base_url, settings.embeddings_model, key)
+    elif settings.embeddings == "on" and minilm.is_installed():
+        embedder = minilm.MiniLM(settings.llm_threads)
+    return LabelledExamples(examples, embedder, settings.home / "embeddings")

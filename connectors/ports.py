@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.delivery import DeliveryOutcome, Operation
-from domain.proposal import Opinion, Tokens
+from domain.proposal import Opinion, ScoresFrom, Tokens
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,13 @@ class LabelAnswer:
 
     Attributes:
         label: one of those that were offered.
-        scores: probability of each label, renormalised over the labels; empty without log-probabilities.
-        calls: requests it took, re-asks included.
+        scores: probability of each label, summing to 1; empty where nothing tells it.
+        calls: requests it took, re-asks and samples included.
     """
 
     label: str
     scores: dict[str, float]
+    scores_from: ScoresFrom
     tokens: Tokens
     calls: int
 
@@ -41,9 +42,14 @@ class LanguageModel(Protocol):
         ...
 
     async def choose(
-        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, timeout_s: float
+        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, samples: int, timeout_s: float
     ) -> LabelAnswer:
         """The label that the model picks.
+
+        Args:
+            reasks: further calls when an answer is unusable.
+            samples: answers to count as votes where there are no log-probabilities; 0 for none.
+            timeout_s: for each call.
 
         Raises:
             Retryable: throttled, down, or no answer in time; the same later may do.
@@ -66,20 +72,42 @@ class Neighbour:
     similarity: float
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """An example: its text, its label, and a finer label where the data have one."""
+
+    text: str
+    label: str
+    intent: str | None = None
+
+
+@dataclass(frozen=True)
+class Consulted:
+    """What the examples say of a text: their vote, and the nearest of them, the nearest last."""
+
+    opinion: Opinion
+    nearest: list[Neighbour]
+
+
 class Examples(Protocol):
     """A policy's labelled examples, searchable."""
 
     @property
     def name(self) -> str:
-        """How they are searched; part of every fingerprint of a classifier."""
+        """How they are compared and counted; part of every fingerprint of a classifier."""
         ...
 
-    def nearest(self, text: str, count: int) -> list[Neighbour]:
-        """The `count` examples nearest to `text`, the nearest last."""
+    async def consult(self, texts: Sequence[str], count: int) -> list[Consulted]:
+        """The examples' own vote on each text, and its `count` nearest examples.
+
+        Raises:
+            Retryable: what computes the embeddings does not answer; the same later may do.
+            Permanent: it refuses.
+        """
         ...
 
-    def opinion(self, text: str) -> Opinion:
-        """The examples' own vote on `text`."""
+    async def aclose(self) -> None:
+        """Close the connections."""
         ...
 
 

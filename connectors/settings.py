@@ -17,8 +17,13 @@ class Settings(BaseSettings):
         llm_model: the model's name there.
         llm_api_key: its key; never logged.
         llm: `off` lets rules and people decide though the embedded model is installed.
-        llm_threads: cores that the embedded model computes on; more than are idle make it
+        llm_threads: cores that the embedded models compute on; more than are idle make them
             many times slower.
+        embeddings_base_url: an OpenAI-compatible endpoint for embeddings; without it MiniLM
+            is used where it is installed, else words alone.
+        embeddings_model: the model's name there.
+        embeddings_api_key: its key; never logged.
+        embeddings: `off` compares words alone though MiniLM is installed.
     """
 
     model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_ignore_empty=True, extra="ignore")
@@ -30,6 +35,10 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr = SecretStr("")
     llm: str = Field(default="on", pattern="^(on|off)$")
     llm_threads: int = Field(default=1, ge=1)
+    embeddings_base_url: str = ""
+    embeddings_model: str = ""
+    embeddings_api_key: SecretStr = SecretStr("")
+    embeddings: str = Field(default="on", pattern="^(on|off)$")
 
     @property
     def store_url(self) -> str:

@@ -16,7 +16,8 @@ The openai client's own retries are off: they sleep where nobody sees it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -42,7 +43,7 @@ from domain.errors import (
     Unauthorised,
     Unavailable,
 )
-from domain.proposal import Tokens
+from domain.proposal import ScoresFrom, Tokens
 
 LONGEST_RETRY_AFTER_S = 300.0
 """A longer Retry-After is not waited for inside a run."""
@@ -68,6 +69,10 @@ class _Spent:
             self.completion += usage.completion_tokens
             self.cached += (details.cached_tokens or 0) if details else 0
 
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(prompt=self.prompt, completion=self.completion, cached=self.cached)
+
 
 class OpenAICompatible:
     """A model at an OpenAI-compatible endpoint."""
@@ -78,15 +83,41 @@ class OpenAICompatible:
         self._instructor = instructor.from_openai(self._client, mode=instructor.Mode.JSON_SCHEMA)
 
     async def choose(
-        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, timeout_s: float
+        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, samples: int, timeout_s: float
     ) -> LabelAnswer:
         """The label that the model picks; see `connectors.ports.LanguageModel`."""
         asked: list[dict[str, str]] = [{"role": message.role, "content": message.content} for message in messages]
         spent = _Spent()
+        label, completion = await self._usable(asked, tuple(labels), spent, reasks, timeout_s)
+        if scores := label_scores(_tokens(completion), labels):
+            return LabelAnswer(label, scores, ScoresFrom.LOGPROBS, spent.tokens, spent.calls)
+        votes = Counter(dict.fromkeys(labels, 0))
+        for _ in range(samples):
+            sampled, _ = await self._usable(asked, tuple(labels), spent, reasks, timeout_s, temperature=1.0)
+            votes[sampled] += 1
+        if not samples:
+            return LabelAnswer(label, {}, ScoresFrom.NOWHERE, spent.tokens, spent.calls)
+        return LabelAnswer(label, _shares(votes), ScoresFrom.SAMPLES, spent.tokens, spent.calls)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _usable(
+        self,
+        asked: list[dict[str, str]],
+        labels: tuple[str, ...],
+        spent: "_Spent",
+        reasks: int,
+        timeout_s: float,
+        temperature: float = 0.0,
+    ) -> tuple[str, ChatCompletion]:
+        """A usable answer, after up to `reasks` more calls; adds what it cost to `spent`."""
+        unusable_so_far = 0
         while True:
             try:
                 async with asyncio.timeout(timeout_s):  # the client's own ends only when nothing at all comes
-                    answer, completion = await self._ask(asked, tuple(labels), timeout_s)
+                    answer, completion = await self._ask(asked, labels, timeout_s, temperature)
             except TimeoutError as exc:
                 raise _timed_out() from exc
             except InstructorError as exc:
@@ -94,34 +125,35 @@ class OpenAICompatible:
                 if unusable is None:
                     raise failure from exc
                 spent.add(unusable)
-                if spent.calls > reasks:
+                unusable_so_far += 1
+                if unusable_so_far > reasks:
                     raise failure from exc
                 asked = [*asked, _reminder(failure, labels)]
             else:
                 spent.add(completion)
-                tokens = Tokens(prompt=spent.prompt, completion=spent.completion, cached=spent.cached)
-                scores = label_scores(_tokens(completion), labels)
-                return LabelAnswer(answer, scores, tokens, spent.calls)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+                return answer, completion
 
     async def _ask(
-        self, messages: list[dict[str, str]], labels: tuple[str, ...], timeout_s: float
+        self, messages: list[dict[str, str]], labels: tuple[str, ...], timeout_s: float, temperature: float
     ) -> tuple[str, ChatCompletion]:
         answer, completion = await self._instructor.create_with_completion(
             model=self.model,
             messages=messages,  # type: ignore[arg-type]  # instructor narrows to openai's TypedDicts
             response_model=_answer_model(labels),
             max_retries=0,
-            temperature=0,
+            temperature=temperature,
             max_tokens=_ANSWER_TOKENS,
             logprobs=True,
             top_logprobs=20,
             timeout=timeout_s,
         )
         return str(answer.model_dump()["label"]), completion
+
+
+def _shares(votes: Mapping[str, int]) -> dict[str, float]:
+    """Shares of the votes, each label with one vote more than it got: few samples never make certain (Laplace)."""
+    total = sum(votes.values()) + len(votes)
+    return {label: (count + 1) / total for label, count in votes.items()}
 
 
 @lru_cache(maxsize=256)
@@ -144,7 +176,7 @@ def _translate(exc: InstructorError) -> tuple[InterlockError, ChatCompletion | N
         cause = exc.failed_attempts[-1].exception
         completion = completion or exc.failed_attempts[-1].completion
     if isinstance(cause, openai.OpenAIError):
-        return _from_openai(cause), None
+        return from_openai(cause, "INTERLOCK_LLM"), None
     if isinstance(cause, IncompleteOutputException):
         return AnswerCutOff("the answer was cut off at the token limit"), cause.last_completion or completion
     if isinstance(cause, ValidationError) and any(fault["type"] == "literal_error" for fault in cause.errors()):
@@ -155,21 +187,22 @@ def _translate(exc: InstructorError) -> tuple[InterlockError, ChatCompletion | N
     return AnswerNonsense("the answer is not the JSON that was asked for"), completion
 
 
-def _from_openai(cause: openai.OpenAIError) -> InterlockError:
+def from_openai(cause: openai.OpenAIError, variables: str) -> InterlockError:
+    """Our error for one of the openai client's; `variables` is how the endpoint's settings begin."""
     match cause:
         case openai.APITimeoutError():
             return _timed_out()
         case openai.RateLimitError():
             return Throttled("the model's endpoint limits the rate (429)", retry_after_s=_retry_after_s(cause))
         case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return Unauthorised("the model's endpoint refuses the key; check INTERLOCK_LLM_API_KEY")
+            return Unauthorised(f"the model's endpoint refuses the key; check {variables}_API_KEY")
         case openai.InternalServerError():
             message = f"the model's endpoint failed ({cause.status_code})"
             return Unavailable(message, retry_after_s=_retry_after_s(cause))
         case openai.APIStatusError():
             return BadRequest(f"the model's endpoint refuses the request ({cause.status_code})")
         case openai.APIConnectionError():
-            return Unavailable("the model's endpoint cannot be reached; check INTERLOCK_LLM_BASE_URL")
+            return Unavailable(f"the model's endpoint cannot be reached; check {variables}_BASE_URL")
         case _:
             return Unavailable(f"the model's client failed: {type(cause).__name__}")
 

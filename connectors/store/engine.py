@@ -17,9 +17,10 @@ from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
+from connectors.store.standings import Standings
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -42,6 +43,7 @@ class Transaction:
         self.proposals = Proposals(session)
         self.reviews = Reviews(session, self.ledger)
         self.outbox = Outbox(session, self.ledger)
+        self.standings = Standings(session, self.ledger)
 
 
 class Store:

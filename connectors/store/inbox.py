@@ -1,12 +1,14 @@
 """The inbox: accepts items once, leases them to runs, keeps what was decided of them."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
-from connectors.store.tables import ItemRow
+from connectors.store.tables import EntryRow, ItemRow
+from domain.confidence import Source
 from domain.decision import Decision
 from domain.item import Admission, ClaimedItem, InboundItem
 from domain.ledger import Event
@@ -103,6 +105,41 @@ class Inbox:
             return None
         return _claimed(row), Proposal.model_validate(row.proposal), Decision.model_validate(row.decision)
 
+    def proposed(
+        self, policy: str, source: Source, classifier: str, after: int, count: int
+    ) -> list[tuple[int, Proposal]]:
+        """Up to `count` proposals that were decided on under one classifier, in the order of decision.
+
+        Args:
+            classifier: fingerprint of what confidences from `source` depend on.
+            after: number of the ledger's entry after which to begin; each proposal comes with its own.
+        """
+        query = (
+            select(EntryRow.seq, ItemRow.proposal)
+            .join(ItemRow, col(ItemRow.item_id) == EntryRow.item_id)
+            .where(
+                EntryRow.event == Event.PROPOSED,
+                EntryRow.seq > after,
+                EntryRow.facts["source"].as_string() == source.value,
+                EntryRow.facts["classifier"].as_string() == classifier,
+                ItemRow.policy == policy,
+            )
+            .order_by(col(EntryRow.seq))
+            .limit(count)
+        )
+        return [(seq, Proposal.model_validate(proposal)) for seq, proposal in self._session.exec(query)]
+
+    def settled(self, policy: str) -> Iterator[tuple[ClaimedItem, Proposal, Decision]]:
+        """A policy's items that nobody waits for any more, with what was decided, the oldest first."""
+        query = select(ItemRow).where(
+            ItemRow.policy == policy,
+            col(ItemRow.decided).is_(True),
+            col(ItemRow.waits).is_(False),
+            col(ItemRow.duplicate_of).is_(None),
+        )
+        for row in self._session.exec(query.order_by(col(ItemRow.accepted_at), col(ItemRow.item_id))):
+            yield _claimed(row), Proposal.model_validate(row.proposal), Decision.model_validate(row.decision)
+
     def find(self, fragment: str) -> list[str]:
         """Ids of the accepted items whose id or external id is, or whose id begins with, `fragment`."""
         fits = or_(col(ItemRow.item_id).startswith(fragment, autoescape=True), col(ItemRow.external_id) == fragment)
@@ -115,7 +152,8 @@ class Inbox:
         row.lease_owner = row.lease_until = None
         facts = decision.model_dump(
             mode="json",
-            include={"kind", "reason", "route", "holds", "rule", "flags", "missing", "confidence", "threshold"}
+            include={"kind", "reason", "route", "proposed", "source", "holds", "rule", "flags", "missing", "confidence"}
+            | {"threshold"}
             | {"mode", "writes", "by", "note", "proposal_hash", "policy_fingerprint"},
         )
         self._ledger.append(row.item_id, Event.DECIDED, now, waits=decision.waits, **facts)

@@ -92,6 +92,40 @@ class ReviewRow(SQLModel, table=True):
     answered_at: datetime | None = _time()
     flow_run: str | None = None
     """The Prefect flow run that shows the form, once one was started."""
+    why: str | None = None
+    """Reason of the decision that waits; `audit` for one that a person decides blindly."""
+    proposed: str | None = None
+    """The label that model and examples came to together."""
+    classifier: str | None = None
+    """Fingerprint of what the confidence in it depends on."""
+    answer: str | None = None
+    """A route, or `none_of_these`, once somebody has answered."""
+    reviewer: str | None = None
+    """The name that was given with the answer."""
+
+
+class StandingRow(SQLModel, table=True):
+    """How far a policy may go; see `domain.audit.Standing`. Policies that never stepped back have none."""
+
+    __tablename__ = "standings"
+
+    policy: str = Field(primary_key=True)
+    cap: str | None = None
+    since: datetime = _time(nullable=False)
+    why: str
+    classifier: str | None = None
+
+
+class DriftRow(SQLModel, table=True):
+    """How many windows of a policy's decisions under one classifier were tested for drift."""
+
+    __tablename__ = "drift_windows"
+
+    policy: str = Field(primary_key=True)
+    classifier: str = Field(primary_key=True)
+    windows: int = 0
+    tested_to: int = 0
+    """Number of the ledger's entry that ended the last one."""
 
 
 class OperationRow(SQLModel, table=True):

@@ -27,7 +27,7 @@ from domain.errors import (
     Unauthorised,
     Unavailable,
 )
-from domain.proposal import Tokens
+from domain.proposal import ScoresFrom, Tokens
 
 KEY = "sk-never-to-be-seen"
 LABELS = ("billing", "bugs", "praise")
@@ -47,14 +47,16 @@ async def model_at(server: LlmServer) -> AsyncIterator[OpenAICompatible]:
         await model.aclose()
 
 
-async def choose(server: LlmServer, *, reasks: int = 0, timeout_s: float = PATIENT_S) -> LabelAnswer:
+async def choose(server: LlmServer, *, reasks: int = 0, samples: int = 0, timeout_s: float = PATIENT_S) -> LabelAnswer:
     async with model_at(server) as model:
-        return await model.choose(MESSAGES, LABELS, reasks=reasks, timeout_s=timeout_s)
+        return await model.choose(MESSAGES, LABELS, reasks=reasks, samples=samples, timeout_s=timeout_s)
 
 
-async def failure(server: LlmServer, *, reasks: int = 0, timeout_s: float = PATIENT_S) -> InterlockError:
+async def failure(
+    server: LlmServer, *, reasks: int = 0, samples: int = 0, timeout_s: float = PATIENT_S
+) -> InterlockError:
     with pytest.raises(InterlockError) as raised:
-        await choose(server, reasks=reasks, timeout_s=timeout_s)
+        await choose(server, reasks=reasks, samples=samples, timeout_s=timeout_s)
     return raised.value
 
 
@@ -74,13 +76,88 @@ async def test_a_usable_answer_gives_the_label_its_scores_and_what_it_cost() -> 
     assert answer.scores == pytest.approx({"billing": 0.8, "bugs": 0.1, "praise": 0.1})
     assert answer.tokens == Tokens(prompt=100, completion=8, cached=60)
     assert answer.calls == 1
+    assert answer.scores_from is ScoresFrom.LOGPROBS
 
 
-async def test_an_endpoint_without_log_probabilities_gives_the_label_without_scores() -> None:
+async def test_an_endpoint_with_log_probabilities_is_never_sampled() -> None:
+    with llm_server(Label("billing", 0.8)) as server:
+        answer = await choose(server, samples=25)
+
+    assert (answer.calls, len(server.requests)) == (1, 1)
+
+
+async def test_without_log_probabilities_and_samples_there_is_the_label_and_no_scores() -> None:
     with llm_server(Label("billing", logprobs=False)) as server:
-        answer = await choose(server)
+        answer = await choose(server, samples=0)
 
-    assert (answer.label, answer.scores) == ("billing", {})
+    assert (answer.label, answer.scores, answer.scores_from) == ("billing", {}, ScoresFrom.NOWHERE)
+    assert answer.calls == 1
+
+
+def mute(label: str) -> Label:
+    return Label(label, logprobs=False)
+
+
+@pytest.mark.parametrize(
+    ("first", "sampled", "scores"),
+    [
+        pytest.param(
+            "billing",
+            ["billing"] * 5,
+            {"billing": 6 / 8, "bugs": 1 / 8, "praise": 1 / 8},
+            id="unanimous, yet not certain",
+        ),
+        pytest.param(
+            "billing",
+            ["billing", "bugs", "billing", "bugs", "bugs"],
+            {"billing": 3 / 8, "bugs": 4 / 8, "praise": 1 / 8},
+            id="the samples may outvote the first answer",
+        ),
+        pytest.param("billing", ["bugs"], {"billing": 1 / 4, "bugs": 2 / 4, "praise": 1 / 4}, id="a single sample"),
+    ],
+)
+async def test_without_log_probabilities_samples_are_counted_as_votes_beside_one_for_each_label(
+    first: str, sampled: list[str], scores: dict[str, float]
+) -> None:
+    with llm_server(mute(first), *map(mute, sampled)) as server:
+        answer = await choose(server, samples=len(sampled))
+
+    assert (answer.label, answer.scores_from) == (first, ScoresFrom.SAMPLES)
+    assert answer.scores == pytest.approx(scores)
+    assert answer.calls == len(server.requests) == 1 + len(sampled)
+    assert answer.tokens == Tokens(prompt=100 * answer.calls, completion=8 * answer.calls, cached=60 * answer.calls)
+
+
+async def test_the_label_is_asked_for_coldly_and_the_samples_warmly_with_the_same_question() -> None:
+    with llm_server(mute("billing")) as server:
+        await choose(server, samples=3)
+
+    assert [body["temperature"] for body in server.requests] == [0, 1, 1, 1]
+    assert len({str(body["messages"]) for body in server.requests}) == 1
+
+
+async def test_a_sample_that_is_unusable_is_asked_for_again_and_costs() -> None:
+    with llm_server(mute("billing"), Text("Hm."), mute("bugs")) as server:
+        answer = await choose(server, samples=1, reasks=1)
+
+    assert answer.scores == pytest.approx({"billing": 1 / 4, "bugs": 2 / 4, "praise": 1 / 4})
+    assert answer.calls == len(server.requests) == 3
+
+
+async def test_a_sample_that_stays_unusable_is_a_failure_of_the_whole_question() -> None:
+    with llm_server(mute("billing"), Text("Hm.")) as server:
+        raised = await failure(server, samples=2, reasks=1)
+
+    assert isinstance(raised, AnswerNonsense)
+    assert len(server.requests) == 3
+
+
+async def test_a_throttled_sample_is_told_as_it_is() -> None:
+    with llm_server(mute("billing"), mute("billing"), Status(429, {"Retry-After": "9"})) as server:
+        raised = await failure(server, samples=5)
+
+    assert isinstance(raised, Throttled)
+    assert raised.retry_after_s == 9
 
 
 # what happens, the error, its message
@@ -145,7 +222,7 @@ async def test_nobody_there_is_unavailable() -> None:
     with nobody() as base_url:
         model = OpenAICompatible(base_url, "scripted", KEY)
         with pytest.raises(Unavailable, match="cannot be reached; check INTERLOCK_LLM_BASE_URL"):
-            await model.choose(MESSAGES, LABELS, reasks=3, timeout_s=PATIENT_S)
+            await model.choose(MESSAGES, LABELS, reasks=3, samples=0, timeout_s=PATIENT_S)
         await model.aclose()
 
 
@@ -278,7 +355,7 @@ async def test_one_model_answers_several_questions_at_once_and_one_after_another
     with llm_server(Label("billing")) as server:
         async with model_at(server) as model:
             for labels in (LABELS, ("billing", "refunds")):
-                answer = await model.choose(MESSAGES, labels, reasks=0, timeout_s=PATIENT_S)
+                answer = await model.choose(MESSAGES, labels, reasks=0, samples=0, timeout_s=PATIENT_S)
                 assert set(answer.scores) == set(labels)
 
 
@@ -304,7 +381,7 @@ async def test_an_endpoint_with_a_model_is_asked_with_the_key(key: str, sent: st
     with llm_server(Label("billing")) as server:
         model = open_model(settings(llm_base_url=server.base_url, llm_model="some", llm_api_key=key))
         assert isinstance(model, OpenAICompatible)
-        answer = await model.choose(MESSAGES, LABELS, reasks=0, timeout_s=PATIENT_S)
+        answer = await model.choose(MESSAGES, LABELS, reasks=0, samples=0, timeout_s=PATIENT_S)
         await model.aclose()
 
     assert (model.model, answer.label) == ("some", "billing")

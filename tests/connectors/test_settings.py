@@ -21,6 +21,8 @@ def test_without_any_variable_the_database_is_a_file_under_home() -> None:
     assert settings.store_url == f"sqlite:///{Path.home()}/.interlock/interlock.db"
     assert (settings.llm, settings.llm_base_url, settings.llm_model) == ("on", "", "")
     assert settings.llm_api_key.get_secret_value() == ""
+    assert (settings.embeddings, settings.embeddings_base_url, settings.embeddings_model) == ("on", "", "")
+    assert settings.embeddings_api_key.get_secret_value() == ""
 
 
 def test_variables_are_read_when_the_settings_are_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -43,7 +45,8 @@ def test_a_named_database_goes_before_the_file_under_home(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("LLM", "maybe"), ("LLM", "OFF "), ("LLM_THREADS", "0"), ("LLM_THREADS", "many")]
+    ("name", "value"),
+    [("LLM", "maybe"), ("LLM", "OFF "), ("LLM_THREADS", "0"), ("LLM_THREADS", "many"), ("EMBEDDINGS", "minilm")],
 )
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"INTERLOCK_{name}", value)
@@ -60,6 +63,7 @@ def test_other_variables_of_ours_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERLOCK_LLM_API_KEY", "sk-never-to-be-seen")
+    monkeypatch.setenv("INTERLOCK_EMBEDDINGS_API_KEY", "sk-never-to-be-seen")
     monkeypatch.setenv("INTERLOCK_DATABASE_URL", "postgresql://me:never-to-be-seen@db.example/interlock")
 
     assert "never-to-be-seen" not in f"{Settings()} {Settings()!r}"

@@ -13,7 +13,7 @@ from domain.decision import Decision, Kind, Mode, Reason
 from domain.delivery import DeliveryOutcome, Operation, Patience, next_step, operation_id
 from domain.item import Admission, InboundItem
 from domain.ledger import Entry, first_break
-from domain.proposal import AskOutcome, Opinion, Proposal, Tokens
+from domain.proposal import AskOutcome, Opinion, Proposal, ScoresFrom, Tokens
 
 __all__ = ["database_url", "fresh_url", "postgres_url", "raw", "store"]
 
@@ -56,7 +56,7 @@ class Desk:
             outcome=AskOutcome.ANSWERED,
             label="sales",
             scores={"sales": 0.75, "support": 0.25},
-            confidence=0.75,
+            scores_from=ScoresFrom.LOGPROBS,
             opinion=Opinion(scores={"sales": 0.9, "support": 0.1}, similarity=0.5),
             model="scripted",
             classifier="c-1",
