@@ -1,5 +1,6 @@
-"""`interlock policy`: check a policy file, print the schema for editors."""
+"""`interlock policy`: check a policy file, print the schema for editors, see and lift a step back."""
 
+import asyncio
 import json
 from typing import Annotated
 
@@ -7,10 +8,16 @@ import typer
 from rich.markup import escape
 
 from connectors.registry import SYSTEMS
-from console.shared import OUT, explained
+from console.shared import OUT, explained, reading, shown
+from domain.audit import AuditTally, effective
+from domain.calibration import Proof
+from domain.confidence import Source
 from domain.errors import PolicyInvalid
 from policies.load import load_workflow
 from policies.model import Policy
+from tasks.prepare import thresholds
+from tasks.resources import opened
+from tasks.standing import release as lift
 
 app = typer.Typer(help="Workflows as YAML files.", no_args_is_help=True)
 
@@ -26,19 +33,18 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
                 raise PolicyInvalid(
                     f"{workflow.path}: destinations.{name}.system: no connector '{destination.system}'; known: {known}"
                 )
-    policy, proven = workflow.policy, workflow.terms.threshold
+    policy, proofs = workflow.policy, workflow.terms.proofs
     OUT.print(f"[bold]{policy.name}[/] version {policy.version} holds, mode {policy.mode.value}", highlight=False)
     OUT.print(f"  routes: {', '.join(policy.routes)}", highlight=False)
     OUT.print(f"  {len(workflow.examples)} labelled examples, {len(policy.rules)} rules", highlight=False)
     writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
     OUT.print(f"  writes to {writes}", highlight=False)
-    evidence = workflow.calibration
-    if proven and evidence:
+    for proof in proofs.values():
         OUT.print(
-            f"  threshold {proven.value:.3f}, proven for {escape(evidence.model)} on {evidence.n} labelled items",
+            f"  {escape(_who(proof))}: threshold {thresholds(proof)}, proven on {proof.n} labelled items",
             highlight=False,
         )
-    else:
+    if not any(proof.proven for proof in proofs.values()):
         OUT.print("  no threshold is proven for this target: rules and people decide", highlight=False)
 
 
@@ -46,3 +52,58 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
 def schema() -> None:
     """Print the JSON schema of policies, for editors: save it as policy.schema.json beside them."""
     typer.echo(json.dumps(Policy.model_json_schema(), indent=2))
+
+
+Named = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of a YAML file.")]
+
+
+@app.command()
+def standing(policy: Named) -> None:
+    """Show the mode in force, and what the blind audit says of what was decided without a person."""
+    with explained():
+        workflow = load_workflow(policy)
+    name, mode = workflow.policy.name, workflow.policy.mode
+    with reading() as tx:
+        now = tx.standings.of(name)
+        audits = [
+            (proof, tx.reviews.audited(name, proof.classifier), tx.reviews.audited(name, proof.classifier, now.since))
+            for proof in workflow.terms.proofs.values()
+        ]
+    OUT.print(f"[bold]{name}[/] acts in mode {effective(mode, now.cap).value}; its policy says {mode.value}")
+    why = f", since {now.since:%Y-%m-%d %H:%M} UTC: {shown(now.why)}" if now.since else ""
+    OUT.print(f"  cap: {now.cap.value if now.cap else 'none'}{why}", highlight=False)
+    if not audits:
+        OUT.print("  nothing acts alone, so nothing is audited", highlight=False)
+    for proof, overall, fresh in audits:
+        since = f"; since then {fresh.wrong} of {fresh.n}" if now.since else ""
+        OUT.print(f"  {escape(_who(proof))}: {_misroutes(overall)}{since}", highlight=False)
+
+
+@app.command()
+def release(
+    policy: Named,
+    by: Annotated[str, typer.Option(help="Your name, for the ledger.")],
+    note: Annotated[str, typer.Option(help="Why it may go on, such as what was mended.")] = "",
+) -> None:
+    """Lift what the audit made of the mode: the policy's own is in force again, and the audit starts anew."""
+    with explained():
+        OUT.print(asyncio.run(_release(policy, by, note)), highlight=False)
+
+
+async def _release(policy: str, by: str, note: str) -> str:
+    async with opened() as here:
+        return f"Released: mode {lift(here, policy, by, note).value} is in force again."
+
+
+def _who(proof: Proof) -> str:
+    return "the examples alone" if proof.source is Source.EXAMPLES else proof.model
+
+
+def _misroutes(tally: AuditTally) -> str:
+    if not tally.n:
+        return "nothing audited yet"
+    rate = tally.misroute
+    return (
+        f"misroute rate {rate.value:.1%} ({tally.wrong} of {tally.n} audited; with 95 % confidence between "
+        f"{rate.low:.1%} and {rate.high:.1%})"
+    )

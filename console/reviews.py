@@ -36,10 +36,12 @@ def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this poli
             stored = tx.inbox.decided(review.item_id)
             if stored is None:
                 continue
-            claimed, proposal, held = stored
+            claimed, _, held = stored
             due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.due_at < datetime.now(UTC) else "")
             text = shown(" ".join(claimed.item.text.split())[:60])
-            table.add_row(review.item_id, review.policy, due, proposal.label or "-", _why(held), text)
+            table.add_row(
+                review.item_id, review.policy, due, ("-" if held.blind else held.proposed or "-"), _why(held), text
+            )
     if waiting:
         OUT.print(table)
     else:

@@ -17,6 +17,7 @@ from tasks.prepare import prepare
 from tasks.propose import propose
 from tasks.resources import opened
 from tasks.review import escalate_late
+from tasks.standing import step_back
 
 
 @flow(name="route", flow_run_name=named("route"))
@@ -25,7 +26,8 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
 
     Each item is proposed a route by the model and the labelled examples, and is decided by
     threshold, rule or person; what may be written goes out through the outbox, and what a
-    person must decide gets a review. Run it as often as you like: an item is decided once
+    person must decide gets a review. Where the blind audit refutes the promise, the mode steps
+    back for the next items. Run it as often as you like: an item is decided once
     and written once.
 
     Args:
@@ -41,6 +43,7 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
                 proposed = await propose(policy, items)
                 await decide_items(policy, items, proposed)
                 left -= len(items)
+            await step_back(policy)
             await escalate_late(policy)
             async with asyncio.TaskGroup() as at_once:
                 at_once.create_task(open_forms(policy))

@@ -1,4 +1,4 @@
-"""Looks after what waits: late reviews escalate, lost forms come back, the books are checked."""
+"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, the books."""
 
 from prefect import flow
 
@@ -8,12 +8,15 @@ from tasks.forms import open_forms
 from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
+from tasks.standing import step_back, watch_drift
 
 
 @flow(name="watch", flow_run_name=named("watch"))
 async def watch(policy: str) -> Account:
-    """For a schedule: nothing waits longer than the policy says without somebody being told."""
+    """For a schedule: nothing waits longer than the policy says, or goes wrong unseen, without somebody being told."""
     async with opened():
+        await step_back(policy)
+        await watch_drift(policy)
         await escalate_late(policy)
         await open_forms(policy)
         return await balance(policy)

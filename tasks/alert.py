@@ -1,5 +1,7 @@
 """Tells people, through Prefect's events: an automation sends them on to chat or mail."""
 
+from typing import Literal
+
 from prefect import get_run_logger
 from prefect.context import TaskRunContext
 from prefect.events import emit_event
@@ -7,8 +9,8 @@ from prefect.logging import get_logger
 from prefect.settings import get_current_settings
 
 
-def alert(event: str, item_id: str, message: str, **payload: str) -> None:
-    """Emit `interlock.<event>` about an item, and log it as a warning.
+def alert(event: str, kind: Literal["item", "policy"], name: str, message: str, /, **payload: str) -> None:
+    """Emit `interlock.<event>` about an item or a policy, and log it as a warning.
 
     Events carry no message text and no secret, only where to look.
     """
@@ -16,5 +18,5 @@ def alert(event: str, item_id: str, message: str, **payload: str) -> None:
     log.warning(message)
     if not get_current_settings().api.url:
         return  # emitting would start a server for it; the ledger has it
-    resource = {"prefect.resource.id": f"interlock.item.{item_id}", "prefect.resource.name": item_id}
+    resource = {"prefect.resource.id": f"interlock.{kind}.{name}", "prefect.resource.name": name}
     emit_event(f"interlock.{event}", resource=resource, payload={"message": message, **payload})

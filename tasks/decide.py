@@ -6,7 +6,8 @@ from typing import Any
 from prefect import task
 
 from connectors.store.engine import Transaction
-from domain.decision import Decision, decide
+from domain.decide import decide, fingerprint
+from domain.decision import Decision
 from domain.delivery import Operation
 from domain.item import ClaimedItem
 from domain.ledger import Event
@@ -17,23 +18,25 @@ from policies.writes import operations
 from tasks.names import ACT, named
 from tasks.propose import Proposed
 from tasks.resources import resources
+from tasks.standing import in_force
 
 
 @task(task_run_name=named("decide"), **ACT)
 async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str, Proposed]) -> list[Decision]:
     """Decide about a chunk; an act, safe to repeat: an item keeps its first decision.
 
-    Proposal, decision, writes, review and ledger entries of the whole chunk are one
-    transaction.
+    The mode is the policy's, or a lower one to which the audit made it step back. Proposal,
+    decision, writes, review and ledger entries of the whole chunk are one transaction.
     """
     here = resources()
     workflow = here.workflow(policy)
+    terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
     checks = [check(claimed.item, workflow.policy) for claimed in items]
     decisions = []
     for claimed, checked in zip(items, checks, strict=True):
         rule = match_rule(claimed.item, checked, workflow.policy)
         proposal = proposed[claimed.item_id].proposal
-        decisions.append(decide(proposal, rule, workflow.terms, here.now(), checked.missing))
+        decisions.append(decide(proposal, rule, terms, here.now(), checked.missing, claimed.item_id))
     with here.store.transaction() as tx:
         for claimed, checked, decision in zip(items, checks, decisions, strict=True):
             writes = operations(claimed, checked, decision, workflow.policy)
@@ -52,29 +55,34 @@ def _keep(
     proposal, now = proposed.proposal, decision.decided_at
     if tx.inbox.is_decided(claimed.item_id):
         return
-    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **_facts(proposed))
+    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **_facts(proposed, decision))
     tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     if decision.waits:
         due_at = now + workflow.policy.review.answer_within
-        tx.reviews.open(claimed, workflow.reference, proposal.hash, due_at, now)
+        classifier = fingerprint(proposal, decision.source)
+        tx.reviews.open(claimed, workflow.reference, proposal.hash, due_at, now, held=decision, classifier=classifier)
 
 
-def _facts(proposed: Proposed) -> dict[str, Any]:
+def _facts(proposed: Proposed, decision: Decision) -> dict[str, Any]:
     proposal = proposed.proposal
     answered = proposal.outcome is AskOutcome.ANSWERED
     return {
-        "label": proposal.label,
+        "label": decision.proposed,
+        "confidence": decision.confidence,
+        "source": decision.source.value,
+        "model_label": proposal.label,
         "outcome": proposal.outcome.value,
         "detail": proposal.detail,
-        "confidence": proposal.confidence,
-        "confidence_source": proposal.confidence_source.value,
+        "scores_from": proposal.scores_from.value,
+        "tampering": proposal.tampering,
         "opinion": proposal.opinion.label if proposal.opinion else None,
         "model": proposal.model,
-        "classifier": proposal.classifier,
+        "classifier": fingerprint(proposal, decision.source),
         "hash": proposal.hash,
         "cached": proposed.cached,
         "calls": proposal.calls if answered and not proposed.cached else 0,  # failed calls have entries of their own
         "tokens": proposal.tokens.model_dump(),
+        "latency_s": round(proposal.latency_s, 3),
     }

@@ -70,7 +70,8 @@ def _settle(here: Resources, due: Due, outcome: DeliveryOutcome) -> None:
     if settled and step.step is Step.DEAD_LETTER:
         write = due.operation
         message = f"the write of {write.item_id} to {write.destination} was given up: {step.reason}"
-        alert("write.dead_lettered", write.item_id, message, policy=write.policy, destination=write.destination)
+        where = {"policy": write.policy, "destination": write.destination}
+        alert("write.dead_lettered", "item", write.item_id, message, **where)
 
 
 async def _outcome(here: Resources, due: Due) -> DeliveryOutcome:

@@ -2,12 +2,15 @@
 
 from prefect import get_run_logger, task
 
+from domain.calibration import OTHERS, Proof
+from domain.confidence import Source
 from domain.decision import Reason
 from domain.explain import BECAUSE
 from domain.values import Frozen
 from policies.load import Workflow
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
+from tasks.standing import in_force
 
 
 class Plan(Frozen):
@@ -28,7 +31,8 @@ async def prepare(policy: str) -> Plan:
     workflow = here.workflow(policy)
     reach_systems(here, workflow)
     log = get_run_logger()
-    (log.info if nobody_alone(here, workflow) is None else log.warning)(who_decides(here, workflow))
+    as_wanted = nobody_alone(here, workflow) is None and not capped(here, workflow)
+    (log.info if as_wanted else log.warning)(who_decides(here, workflow))
     batch = workflow.policy.batch
     return Plan(items=batch.items, chunk=batch.chunk)
 
@@ -44,18 +48,60 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
 
 
 def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:
-    """Why no proposal of this run may act alone; None if some may."""
-    threshold = workflow.terms.threshold
-    if here.model is None:
+    """Why nothing of this run may act without a rule or a person; None if something may."""
+    if alone(here, workflow):
+        return None
+    proofs = workflow.terms.proofs.values()
+    if here.model is None and any(proof.proven and proof.source is not Source.EXAMPLES for proof in proofs):
         return Reason.NO_MODEL
-    if threshold is None:
-        return Reason.NO_CALIBRATION
-    return None if threshold.classifier == here.classifier(workflow) else Reason.STALE_CALIBRATION
+    return Reason.STALE_CALIBRATION if proofs else Reason.NO_CALIBRATION
+
+
+def alone(here: Resources, workflow: Workflow) -> list[Proof]:
+    """The proofs by which something may act alone, under what is here now."""
+    prints = {
+        source: here.voter(workflow) if source is Source.EXAMPLES else here.classifier(workflow) for source in Source
+    }
+    asks = here.model is not None
+    return [
+        proof
+        for source, proof in workflow.terms.proofs.items()
+        if proof.proven and proof.classifier == prints[source] and (asks or source is Source.EXAMPLES)
+    ]
 
 
 def who_decides(here: Resources, workflow: Workflow) -> str:
-    """One line: which model decides alone from which confidence, or that rules and people decide."""
-    reason, threshold = nobody_alone(here, workflow), workflow.terms.threshold
-    if reason is not None or threshold is None:
-        return f"{workflow.policy.name}: {BECAUSE[reason or Reason.NO_CALIBRATION]}; rules and people decide"
-    return f"{workflow.policy.name}: {here.model_name} decides alone from a confidence of {threshold.value:.3f}"
+    """One line: who decides alone from which confidence, or that rules and people decide, and what caps the mode."""
+    cap = capped(here, workflow)
+    if (reason := nobody_alone(here, workflow)) is not None:
+        changed = f" ({', '.join(what_changed(here, workflow))} changed)" if workflow.terms.proofs else ""
+        return f"{workflow.policy.name}: {BECAUSE[reason]}{changed}; rules and people decide{cap}"
+    told = [
+        f"{'the examples' if proof.source is Source.EXAMPLES else proof.model} alone from {thresholds(proof)}"
+        for proof in alone(here, workflow)
+    ]
+    return f"{workflow.policy.name}: {'; without a model '.join(told)}{cap}"
+
+
+def capped(here: Resources, workflow: Workflow) -> str:
+    """That the mode in force is lower than the policy's, and why; empty if it is not."""
+    mode, standing = in_force(here, workflow)
+    wanted = workflow.policy.mode
+    return "" if mode is wanted else f"; stepped back from {wanted.value} to {mode.value}: {standing.why}"
+
+
+def what_changed(here: Resources, workflow: Workflow) -> list[str]:
+    """The parts of the classifier that are others than those that the calibration was made with."""
+    now = here.parts(workflow)
+    proofs = workflow.terms.proofs.values()
+    return [name for name in now if any(proof.parts.get(name) != now[name] for proof in proofs)]
+
+
+def thresholds(proof: Proof) -> str:
+    """A proof's thresholds in words; `none` where nothing is proven."""
+    told = ", ".join(
+        f"{promise.threshold:.3f}{'' if group == OTHERS else f' for {group}'}"
+        for group, promise in proof.promises.items()
+        if promise.threshold is not None
+    )
+    return told or "none"

@@ -1,6 +1,7 @@
 """Asks the model and the labelled examples what they say about texts."""
 
 import asyncio
+import time
 from collections.abc import Container, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from prefect import Task, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 
-from connectors.ports import LanguageModel, Message
+from connectors.ports import Consulted, LanguageModel, Message
 from domain.errors import (
     AnswerCutOff,
     AnswerUnknownLabel,
@@ -21,7 +22,8 @@ from domain.errors import (
 )
 from domain.item import ClaimedItem
 from domain.ledger import Event
-from domain.proposal import AskOutcome, ConfidenceSource, Proposal, fuse
+from domain.proposal import AskOutcome, Proposal
+from domain.tampering import signs
 from domain.values import Frozen, digest
 from policies.load import Workflow
 from prompts.render import conversation
@@ -71,14 +73,11 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     here = resources()
     workflow = here.workflow(policy)
     questions = _questions(here, workflow, items)
-    if here.model is None:
-        proposed = [Proposed(proposal=_bare(here, workflow, question), cached=False) for question in questions]
-    else:
-        with here.store.reading() as tx:
-            known = tx.proposals.recall(question.key for question in questions)
-        asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
-        state = await asking(policy, questions, return_state=True)  # type: ignore[misc]  # Prefect forgets: async
-        proposed = await _outcome_of(state, known)
+    with here.store.reading() as tx:
+        known = tx.proposals.recall(question.key for question in questions)
+    asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
+    state = await asking(policy, questions, return_state=True)  # type: ignore[misc]  # Prefect forgets: async
+    proposed = await _outcome_of(state, known)
     return {
         item_id: answer if number == 0 else answer.model_copy(update={"cached": True})
         for question, answer in zip(questions, proposed, strict=True)
@@ -101,8 +100,8 @@ async def _outcome_of(state: State[list[Proposal]], known: Container[str]) -> li
 
 
 def question_key(here: Resources, workflow: Workflow, text: str) -> str:
-    """Digest of all that the answer on `text` depends on: model, prompt, examples, policy."""
-    return digest(text, here.classifier(workflow), workflow.policy.fingerprint)
+    """Digest of all that the answer on `text` depends on: model, prompt, labels, examples and their index."""
+    return digest(text, here.classifier(workflow))
 
 
 def _questions(here: Resources, workflow: Workflow, items: Sequence[ClaimedItem]) -> list[Question]:
@@ -116,7 +115,7 @@ def _questions(here: Resources, workflow: Workflow, items: Sequence[ClaimedItem]
 
 
 def _chunk_key(_context: TaskRunContext, arguments: dict[str, Any]) -> str:
-    """By value: each question's key holds text, model, prompt, examples and policy."""
+    """By value: each question's key holds text, model, prompt, labels and examples."""
     return "proposals-" + digest([question.key for question in arguments["questions"]])
 
 
@@ -163,60 +162,75 @@ async def ask_chunk(policy: str, questions: list[Question]) -> list[Proposal]:
 async def _ask_all(
     here: Resources, workflow: Workflow, questions: Sequence[Question]
 ) -> list[tuple[Proposal, InterlockError | None]]:
+    """The proposal on each text, and the failure if it is none."""
+    texts = [question.text for question in questions]
+    try:
+        consulted = await here.examples(workflow).consult(texts, workflow.policy.classifier.neighbours)
+    except InterlockError as exc:
+        return [(_failed(_bare(here, workflow, question, None), exc, 0.0), exc) for question in questions]
+    bare = [_bare(here, workflow, *pair) for pair in zip(questions, consulted, strict=True)]
     if here.model is None:
-        raise RuntimeError("without a model nothing is asked; see propose()")
+        return [(proposal, None) for proposal in bare]
     limit = asyncio.Semaphore(workflow.policy.classifier.concurrency)
-    asking = [_ask_once(here, here.model, workflow, question, limit) for question in questions]
+    asking = [
+        _ask_once(here.model, workflow, question.text, one, proposal, limit)
+        for question, one, proposal in zip(questions, consulted, bare, strict=True)
+    ]
     return await asyncio.gather(*asking)
 
 
 async def _ask_once(
-    here: Resources, model: LanguageModel, workflow: Workflow, question: Question, limit: asyncio.Semaphore
+    model: LanguageModel,
+    workflow: Workflow,
+    text: str,
+    consulted: Consulted,
+    bare: Proposal,
+    limit: asyncio.Semaphore,
 ) -> tuple[Proposal, InterlockError | None]:
-    """The proposal for one text, and the failure if it is none."""
-    bare = _bare(here, workflow, question)
-    async with limit:
-        try:
-            return await _answered(here, model, workflow, question, bare), None
-        except InterlockError as exc:
-            update = {"outcome": _outcome(exc), "detail": str(exc), "calls": 1}
-            return bare.model_copy(update=update), exc
-
-
-async def _answered(
-    here: Resources, model: LanguageModel, workflow: Workflow, question: Question, bare: Proposal
-) -> Proposal:
     classifier = workflow.policy.classifier
-    nearest = here.examples(workflow).nearest(question.text, classifier.neighbours)
-    turns = conversation(workflow, question.text, [(near.text, near.label) for near in nearest])
-    messages = [Message(role, content) for role, content in turns]
-    answer = await model.choose(
-        messages, workflow.policy.labels, reasks=classifier.reasks, timeout_s=classifier.timeout_s
-    )
-    confidence = fuse(answer.label, answer.scores, bare.opinion) if bare.opinion else None
-    return bare.model_copy(
-        update={
+    turns = conversation(workflow, text, [(near.text, near.label) for near in consulted.nearest])
+    async with limit:
+        asked_at = time.perf_counter()
+        try:
+            answer = await model.choose(
+                [Message(role, content) for role, content in turns],
+                workflow.policy.labels,
+                reasks=classifier.reasks,
+                samples=classifier.samples,
+                timeout_s=classifier.timeout_s,
+            )
+        except InterlockError as exc:
+            return _failed(bare, exc, time.perf_counter() - asked_at), exc
+        update = {
             "outcome": AskOutcome.ANSWERED,
             "detail": "",
             "label": answer.label,
             "scores": answer.scores,
-            "confidence": confidence,
-            "confidence_source": ConfidenceSource.NONE if confidence is None else ConfidenceSource.LOGPROB_AND_EXAMPLES,
+            "scores_from": answer.scores_from,
             "tokens": answer.tokens,
             "calls": answer.calls,
+            "latency_s": time.perf_counter() - asked_at,
         }
-    )
+        return bare.model_copy(update=update), None
 
 
-def _bare(here: Resources, workflow: Workflow, question: Question) -> Proposal:
+def _failed(bare: Proposal, exc: InterlockError, latency_s: float) -> Proposal:
+    calls = 0 if bare.opinion is None else 1
+    update = {"outcome": _outcome(exc), "detail": str(exc), "calls": calls, "latency_s": latency_s}
+    return bare.model_copy(update=update)
+
+
+def _bare(here: Resources, workflow: Workflow, question: Question, consulted: Consulted | None) -> Proposal:
     """What the examples say alone."""
     return Proposal(
         key=question.key,
         outcome=AskOutcome.NO_MODEL,
         detail="no model: neither INTERLOCK_LLM_BASE_URL nor the extra 'local'",
-        opinion=here.examples(workflow).opinion(question.text),
+        opinion=consulted.opinion if consulted else None,
+        tampering=signs(question.text, {name: route.description for name, route in workflow.policy.routes.items()}),
         model=here.model_name,
         classifier=here.classifier(workflow),
+        voter=here.voter(workflow),
     )
 
 
@@ -229,7 +243,7 @@ def _record(
     with here.store.transaction() as tx:
         for question in questions:
             proposal, failure = fresh.get(question.key, (None, None))
-            if proposal and failure is None:
+            if proposal and proposal.outcome is AskOutcome.ANSWERED:
                 tx.proposals.remember(proposal, here.now())
             if proposal and failure:
                 facts = {"attempt": attempt, "outcome": proposal.outcome.value, "detail": proposal.detail}

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Self
 
 from connectors.choice import NOBODY, open_examples, open_model
-from connectors.ports import Destination, Examples, LanguageModel
+from connectors.ports import Destination, Examples, Labelled, LanguageModel
 from connectors.registry import open_destination
 from connectors.settings import Settings
 from connectors.store.engine import Store
+from domain.values import digest
 from policies.load import Workflow, load_workflow
-from prompts.render import classifier_fingerprint
+from prompts.render import VOTER_PARTS, classifier_parts
 
 
 class Resources:
@@ -49,17 +50,17 @@ class Resources:
         self._model_opened = False
         self._workflows: dict[str, Workflow] = {}
         self._examples: dict[Path, Examples] = {}
-        self._classifiers: dict[Path, str] = {}
+        self._parts: dict[Path, dict[str, str]] = {}
         self._destinations: dict[str, Destination] = {}
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Those that the environment variables name."""
+    def from_environment(cls, environ: Mapping[str, str], *, ask: bool = True) -> Self:
+        """Those that the environment variables name; without `ask`, no model."""
         settings = Settings()
         return cls(
             Store(settings.store_url),
-            lambda: open_model(settings),
-            lambda workflow: open_examples([(example.text, example.label) for example in workflow.examples]),
+            lambda: open_model(settings) if ask else None,
+            lambda workflow: open_examples(settings, labelled(workflow)),
             lambda system: open_destination(system, environ),
         )
 
@@ -81,12 +82,20 @@ class Resources:
             self._workflows[policy] = load_workflow(policy)
         return self._workflows[policy]
 
-    def classifier(self, workflow: Workflow) -> str:
-        """Fingerprint of the classifier: this model under this workflow."""
-        if workflow.path not in self._classifiers:
+    def parts(self, workflow: Workflow) -> dict[str, str]:
+        """Fingerprints of model, prompt, labels, examples and index: this model under this workflow."""
+        if workflow.path not in self._parts:
             index = self.examples(workflow).name
-            self._classifiers[workflow.path] = classifier_fingerprint(workflow, self.model_name, index)
-        return self._classifiers[workflow.path]
+            self._parts[workflow.path] = classifier_parts(workflow, self.model_name, index)
+        return self._parts[workflow.path]
+
+    def classifier(self, workflow: Workflow) -> str:
+        """Fingerprint of the classifier as a whole."""
+        return digest(self.parts(workflow))
+
+    def voter(self, workflow: Workflow) -> str:
+        """Fingerprint of the examples' vote, for when they serve alone."""
+        return digest({name: self.parts(workflow)[name] for name in VOTER_PARTS})
 
     def examples(self, workflow: Workflow) -> Examples:
         """The index of a workflow's labelled examples."""
@@ -104,10 +113,17 @@ class Resources:
         """Close everything that was opened."""
         async with AsyncExitStack() as stack:
             stack.callback(self.store.close)
+            for examples in self._examples.values():
+                stack.push_async_callback(examples.aclose)
             for destination in self._destinations.values():
                 stack.push_async_callback(destination.aclose)
             if self._model is not None:
                 stack.push_async_callback(self._model.aclose)
+
+
+def labelled(workflow: Workflow) -> list[Labelled]:
+    """A workflow's examples, as the index takes them."""
+    return [Labelled(example.text, example.label, example.intent) for example in workflow.examples]
 
 
 _current: ContextVar[Resources] = ContextVar("interlock_resources")

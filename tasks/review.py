@@ -54,7 +54,7 @@ async def show(item_id: str, refusal: Refusal | None = None) -> Form | None:
     return Form(
         markdown=review_form(claimed, proposal, held, policy, review.due_at, notice),
         routes=policy.labels,
-        proposed=proposal.label if proposal.label in policy.labels else None,
+        proposed=held.proposed if held.proposed in policy.labels and not held.blind else None,
         proposal_hash=review.proposal_hash,
         due_at=review.due_at,
         late=late,
@@ -84,7 +84,7 @@ async def settle_review(item_id: str, answer: Answer) -> Settled:
             return Settled(refusal=outcome, by=held.by, route=held.route)
         writes = operations(claimed, check(claimed.item, workflow.policy), outcome, workflow.policy)
         tx.inbox.replace_decision(item_id, outcome, len(writes), now)
-        tx.reviews.answered(item_id, now)
+        tx.reviews.answered(item_id, now, outcome)
         for write in writes:
             tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     return Settled(refusal=None, by=outcome.by, route=outcome.route)
@@ -104,5 +104,6 @@ async def escalate_late(policy: str) -> list[str]:
     with here.store.transaction() as tx:
         late = tx.reviews.escalate_late(name, to, here.now())
     for item_id in late:
-        alert("review.late", item_id, f"nobody answered the review of {item_id} in time: for {to}", policy=name, to=to)
+        message = f"nobody answered the review of {item_id} in time: for {to}"
+        alert("review.late", "item", item_id, message, policy=name, to=to)
     return late

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from connectors.choice import open_examples
-from connectors.ports import LabelAnswer, Message
+from connectors.examples.index import LabelledExamples
+from connectors.ports import Consulted, Examples, LabelAnswer, Message
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Operation, Unknown, Written
-from domain.proposal import Tokens
-from tasks.resources import Resources
+from domain.errors import InterlockError
+from domain.proposal import ScoresFrom, Tokens
+from policies.load import Workflow
+from tasks.resources import Resources, labelled
 
 Script = Callable[[str], LabelAnswer | Exception]
 """What a model does with a text: an answer, or an error to raise."""
@@ -16,7 +19,8 @@ Script = Callable[[str], LabelAnswer | Exception]
 
 def sure(label: str, probability: float = 0.99) -> LabelAnswer:
     """An answer with a log-probability for `label`."""
-    return LabelAnswer(label, {label: probability, "none_of_these": 1 - probability}, Tokens(prompt=100), 1)
+    scores = {label: probability, "none_of_these": 1 - probability}
+    return LabelAnswer(label, scores, ScoresFrom.LOGPROBS, Tokens(prompt=100), 1)
 
 
 @dataclass
@@ -26,16 +30,34 @@ class FakeModel:
     script: Script
     model: str = "fake-model"
     asked: list[str] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
 
     async def choose(
-        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, timeout_s: float
+        self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, samples: int, timeout_s: float
     ) -> LabelAnswer:
         text = messages[-1].content.removeprefix("<message>\n").removesuffix("\n</message>")
         self.asked.append(text)
+        self.samples.append(samples)
         answer = self.script(text)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def aclose(self) -> None:
+        pass
+
+
+@dataclass
+class FailingExamples:
+    """Examples whose embeddings cannot be had: each asking takes the next failure, and the last one stays."""
+
+    failures: list[InterlockError]
+    name: str = "failing-1"
+    consulted: int = 0
+
+    async def consult(self, texts: Sequence[str], count: int) -> list[Consulted]:
+        self.consulted += 1
+        raise self.failures.pop(0) if len(self.failures) > 1 else self.failures[0]
 
     async def aclose(self) -> None:
         pass
@@ -69,11 +91,16 @@ class FakeSystem:
         pass
 
 
-def fake_resources(store: Store, model: FakeModel | None, system: FakeSystem) -> Resources:
+def words_only(workflow: Workflow) -> Examples:
+    """A workflow's examples, compared by their words: what is the same on every machine."""
+    return LabelledExamples(labelled(workflow), None, Path("nothing is kept"))
+
+
+def fake_resources(
+    store: Store,
+    model: FakeModel | None,
+    system: FakeSystem,
+    open_examples: Callable[[Workflow], Examples] = words_only,
+) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside."""
-    return Resources(
-        store,
-        lambda: model,
-        lambda workflow: open_examples([(example.text, example.label) for example in workflow.examples]),
-        lambda _system: system,
-    )
+    return Resources(store, lambda: model, open_examples, lambda _system: system)

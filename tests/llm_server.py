@@ -1,4 +1,4 @@
-"""A language model's endpoint on loopback that answers what a test scripted.
+"""A language model's endpoint, for chat and embeddings, on loopback that answers what a test scripted.
 
     with llm_server(Status(429, {"Retry-After": "2"}), Label("billing", 0.8)) as server:
         OpenAICompatible(server.base_url, "scripted", "a key")
@@ -54,6 +54,13 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """Embeddings, one a text, listed from the last to the first as an endpoint may."""
+
+    rows: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
 class Status:
     """An answer without a completion."""
 
@@ -78,7 +85,7 @@ class Drop:
     """The connection closes without an answer."""
 
 
-Reply = Label | Text | Status | Hang | Drip | Drop
+Reply = Label | Text | Vectors | Status | Hang | Drip | Drop
 Script = Callable[[Body], Reply]
 
 
@@ -177,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if self.path != "/v1/chat/completions":
+        if self.path not in ("/v1/chat/completions", "/v1/embeddings"):
             self._send(Status(404, body=f'{{"error": {{"message": "no {self.path} here"}}}}'))
             return
         with suppress(ConnectionError):  # whoever asked may have left
@@ -191,6 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(_completion(text, body))
             case Text():
                 self._send(_completion(reply, body))
+            case Vectors():
+                self._send(_embeddings(reply, body))
             case Status():
                 self._send(reply)
             case Hang():
@@ -245,6 +254,12 @@ def _completion(reply: Text, body: Body) -> Status:
         "usage": usage,
     }
     return Status(200, body=json.dumps(completion))
+
+
+def _embeddings(reply: Vectors, body: Body) -> Status:
+    data = [{"object": "embedding", "index": index, "embedding": list(row)} for index, row in enumerate(reply.rows)]
+    usage = {"prompt_tokens": 8, "total_tokens": 8}
+    return Status(200, body=json.dumps({"object": "list", "data": data[::-1], "model": body["model"], "usage": usage}))
 
 
 def _token(text: str, alternatives: Mapping[str, float]) -> Body:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from builders import FUSIONS
 
-from connectors.examples import TfidfExamples
-from domain.calibration import Calibration
+from connectors.examples.index import LabelledExamples
+from domain.calibration import OTHERS, Baseline, Calibration, Promise, Proof, rate
+from domain.confidence import Source
 from domain.item import InboundItem
-from policies.load import load_workflow
-from prompts.render import classifier_fingerprint
+from domain.values import digest
+from policies.load import Workflow, load_workflow
+from prompts.render import VOTER_PARTS, classifier_parts
 
 EXAMPLES = {
     "billing": ["my invoice is wrong", "refund the charge on the invoice", "invoice and payment question"],
@@ -20,8 +23,22 @@ EXAMPLES = {
 }
 
 
-def write_tiny(folder: Path, *, model: str = "fake-model", threshold: float = 0.5, **changes: Any) -> str:
-    """Write the workflow into `folder`; returns the policy's path. `changes` replace top-level keys."""
+def write_tiny(
+    folder: Path,
+    *,
+    model: str = "fake-model",
+    threshold: float = 0.5,
+    source: Source = Source.LOGPROBS_AND_EXAMPLES,
+    alone: float | None = None,
+    **changes: Any,
+) -> str:
+    """Write the workflow into `folder`; returns the policy's path.
+
+    Args:
+        threshold: proven for `model` with confidences from `source`; examples are compared by words.
+        alone: proven for the examples when no model answers; None for nothing proven.
+        changes: replace top-level keys of the policy.
+    """
     policy = {
         "name": "tiny",
         "version": 1,
@@ -49,6 +66,7 @@ def write_tiny(folder: Path, *, model: str = "fake-model", threshold: float = 0.
             }
         },
         "escalation": {"to": "the lead"},
+        "audit": {"share": 0},
         "batch": {"chunk": 4},
         **changes,
     }
@@ -61,21 +79,39 @@ def write_tiny(folder: Path, *, model: str = "fake-model", threshold: float = 0.
     ]
     (folder / "tiny.examples.jsonl").write_text("\n".join(lines), encoding="utf-8")
     workflow = load_workflow(str(path))
+    proofs = [_proof(workflow, source, model, threshold)]
+    if alone is not None:
+        proofs.append(_proof(workflow, Source.EXAMPLES, model, alone))
+    target = workflow.policy.target
     record = Calibration(
         policy="tiny",
-        classifier=classifier_fingerprint(workflow, model, TfidfExamples.name),
-        model=model,
         data="test",
-        target=workflow.policy.target.misroute,
-        delta=round(1 - workflow.policy.target.confidence, 9),
-        threshold=threshold,
-        n=100,
-        accepted=60,
-        errors=0,
+        target=target.misroute,
+        delta=target.delta,
+        named=target.routes,
+        proofs=tuple(proofs),
         made_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     workflow.calibration_path.write_text(record.model_dump_json(), encoding="utf-8")
     return str(path)
+
+
+def _proof(workflow: Workflow, source: Source, model: str, threshold: float) -> Proof:
+    parts = classifier_parts(workflow, model, LabelledExamples([], None, workflow.path).name)
+    trusted = {name: parts[name] for name in VOTER_PARTS} if source is Source.EXAMPLES else parts
+    targets = {OTHERS: workflow.policy.target.misroute, **workflow.policy.target.routes}
+    return Proof(
+        source=source,
+        classifier=digest(trusted),
+        model=model,
+        parts=parts,
+        fusion=FUSIONS[source],
+        promises={group: Promise(target=target, threshold=threshold, accepted=60) for group, target in targets.items()},
+        fitted_on=30,
+        n=100,
+        coverage=rate(60, 100),
+        baseline=Baseline(n=100, labels={"billing": 60, "access": 40}, confidences=(10,) * 10, disagreements=5),
+    )
 
 
 def message(external_id: str, text: str, email: str | None = "a@example.com") -> InboundItem:

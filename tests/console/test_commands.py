@@ -27,7 +27,8 @@ from console.files import Record
 from console.local_prefect import free_port
 from console.main import app
 from console.sandboxes import Sandboxes, sandboxes
-from domain.decision import decide
+from domain.decide import decide
+from domain.decision import Reason
 from domain.delivery import NextStep, RetryAfter, Step
 from policies.intake import check, match_rule
 from policies.load import load_workflow
@@ -75,14 +76,16 @@ class Terminal:
             (item,) = tx.inbox.find(external_id)
         return item
 
-    def decide(self) -> None:
-        """Decide about everything that waits: a rule routes invoices, the rest goes to a person."""
+    def decide(self, *, drawn: bool = False) -> None:
+        """Decide about everything that waits: a rule routes invoices, the rest goes to a person, or to the audit."""
         workflow, now = load_workflow(self.policy), datetime.now(UTC)
         with self.store.transaction() as tx:
             for claimed in tx.inbox.claim("tiny", "run", 100, timedelta(minutes=1), now):
                 checked = check(claimed.item, workflow.policy)
                 proposed = proposal(label="access", opinion="access", confidence=0.4)
                 decision = decide(proposed, match_rule(claimed.item, checked, workflow.policy), workflow.terms, now, ())
+                if drawn:
+                    decision = decision.model_copy(update={"reason": Reason.AUDIT, "holds": ()})
                 writes = operations(claimed, checked, decision, workflow.policy)
                 tx.inbox.keep_decision(claimed.item_id, proposed, decision, len(writes), now)
                 for write in writes:
@@ -142,8 +145,14 @@ class TestPolicy:
             "routes: access, billing",
             "8 labelled examples, 1 rules",
             "writes to desk (sandbox_help_desk)",
-            "threshold 0.500, proven for fake-model on 100 labelled items",
+            "fake-model: threshold 0.500, proven on 100 labelled items",
         ]
+
+    def test_check_shows_each_source_and_the_routes_with_a_threshold_of_their_own(self, terminal):
+        policy = write_tiny(terminal.home, alone=0.7, target={"routes": {"billing": 0.01}})
+        shown = terminal.run("policy", "check", policy).stdout
+        assert "fake-model: threshold 0.500, 0.500 for billing, proven on 100 labelled items" in shown
+        assert "the examples alone: threshold 0.700, 0.700 for billing, proven on 100 labelled items" in shown
 
     def test_check_says_when_nothing_is_proven(self, terminal):
         (terminal.home / "tiny.calibration.json").unlink()
@@ -304,6 +313,13 @@ class TestReviewsList:
         shown = terminal.run("reviews", "list").stdout
         assert len(re.findall("it-", shown)) == 1
         assert all(word in shown for word in (item, "tiny", "access", "[/b]"))
+
+    def test_what_was_drawn_for_the_blind_audit_shows_no_proposal(self, terminal):
+        item = terminal.accept("1")
+        terminal.decide(drawn=True)
+        shown = terminal.run("reviews", "list").stdout
+        assert item in shown
+        assert "access" not in shown
 
     def test_another_policys_are_left_out(self, terminal):
         terminal.accept("1")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeModel, FakeSystem, fake_resources, sure
+from fakes import FailingExamples, FakeModel, FakeSystem, fake_resources, sure, words_only
 from tiny import write_tiny
 
 from connectors.store.engine import Store
@@ -23,6 +23,7 @@ class Bench:
         self.folder, self.store = folder, store
         self.model: FakeModel | None = FakeModel(lambda _text: sure("billing"))
         self.system = FakeSystem()
+        self.examples: FailingExamples | None = None
         self.policy = write_tiny(folder)
 
     def change_policy(self, **changes: Any) -> None:
@@ -33,7 +34,8 @@ class Bench:
             return [tx.inbox.accept("tiny", item, timedelta(hours=1), datetime.now(UTC))[0] for item in items]
 
     def resources(self) -> Resources:
-        return fake_resources(self.store, self.model, self.system)
+        broken = self.examples
+        return fake_resources(self.store, self.model, self.system, (lambda _workflow: broken) if broken else words_only)
 
     async def run(self) -> Any:
         async with opened(self.resources()):

@@ -20,7 +20,8 @@ def site(prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ins
     home = tmp_path_factory.mktemp("site")
     url = f"sqlite:///{home / 'interlock.db'}"
     with sandboxes(home, fault_rate=0) as systems, pytest.MonkeyPatch.context() as patch:
-        environ = {**systems.environ, "INTERLOCK_DATABASE_URL": url, "INTERLOCK_LLM": "off"}
+        off = {"INTERLOCK_LLM": "off", "INTERLOCK_EMBEDDINGS": "off"}
+        environ = {**systems.environ, "INTERLOCK_DATABASE_URL": url, **off}
         for name, value in environ.items():
             patch.setenv(name, value)
         store = Store(url)

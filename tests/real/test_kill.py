@@ -117,6 +117,7 @@ def plant(home: Path, prefect: str, model: LlmServer) -> Iterator[Plant]:
             "INTERLOCK_DATABASE_URL": f"sqlite:///{database}",
             "INTERLOCK_LLM_BASE_URL": model.base_url,
             "INTERLOCK_LLM_MODEL": "fake-model",
+            "INTERLOCK_EMBEDDINGS": "off",
             **systems.environ,
         }
         with store.transaction() as tx:
