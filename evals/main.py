@@ -1,21 +1,14 @@
-"""The command line `evals`."""
+"""The command line `evals`. Each command imports what it needs, so that those that ask nobody start at once."""
 
-import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 
-from domain.calibration import Calibration, TooLittleData
-from domain.errors import InputInvalid, InterlockError
-from evals.calibrate import calibrate
-from evals.proposals import propose_all
-from policies.load import load_examples
-from tasks.resources import opened
+from domain.errors import InputInvalid
+from evals.asking import asked, calibrated, choices_of, explained, first, from_store, propose, public_data, record_of
+from evals.shown import ERR, OUT, print_choices, print_flat, print_guarantee, print_public, print_record, refuse
 
 app = typer.Typer(
     help="Proof of what a classifier is worth, before it may act.",
@@ -23,65 +16,299 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals can hold secrets
 )
 
-OUT, ERR = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
-
-TOO_LITTLE_DATA = 3
-"""Exit code when the labelled data prove no threshold."""
-
-
-@app.callback()
-def main() -> None:
-    """Keep `evals calibrate` a command of its own while it is the only one."""
+REFUSED = 1
+"""Exit code when a gate refuses, a guarantee does not hold or an attack got through."""
+Name = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of a YAML file.", metavar="POLICY")]
+DataFile = Annotated[Path, typer.Option("--data", help="Labelled items: .jsonl or .csv with id, text, label.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; the rest goes to stderr.")]
+NoModel = Annotated[bool, typer.Option("--without-model", help="Ask no model: what the examples are worth alone.")]
+Seed = Annotated[int, typer.Option(min=1, help="Splits at random.")]
 
 
-@app.command("calibrate")
-def calibrate_command(
-    policy: Annotated[str, typer.Argument(help="Name of a shipped policy, or path of a YAML file.")],
-    data: Annotated[Path, typer.Option(help="Labelled items, JSON Lines; none of them among the examples.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+@app.command()
+def calibrate(
+    policy: Name,
+    data: DataFile,
+    target: Annotated[float | None, typer.Option(help="Largest share of misroutes; the policy's by default.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Chance that the promise is broken; the policy's.")] = None,
+    wrong_cost: Annotated[float | None, typer.Option(help="Price of a wrong route, instead of a target.")] = None,
+    minute_cost: Annotated[float, typer.Option(help="Price of a reviewer's minute, with --wrong-cost.")] = 1.0,
+    review_minutes: Annotated[float, typer.Option(help="Minutes that a review takes.")] = 2.0,
+    items_a_day: Annotated[float, typer.Option(help="Items that come in a day.")] = 100.0,
+    without_model: NoModel = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Find the threshold that labelled data prove for the policy's target, and keep the evidence."""
-    try:
-        result = asyncio.run(_calibrate(policy, data))
-    except InterlockError as exc:
-        ERR.print(f"[bold red]{type(exc).__name__}[/] {escape(str(exc))}", highlight=False)
-        raise typer.Exit(2) from exc
-    if as_json:
-        OUT.print_json(result.model_dump_json())
-    elif isinstance(result, Calibration):
-        _print(result)
-    if isinstance(result, TooLittleData):
-        ERR.print(
-            f"No threshold is proven: the strictest that could prove the target let {result.accepted} items act "
-            f"alone, {result.errors} of them wrong; without an error {result.needed} would do. Label more items like "
-            "these, add examples, take a better model, or promise less in the policy's target.",
-            highlight=False,
+    """Find the thresholds that labelled data prove for the policy's target, and keep the evidence."""
+    from evals.calibrate import Terms  # noqa: PLC0415
+    from evals.costs import Costs  # noqa: PLC0415
+
+    with explained():
+        costs = None
+        if wrong_cost is not None:
+            costs = Costs(
+                wrong_route=wrong_cost,
+                review_minute=minute_cost,
+                review_minutes=review_minutes,
+                items_a_day=items_a_day,
+            )
+        workflow, made, items = asked(policy, data, without_model)
+        promised = workflow.policy.target
+        terms = Terms(
+            target=first(target, costs.target if costs else promised.misroute),
+            delta=first(delta, promised.delta),
+            named=promised.routes,
+            costs=costs,
         )
-        raise typer.Exit(TOO_LITTLE_DATA)
+        record = record_of(workflow, made, items, terms)
+    if not any(proof.proven for proof in record.proofs):
+        refuse(workflow, made, record, terms)
+    workflow.calibration_path.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        OUT.print_json(record.model_dump_json())
+        return
+    print_record(workflow, record)
+    if costs:
+        print_choices(choices_of(workflow, made, terms))
 
 
-async def _calibrate(policy: str, data: Path) -> Calibration | TooLittleData:
-    async with opened() as here:
-        workflow = here.workflow(policy)
-        if here.model is None:
-            raise InputInvalid("there is no model to calibrate: set INTERLOCK_LLM_BASE_URL or install 'local'")
-        items = load_examples(data, workflow.policy.labels)
-        if leaked := [item.id for item in items if item.text in {example.text for example in workflow.examples}]:
-            raise InputInvalid(f"{data}: {', '.join(leaked[:5])} are among the policy's examples; take them out of one")
+@app.command()
+def run(
+    policy: Name,
+    data: DataFile,
+    html: Annotated[Path | None, typer.Option(help="Write the report for people here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the run here, for replay, compare and gate.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="Price table, YAML.")] = None,
+    slice_by: Annotated[list[str] | None, typer.Option("--slice", help="A field to slice by; again for more.")] = None,
+    without_model: NoModel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what would be routed alone, how much of it goes wrong, and what the rest costs."""
+    from evals.metrics import measure  # noqa: PLC0415
+    from evals.prices import load_prices  # noqa: PLC0415
+    from evals.report import page, print_measures  # noqa: PLC0415
+
+    with explained():
+        table = load_prices(prices) if prices else None
+        workflow, made, _ = asked(policy, data, without_model)
+        measures = measure(made, workflow, table, slice_by or ())
+        if out:
+            made.save(out)
+        if html:
+            html.parent.mkdir(parents=True, exist_ok=True)
+            html.write_text(page(made, workflow, measures), encoding="utf-8")
+    if as_json:
+        OUT.print_json(measures.model_dump_json())
+    else:
+        print_measures(measures, OUT)
+    for path, what in ((out, "run"), (html, "report")):
+        if path:
+            ERR.print(f"{what}: {path}", highlight=False)
+
+
+@app.command()
+def replay(
+    source: Annotated[str, typer.Argument(help="A run kept by 'evals run --out', or 'ledger' for production.")],
+    policy: Annotated[str | None, typer.Option(help="Other rules, targets or modes: a policy; the run's own.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="One threshold for every route.")] = None,
+    weights: Annotated[str | None, typer.Option(help="both, examples or model.")] = None,
+    guards_off: Annotated[bool, typer.Option("--guards-off", help="Without the guards.")] = False,
+    wrong_cost: Annotated[float | None, typer.Option(help="Price of a wrong route.")] = None,
+    review_cost: Annotated[float | None, typer.Option(help="Price of a review.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer what-if questions from recorded proposals; nobody is asked."""
+    from evals.recorded import load_run  # noqa: PLC0415
+    from evals.replay import Weights, WhatIf  # noqa: PLC0415
+    from evals.replay import replay as again  # noqa: PLC0415
+    from policies.load import load_workflow  # noqa: PLC0415
+
+    with explained():
+        if weights is not None and weights not in {one.value for one in Weights}:
+            raise InputInvalid(f"--weights {weights}: use one of {', '.join(one.value for one in Weights)}")
+        what_if = WhatIf(
+            threshold=threshold,
+            fusion=Weights(weights) if weights else None,
+            guards_off=guards_off,
+            wrong_cost=wrong_cost,
+            review_cost=review_cost,
+        )
+        if source == "ledger":
+            if policy is None:
+                raise InputInvalid("say which workflow's ledger: --policy NAME")
+            workflow = load_workflow(policy)
+            rows, unknown = from_store(workflow)
+            ERR.print(f"{len(rows)} items with a known answer, {unknown} without one", highlight=False)
+            replayed = again(rows, workflow, what_if, fields_known=True)
+        else:
+            made = load_run(Path(source))
+            workflow = load_workflow(made.reference)
+            other = load_workflow(policy) if policy else None
+            replayed = again(made.rows, workflow, what_if, other)
+    print_flat(replayed.model_dump(mode="json"), replayed.model_dump_json(), as_json)
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(help="A run kept by 'evals run --out'.", metavar="A")],
+    other: Annotated[Path, typer.Argument(help="Another on the same items.", metavar="B")],
+    as_json: AsJson = False,
+) -> None:
+    """Pair two runs on the same items, and say whether the difference could be chance."""
+    from evals.compare import compare as paired  # noqa: PLC0415
+    from evals.recorded import load_run  # noqa: PLC0415
+    from policies.load import load_workflow  # noqa: PLC0415
+
+    with explained():
+        a, b = load_run(one), load_run(other)
+        found = paired(a, b, load_workflow(a.reference), load_workflow(b.reference))
+    print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
+
+
+@app.command()
+def gate(
+    policy: Name,
+    baseline: Annotated[Path, typer.Option(help="The run of what is in production, kept by 'evals run --out'.")],
+    data: Annotated[Path | None, typer.Option("--data", help="The same labelled items; the candidate is run.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="The candidate's run, instead of --data.")] = None,
+    budgets: Annotated[Path | None, typer.Option(help="Floors and budgets, YAML.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="Price table, YAML, for a cost budget.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="The candidate's record; the policy's.")] = None,
+    baseline_calibration: Annotated[Path | None, typer.Option(help="The baseline's record; the candidate's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a candidate pass only if it is no worse than the baseline on the same items; refuse when in doubt."""
+    from evals.gate import gate as judged  # noqa: PLC0415
+    from evals.gate import read_budgets, show  # noqa: PLC0415
+    from evals.prices import load_prices  # noqa: PLC0415
+    from evals.recorded import load_run  # noqa: PLC0415
+    from policies.load import load_workflow  # noqa: PLC0415
+
+    with explained():
+        if (data is None) == (candidate is None):
+            raise InputInvalid("give either --data, to run the candidate, or --candidate, a run of it")
+        made = load_run(candidate) if candidate else asked(policy, data or Path(), without_model=False)[1]
+        workflow = calibrated(load_workflow(policy), calibration)
+        verdict = judged(
+            made,
+            load_run(baseline),
+            workflow,
+            read_budgets(budgets) if budgets else None,
+            calibrated(workflow, baseline_calibration) if baseline_calibration else None,
+            load_prices(prices) if prices else None,
+        )
+    if as_json:
+        OUT.print_json(verdict.model_dump_json())
+    else:
+        show(verdict, OUT)
+    if not verdict.passed:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def guarantee(
+    policy: Name,
+    data: DataFile,
+    splits: Seed = 200,
+    calibrate_on: Annotated[int, typer.Option(min=1, help="Items of each split to calibrate on.")] = 500,
+    target: Annotated[float | None, typer.Option(help="Largest share of misroutes; the policy's.")] = None,
+    delta: Annotated[float | None, typer.Option(help="Chance that the promise is broken; the policy's.")] = None,
+    without_model: NoModel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate and test on random splits again and again, and count broken promises."""
+    from evals.calibrate import Terms  # noqa: PLC0415
+    from evals.guarantee import guarantee as repeated  # noqa: PLC0415
+
+    with explained():
+        workflow, made, _ = asked(policy, data, without_model)
+        promised = workflow.policy.target
+        terms = Terms(first(target, promised.misroute), first(delta, promised.delta), promised.routes)
         with Progress(console=ERR, transient=True) as progress:
-            asked = progress.add_task(f"asking {here.model_name}", total=len(items))
-            proposals = await propose_all(policy, items, lambda count: progress.advance(asked, count))
-        result = calibrate(workflow, items, proposals, datetime.now(UTC))
-        if isinstance(result, Calibration):
-            workflow.calibration_path.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        return result
+            bar = progress.add_task("splitting", total=splits)
+            found = repeated(workflow, made.rows, terms, splits, calibrate_on, lambda: progress.advance(bar))
+    if as_json:
+        OUT.print_json(found.model_dump_json())
+    else:
+        print_guarantee(found)
+    if not found.holds:
+        raise typer.Exit(REFUSED)
 
 
-def _print(record: Calibration) -> None:
-    OUT.print(
-        f"[bold]{record.policy}[/]: from a confidence of {record.threshold:.3f} on, {record.model} may act alone.\n"
-        f"  At most {record.target:.0%} of that goes wrong, with {1 - record.delta:.0%} confidence.\n"
-        f"  Proven on {record.n} labelled items: {record.accepted} acted alone ({record.accepted / record.n:.0%}), "
-        f"{record.errors} of them wrong.",
-        highlight=False,
-    )
+@app.command()
+def hostile(
+    policy: Name,
+    data: DataFile,
+    per_attack: Annotated[int, typer.Option(min=1, help="Carriers of each attack.")] = 1,
+    without_model: NoModel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Attack the classifier: hostile messages around honest ones; none may change an automatic decision."""
+    from evals.hostile import hostile_items, withstood  # noqa: PLC0415
+
+    with explained():
+        workflow, honest, _ = asked(policy, data, without_model)
+        attacks = hostile_items(workflow, honest.rows, per_attack)
+        attacked = propose(policy, attacks, without_model)
+        fates = withstood(workflow, attacked.rows, honest.rows)
+    print_flat(fates.model_dump(mode="json"), fates.model_dump_json(), as_json)
+    if fates.wrong_auto:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def harvest(
+    policy: Name,
+    out: Annotated[Path, typer.Option(help="Data file to write to; items that it has already are left alone.")],
+) -> None:
+    """Turn people's answers (audits, overrides, approvals) into labelled items."""
+    from connectors.settings import Settings  # noqa: PLC0415
+    from connectors.store.engine import Store  # noqa: PLC0415
+    from evals.harvest import harvest as answered  # noqa: PLC0415
+    from evals.harvest import write_cases  # noqa: PLC0415
+    from policies.load import load_workflow  # noqa: PLC0415
+
+    with explained():
+        name = load_workflow(policy).policy.name
+        store = Store(Settings().store_url)
+        try:
+            with store.reading() as tx:
+                items = answered(tx.reviews.answers(name))
+        finally:
+            store.close()
+        written, known = write_cases(items, out)
+    OUT.print(f"{written} items written to {out}, {known} were there already", highlight=False)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[str, typer.Argument(help="A CSV file, or banking_teams or clinc_domains.")],
+    out: Annotated[Path, typer.Option(help="A .jsonl file for a CSV; a folder for a public set.")],
+    text: Annotated[str, typer.Option(help="The CSV's column of texts.")] = "text",
+    label: Annotated[str, typer.Option(help="Its column of labels.")] = "label",
+    id_column: Annotated[str, typer.Option("--id", help="Its column of ids; row numbers without one.")] = "id",
+) -> None:
+    """Bring labelled data into the form that every command reads."""
+    from evals.importers import import_csv  # noqa: PLC0415
+    from evals.public_sets import SETS, prepare  # noqa: PLC0415
+
+    with explained():
+        if source in SETS:
+            prepared = prepare(source, public_data(), out)
+            OUT.print(f"policy: {prepared.policy}\nitems: {prepared.items}", highlight=False)
+            return
+        count = import_csv(Path(source), out, text, label, id_column)
+    OUT.print(f"{count} items written to {out}", highlight=False)
+
+
+@app.command()
+def public(
+    items: Annotated[int, typer.Option(help="Items that the model is asked about, of each set.")] = 700,
+    without_model: NoModel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure on two public sets, with and without the model; INTERLOCK_PUBLIC_DATA says where they are."""
+    from evals.public_table import public_table  # noqa: PLC0415
+
+    with explained():
+        table = public_table(items, without_model)
+    print_public(table, as_json)

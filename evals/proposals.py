@@ -1,31 +1,50 @@
-"""Asks for the proposals on labelled texts, by the same code as the flows."""
+"""Asks for the proposals on labelled items, by the same code as the flows."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
-from domain.proposal import Proposal
-from policies.load import Example
+from evals.items import Data, Item
+from evals.recorded import Row, Run
+from evals.ruled import rule_match
+from policies.load import Workflow
 from tasks.propose import Question, Unfinished, ask_chunk, question_key
 from tasks.resources import resources
 
 
-async def propose_all(policy: str, examples: Sequence[Example], progress: Callable[[int], None]) -> list[Proposal]:
-    """The proposal on each example, in order; those that were asked before cost nothing.
+async def propose_all(policy: str, data: Data, progress: Callable[[int], None]) -> Run:
+    """The proposal on each item, in order; texts that were asked about before cost nothing.
 
-    A text whose answer is unusable after the policy's re-asks has a proposal that says so.
+    What was answered is kept in the store chunk by chunk: an interrupted run goes on where it
+    stopped. A text whose answer is unusable after the policy's re-asks has a proposal that says so.
     """
     here = resources()
     workflow = here.workflow(policy)
     chunk = workflow.policy.batch.chunk
-    proposals: list[Proposal] = []
-    for start in range(0, len(examples), chunk):
-        asked = [
-            Question(key=question_key(here, workflow, example.text), text=example.text, item_ids=())
-            for example in examples[start : start + chunk]
-        ]
-        try:
-            answered = await ask_chunk.fn(policy, asked)
-        except Unfinished as exc:
-            answered = exc.proposals
-        proposals += answered
-        progress(len(answered))
-    return proposals
+    rows: list[Row] = []
+    for start in range(0, len(data.items), chunk):
+        items = data.items[start : start + chunk]
+        rows += await _ask(policy, workflow, items)
+        progress(len(items))
+    return Run(
+        policy=workflow.policy.name,
+        reference=workflow.reference,
+        model=here.model_name,
+        classifier=here.classifier(workflow),
+        parts=here.parts(workflow),
+        data=data.fingerprint,
+        made_at=datetime.now(UTC),
+        rows=tuple(rows),
+    )
+
+
+async def _ask(policy: str, workflow: Workflow, items: Sequence[Item]) -> list[Row]:
+    here = resources()
+    asked = {
+        item.text: Question(key=question_key(here, workflow, item.text), text=item.text, item_ids=()) for item in items
+    }
+    try:
+        answered = await ask_chunk.fn(policy, list(asked.values()))
+    except Unfinished as exc:
+        answered = exc.proposals
+    by_text = dict(zip(asked, answered, strict=True))
+    return [Row(item=item, proposal=by_text[item.text], rule=rule_match(workflow.policy, item)) for item in items]
