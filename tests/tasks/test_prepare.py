@@ -55,8 +55,7 @@ def here(tmp_path: Path) -> Iterator[Here]:
             None,
             {},
             Reason.NO_MODEL,
-            "tiny: no model is connected (model changed); "
-            "rules and people decide",
+            "tiny: no model is connected (model changed); rules and people decide",
             id="no model, and nothing proven of the examples",
         ),
         pytest.param(
