@@ -9,7 +9,10 @@ from rich.console import Console
 
 from connectors.store.ledger import Ledger
 from console.shared import ERR, OUT, reading, shown
-from domain.ledger import Entry, first_break, tell
+from domain.decision import Reason
+from domain.ledger import Entry, Event, first_break, tell
+
+WITHHELD = "What was proposed is told once the blind check is answered."
 
 app = typer.Typer(help="The append-only record of everything that happened.", no_args_is_help=True)
 
@@ -71,8 +74,16 @@ def _fault(ledger: Ledger, count: int, last: str) -> str:
 def print_story(out: Console, entries: Sequence[Entry]) -> None:
     """One line an entry, with its time of day; the date stands where it changes."""
     day = None
+    blind = _blind(entries)
     for entry in entries:
         if entry.at.date() != day:
             day = entry.at.date()
             out.print(f"[bold]{entry.item_id}[/], {day} (UTC)", highlight=False)
-        out.print(f"  [dim]{entry.at:%H:%M:%S}[/]  {shown(tell(entry.event, entry.facts))}", highlight=False)
+        told = WITHHELD if blind and entry.event is Event.PROPOSED else tell(entry.event, entry.facts)
+        out.print(f"  [dim]{entry.at:%H:%M:%S}[/]  {shown(told)}", highlight=False)
+
+
+def _blind(entries: Sequence[Entry]) -> bool:
+    """Whether the item waits for a blind answer: then its story must not tell what was proposed."""
+    decided = [entry.facts for entry in entries if entry.event is Event.DECIDED]
+    return bool(decided) and bool(decided[-1]["waits"]) and decided[-1]["reason"] == Reason.AUDIT

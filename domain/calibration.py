@@ -144,6 +144,8 @@ class Calibration(Frozen):
         target: the largest share of misroutes among what is routed automatically.
         delta: the chance that the promise is broken.
         named: targets of the routes with a bound of their own.
+        scope: digest of the policy's `out_of_scope` and of its rules that take items over; what
+            was never tested must not act. Empty in a record that was made by other means.
     """
 
     policy: str
@@ -151,6 +153,7 @@ class Calibration(Frozen):
     target: float = Field(gt=0, lt=1)
     delta: float = Field(gt=0, lt=1)
     named: dict[str, float] = Field(default_factory=dict)
+    scope: str = ""
     proofs: tuple[Proof, ...]
     made_at: AwareDatetime
 
@@ -274,7 +277,7 @@ def learn_then_test(
 
 
 def naive(items: Sequence[Scored], target: float) -> float | None:
-    """The loosest threshold at which these very items keep the target: what is often done, and broken half the time."""
+    """The loosest threshold at which these very items keep the target: what is often done, and often broken."""
     ordered = sorted((item for item in items if item.score > 0), key=lambda item: -item.score)
     best, errors = None, 0
     for accepted, item in enumerate(ordered, start=1):

@@ -26,11 +26,11 @@ class AskOutcome(StrEnum):
     @property
     def silent(self) -> bool:
         """Whether no model answered at all, so that the examples may serve alone."""
-        return self not in ANSWERS
+        return self in SILENCE
 
 
-ANSWERS = frozenset({AskOutcome.ANSWERED, AskOutcome.CUT_OFF, AskOutcome.NONSENSE, AskOutcome.UNKNOWN_LABEL})
-"""Outcomes in which the model did say something."""
+SILENCE = frozenset({AskOutcome.NO_MODEL, AskOutcome.UNAVAILABLE, AskOutcome.THROTTLED})
+"""Outcomes that no message can bring about: a refused or endless request may be the message's own doing."""
 
 
 class ScoresFrom(StrEnum):

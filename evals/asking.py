@@ -85,6 +85,13 @@ def record_of(workflow: Workflow, run: Run, data: Data, terms: "Terms") -> Calib
     return calibrate(workflow, scored, run.parts, terms, data.fingerprint, run.made_at)
 
 
+def keep_record(workflow: Workflow, record: Calibration) -> None:
+    """Put the record beside the policy, at once or not at all."""
+    part = workflow.calibration_path.with_suffix(".part")
+    part.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    part.replace(workflow.calibration_path)
+
+
 def first(given: float | None, otherwise: float) -> float:
     """What was given, if anything was."""
     return otherwise if given is None else given

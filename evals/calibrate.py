@@ -93,6 +93,7 @@ def calibrate(
         target=terms.target,
         delta=terms.delta,
         named=terms.named,
+        scope=workflow.policy.scope,
         proofs=tuple(proofs),
         made_at=now,
     )

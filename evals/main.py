@@ -7,7 +7,18 @@ import typer
 from rich.progress import Progress
 
 from domain.errors import InputInvalid
-from evals.asking import asked, calibrated, choices_of, explained, first, from_store, propose, public_data, record_of
+from evals.asking import (
+    asked,
+    calibrated,
+    choices_of,
+    explained,
+    first,
+    from_store,
+    keep_record,
+    propose,
+    public_data,
+    record_of,
+)
 from evals.shown import ERR, OUT, print_choices, print_flat, print_guarantee, print_public, print_record, refuse
 
 app = typer.Typer(
@@ -22,7 +33,6 @@ Name = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of 
 DataFile = Annotated[Path, typer.Option("--data", help="Labelled items: .jsonl or .csv with id, text, label.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; the rest goes to stderr.")]
 NoModel = Annotated[bool, typer.Option("--without-model", help="Ask no model: what the examples are worth alone.")]
-Seed = Annotated[int, typer.Option(min=1, help="Splits at random.")]
 
 
 @app.command()
@@ -45,12 +55,8 @@ def calibrate(
     with explained():
         costs = None
         if wrong_cost is not None:
-            costs = Costs(
-                wrong_route=wrong_cost,
-                review_minute=minute_cost,
-                review_minutes=review_minutes,
-                items_a_day=items_a_day,
-            )
+            prices = {"review_minute": minute_cost, "review_minutes": review_minutes, "items_a_day": items_a_day}
+            costs = Costs(wrong_route=wrong_cost, **prices)
         workflow, made, items = asked(policy, data, without_model)
         promised = workflow.policy.target
         terms = Terms(
@@ -62,7 +68,7 @@ def calibrate(
         record = record_of(workflow, made, items, terms)
     if not any(proof.proven for proof in record.proofs):
         refuse(workflow, made, record, terms)
-    workflow.calibration_path.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    keep_record(workflow, record)
     if as_json:
         OUT.print_json(record.model_dump_json())
         return
@@ -208,7 +214,7 @@ def gate(
 def guarantee(
     policy: Name,
     data: DataFile,
-    splits: Seed = 200,
+    splits: Annotated[int, typer.Option(min=1, help="Splits at random.")] = 200,
     calibrate_on: Annotated[int, typer.Option(min=1, help="Items of each split to calibrate on.")] = 500,
     target: Annotated[float | None, typer.Option(help="Largest share of misroutes; the policy's.")] = None,
     delta: Annotated[float | None, typer.Option(help="Chance that the promise is broken; the policy's.")] = None,
@@ -221,8 +227,8 @@ def guarantee(
 
     with explained():
         workflow, made, _ = asked(policy, data, without_model)
-        promised = workflow.policy.target
-        terms = Terms(first(target, promised.misroute), first(delta, promised.delta), promised.routes)
+        own = workflow.policy.target
+        terms = Terms(first(target, own.misroute), first(delta, own.delta), own.routes)
         with Progress(console=ERR, transient=True) as progress:
             bar = progress.add_task("splitting", total=splits)
             found = repeated(workflow, made.rows, terms, splits, calibrate_on, lambda: progress.advance(bar))

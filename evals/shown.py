@@ -56,7 +56,7 @@ def _print_proof(proof: Proof) -> None:
             continue
         OUT.print(
             f"    {name}: from a confidence of {promise.threshold:.4g} on; of {proof.n} items {promise.accepted} acted "
-            f"alone, {promise.errors} of them wrong: at most {promise.bound:.1%} (promised {promise.target:.1%}).",
+            f"alone, {promise.errors} of them wrong (upper limit {promise.bound:.1%}; promised {promise.target:.1%}).",
             highlight=False,
         )
     OUT.print(f"    Fitted on {proof.fitted_on} other items: {_weights(proof)}.", highlight=False)

@@ -156,7 +156,9 @@ def load_calibration(path: Path) -> Calibration:
     try:
         return Calibration.model_validate_json(_read(path))
     except ValidationError as exc:
-        raise PolicyInvalid(f"{path}: not a calibration record. Make it again with 'evals calibrate'.") from exc
+        raise PolicyInvalid(
+            f"{path}: not a calibration record. Remove the file and make it again with 'evals calibrate'."
+        ) from exc
 
 
 def _read(path: Path) -> str:

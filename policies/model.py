@@ -224,6 +224,12 @@ class Policy(Frozen):
         return (*self.routes, NONE_OF_THESE)
 
     @property
+    def scope(self) -> str:
+        """Digest of what decides which items may act at all, beside the classifier."""
+        taking = [(rule.when, rule.action.value) for rule in self.rules if rule.action is not RuleAction.ROUTE]
+        return digest(self.out_of_scope.value, taking)
+
+    @property
     def fingerprint(self) -> str:
         """Digest of everything that the file says."""
         return digest(self.model_dump(mode="json"))
@@ -247,7 +253,8 @@ class Policy(Frozen):
         """Whether a calibration proves at least what this policy promises."""
         target = self.target
         return (
-            calibration.target <= target.misroute
+            calibration.scope in ("", self.scope)
+            and calibration.target <= target.misroute
             and calibration.delta <= target.delta
             and all(calibration.named.get(route, 1) <= bound for route, bound in target.routes.items())
         )

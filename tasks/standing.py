@@ -1,5 +1,7 @@
 """Watches whether a running workflow still deserves its mode: by the blind audit, and by drift."""
 
+from datetime import datetime
+
 from prefect import task
 
 from domain import audit
@@ -32,7 +34,8 @@ async def step_back(policy: str) -> Mode:
         if not workflow.policy.audit.step_back:
             return mode
         proven = [proof.classifier for proof in workflow.terms.proofs.values() if proof.proven]
-        tallies = {classifier: tx.reviews.audited(name, classifier, standing.since) for classifier in proven}
+        since = _since(standing, workflow)
+        tallies = {classifier: tx.reviews.audited(name, classifier, since) for classifier in proven}
         step = audit.step_back(mode, tallies, target.misroute, target.delta)
         if step is None:
             return mode
@@ -49,6 +52,12 @@ async def watch_drift(policy: str) -> list[Drift]:
     here = resources()
     workflow = here.workflow(policy)
     return [drift for proof in workflow.terms.proofs.values() for drift in _test_windows(here, workflow, proof)]
+
+
+def _since(standing: Standing, workflow: Workflow) -> datetime | None:
+    """The moment after which answers count: they must be about the thresholds that are in force."""
+    moments = [standing.since, workflow.calibration.made_at if workflow.calibration else None]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def in_force(here: Resources, workflow: Workflow) -> tuple[Mode, Standing]:

@@ -23,7 +23,7 @@ from domain.proposal import NONE_OF_THESE, Opinion
 from domain.values import digest
 
 LEXICAL_WEIGHT = 0.75
-"""Of the words beside the meaning; chosen on the public training sets."""
+"""Of the words beside the meaning; chosen on the public sets."""
 
 
 SOFT_HYPHEN = "\u00ad"

@@ -30,7 +30,7 @@ FOLDS = 3
 FEWEST_OUTSIDE = 5
 """Examples of `none_of_these` from which on "in scope" is a question of its own."""
 STRENGTH = 30.0
-"""Inverse regularisation on vectors of length 1; chosen on the public training sets."""
+"""Inverse regularisation on vectors of length 1; chosen on the public sets."""
 NEIGHBOURS_SHARE, NEIGHBOURS_SHARPNESS = 0.3, 15.0
 """Weight of the nearest examples' vote in the (geometric) mean, and how fast it forgets farther ones."""
 CAUTION = 15.0
@@ -96,7 +96,7 @@ class _Fine:
         return np.asarray(softmax(self.margins(vectors) / self.temperature, axis=1))
 
     def owned_by(self, route: str) -> NDArray[np.bool_]:
-        return np.char.startswith(self.classes, f"{route}\0")
+        return np.array([name.partition("\0")[0] == route for name in self.classes.tolist()])
 
 
 class _Inside:

@@ -7,11 +7,13 @@ import pytest
 from builders import proof
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from scipy.stats import beta, binom
 
 from domain.calibration import (
     GRID,
     Promise,
+    Proof,
     Rate,
     Scored,
     binomial_tail,
@@ -364,3 +366,8 @@ def test_a_proof_proves_something_if_any_of_its_groups_has_a_threshold(
     threshold: float | None, named: dict[str, float | None], is_proven: bool
 ) -> None:
     assert proof(threshold=threshold, **named).proven is is_proven
+
+
+def test_a_proof_has_a_promise_for_the_routes_without_one_of_their_own() -> None:
+    with pytest.raises(ValidationError, match="no promise for"):
+        Proof.model_validate(proof().model_dump() | {"promises": {}})

@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.confidence import LEAST, UNFITTED, Fusion, Judgement, Source, judge, pool, source_of
-from domain.proposal import ANSWERS, AskOutcome, Opinion, Proposal, ScoresFrom
+from domain.proposal import SILENCE, AskOutcome, Opinion, Proposal, ScoresFrom
 
-SILENT = [outcome for outcome in AskOutcome if outcome not in ANSWERS]
-UNUSABLE = [outcome for outcome in ANSWERS if outcome is not AskOutcome.ANSWERED]
+SILENT = sorted(SILENCE)
+UNUSABLE = [outcome for outcome in AskOutcome if outcome not in SILENCE | {AskOutcome.ANSWERED}]
 
 
 def said(model: dict[str, float], examples: dict[str, float]) -> Proposal:

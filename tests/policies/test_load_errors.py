@@ -245,7 +245,8 @@ def test_a_broken_calibration_record_is_refused(good: str, bad: str, tmp_path: P
     record = tmp_path / "tiny.calibration.json"
     record.write_text(RECORD.replace(good, bad))
 
-    assert complaint(path) == f"{record}: not a calibration record. Make it again with 'evals calibrate'."
+    mend = "Remove the file and make it again with 'evals calibrate'."
+    assert complaint(path) == f"{record}: not a calibration record. {mend}"
 
 
 def test_a_policy_that_is_not_there_names_those_that_are() -> None:

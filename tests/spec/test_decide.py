@@ -8,7 +8,7 @@ from builders import GUARDS, NOW, proof, proposal, terms
 from domain.confidence import Source, judge
 from domain.decide import decide
 from domain.decision import ENRICH, SETTLED, Decision, Kind, Mode, Reason, RuleAction, RuleMatch, Terms
-from domain.proposal import ANSWERS, AskOutcome, Proposal, ScoresFrom
+from domain.proposal import SILENCE, AskOutcome, Proposal, ScoresFrom
 from domain.values import share
 
 LOT = "item-1"
@@ -220,12 +220,14 @@ TABLE = [
     *[
         pytest.param(failed(outcome), None, ALONE, (), Kind.AUTO, Reason.CONFIDENT, "sales", (), True,
                      id=f"when asking ended {outcome.value} the examples act alone by their own proof")
-        for outcome in AskOutcome if outcome not in ANSWERS
+        for outcome in sorted(SILENCE)
     ],
     *[
         pytest.param(failed(outcome), None, ALONE, (), Kind.HUMAN, reason, None, (reason,), False,
-                     id=f"when asking ended {outcome.value} a model did answer, and the examples stand back")
+                     id=f"when asking ended {outcome.value} the message may have done it, and the examples stand back")
         for outcome, reason in {
+            AskOutcome.TIMED_OUT: Reason.LLM_TIMED_OUT,
+            AskOutcome.REFUSED: Reason.LLM_REFUSED,
             AskOutcome.CUT_OFF: Reason.ANSWER_CUT_OFF,
             AskOutcome.NONSENSE: Reason.ANSWER_NONSENSE,
             AskOutcome.UNKNOWN_LABEL: Reason.UNKNOWN_LABEL,
