@@ -1,7 +1,7 @@
 """What each thing that an endpoint can do becomes, over a real connection."""
 
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -231,19 +231,19 @@ def ahead(seconds: float) -> str:
 
 
 # the header, the seconds that become of it, the slack for the time that a test takes
-RETRY_AFTER: dict[str, tuple[dict[str, str], float | None, float]] = {
-    "a number": ({"Retry-After": "7"}, 7, 0),
-    "zero": ({"Retry-After": "0"}, 0, 0),
-    "a fraction": ({"Retry-After": "1.5"}, 1.5, 0),
-    "a date": ({"Retry-After": ahead(200)}, 200, 60),
-    "a date gone by": ({"Retry-After": ahead(-200)}, 0, 0),
-    "absent": ({}, None, 0),
-    "a day": ({"Retry-After": "86400"}, LONGEST_RETRY_AFTER_S, 0),
-    "a date next year": ({"Retry-After": ahead(3e7)}, LONGEST_RETRY_AFTER_S, 0),
-    "words": ({"Retry-After": "soon"}, None, 0),
-    "not a number": ({"Retry-After": "nan"}, None, 0),
-    "endless": ({"Retry-After": "inf"}, None, 0),
-    "negative": ({"Retry-After": "-4"}, None, 0),
+RETRY_AFTER: dict[str, tuple[Callable[[], dict[str, str]], float | None, float]] = {
+    "a number": (lambda: {"Retry-After": "7"}, 7, 0),
+    "zero": (lambda: {"Retry-After": "0"}, 0, 0),
+    "a fraction": (lambda: {"Retry-After": "1.5"}, 1.5, 0),
+    "a date": (lambda: {"Retry-After": ahead(200)}, 200, 60),
+    "a date gone by": (lambda: {"Retry-After": ahead(-200)}, 0, 0),
+    "absent": (dict, None, 0),
+    "a day": (lambda: {"Retry-After": "86400"}, LONGEST_RETRY_AFTER_S, 0),
+    "a date next year": (lambda: {"Retry-After": ahead(3e7)}, LONGEST_RETRY_AFTER_S, 0),
+    "words": (lambda: {"Retry-After": "soon"}, None, 0),
+    "not a number": (lambda: {"Retry-After": "nan"}, None, 0),
+    "endless": (lambda: {"Retry-After": "inf"}, None, 0),
+    "negative": (lambda: {"Retry-After": "-4"}, None, 0),
 }
 
 
@@ -251,7 +251,7 @@ RETRY_AFTER: dict[str, tuple[dict[str, str], float | None, float]] = {
 @pytest.mark.parametrize("case", RETRY_AFTER)
 async def test_a_retry_after_is_handed_on_within_reason(case: str, code: int) -> None:
     headers, seconds, slack_s = RETRY_AFTER[case]
-    with llm_server(Status(code, headers)) as server:
+    with llm_server(Status(code, headers())) as server:
         raised = await failure(server)
 
     assert isinstance(raised, Retryable)
