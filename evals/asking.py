@@ -3,8 +3,8 @@
 import asyncio
 import dataclasses
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from evals.shown import ERR
 from policies.load import Workflow, load_calibration, load_workflow
 
 if TYPE_CHECKING:
+    from connectors.store.engine import Transaction
     from evals.calibrate import Terms
 
 PUBLIC_DATA = "INTERLOCK_PUBLIC_DATA"
@@ -53,19 +54,32 @@ def asked(policy: str, data: Path, without_model: bool) -> tuple[Workflow, Run, 
 def propose(policy: str, data: Data, without_model: bool) -> Run:
     """The proposals on `data`, with progress on stderr."""
     from evals.proposals import propose_all  # noqa: PLC0415  Prefect takes a second to import
-    from tasks.resources import Resources, opened  # noqa: PLC0415
 
     async def ask() -> Run:
-        here = Resources.from_environment(os.environ, ask=not without_model)
-        try:
-            async with opened(here):
-                with Progress(console=ERR, transient=True) as progress:
-                    bar = progress.add_task(f"asking {here.model_name}", total=len(data.items))
-                    return await propose_all(policy, data, lambda count: progress.advance(bar, count))
-        finally:
-            await here.aclose()
+        async with asking("asking", len(data.items), ask=not without_model) as progress:
+            return await propose_all(policy, data, progress)
 
     return asyncio.run(ask())
+
+
+@asynccontextmanager
+async def asking(what: str, total: int, *, ask: bool) -> AsyncIterator[Callable[[int], None]]:
+    """The environment's resources around the block, and what moves a progress bar of `total` steps on stderr.
+
+    Args:
+        what: begins the bar's line; the model's name follows.
+        ask: False leaves the model out.
+    """
+    from tasks.resources import Resources, opened  # noqa: PLC0415
+
+    here = Resources.from_environment(os.environ, ask=ask)
+    try:
+        async with opened(here):
+            with Progress(console=ERR, transient=True) as progress:
+                bar = progress.add_task(f"{what} {here.model_name}", total=total)
+                yield lambda count: progress.advance(bar, count)
+    finally:
+        await here.aclose()
 
 
 def record_of(workflow: Workflow, run: Run, data: Data, terms: "Terms") -> Calibration:
@@ -116,14 +130,22 @@ def calibrated(workflow: Workflow, record: Path | None) -> Workflow:
 
 def from_store(workflow: Workflow) -> tuple[list[Row], int]:
     """The production ledger's items whose right answer a person gave, and the number of the others."""
+    from evals.replay import from_ledger  # noqa: PLC0415
+
+    with reading() as tx:
+        return from_ledger(tx.inbox.settled(workflow.policy.name), workflow.policy)
+
+
+@contextmanager
+def reading() -> "Iterator[Transaction]":
+    """The store that the environment names, to read from."""
     from connectors.settings import Settings  # noqa: PLC0415
     from connectors.store.engine import Store  # noqa: PLC0415
-    from evals.replay import from_ledger  # noqa: PLC0415
 
     store = Store(Settings().store_url)
     try:
         with store.reading() as tx:
-            return from_ledger(tx.inbox.settled(workflow.policy.name), workflow.policy)
+            yield tx
     finally:
         store.close()
 

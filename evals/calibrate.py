@@ -72,6 +72,11 @@ def alone(proposal: Proposal) -> Proposal:
     return Proposal.model_validate(proposal.model_dump() | bare)
 
 
+def voted(rows: Iterable[Row]) -> list[Row]:
+    """The rows that the examples have an opinion on, had no model answered."""
+    return [row.model_copy(update={"proposal": alone(row.proposal)}) for row in rows if row.proposal.opinion]
+
+
 def calibrate(
     workflow: Workflow, rows: Sequence[Row], parts: dict[str, str], terms: Terms, data: str, now: datetime
 ) -> Calibration:
@@ -85,8 +90,7 @@ def calibrate(
     if main is not Source.EXAMPLES:
         answered = [row for row in rows if source_of(row.proposal) is main]
         proofs.append(prove(workflow, answered, main, terms, parts))
-    voted = [row.model_copy(update={"proposal": alone(row.proposal)}) for row in rows if row.proposal.opinion]
-    proofs.append(prove(workflow, voted, Source.EXAMPLES, terms, parts))
+    proofs.append(prove(workflow, voted(rows), Source.EXAMPLES, terms, parts))
     return Calibration(
         policy=workflow.policy.name,
         data=data,
@@ -187,8 +191,8 @@ def lacking_by_route(
     They are dealt over the routes as traffic comes, and no route gets fewer than one. None
     where no number would do: the best half of what may act is wrong more often than the target.
     """
-    own = [row.model_copy(update={"proposal": alone(row.proposal)}) for row in rows if row.proposal.opinion]
-    mine = own if proof.source is Source.EXAMPLES else [row for row in rows if source_of(row.proposal) is proof.source]
+    asked = [row for row in rows if source_of(row.proposal) is proof.source]
+    mine = voted(rows) if proof.source is Source.EXAMPLES else asked
     judged = judge_all(workflow, _dealt(mine, "")[1], opened(proof))
     delta = terms.delta / len(terms.groups)
     lacking: dict[str, dict[str, int] | None] = {}

@@ -111,7 +111,7 @@ def _faults(path: Path, items: Iterable[tuple[int, Item]], workflow: Workflow) -
     labels = workflow.policy.labels
     ids: dict[str, int] = {}
     texts: dict[str, tuple[int, str]] = {}
-    taught = {_plain(example.text): example.id for example in workflow.examples}
+    taught = {plain_text(example.text): example.id for example in workflow.examples}
     for number, item in items:
         if item.label not in labels:
             yield f"{path}:{number}: label '{item.label}' is unknown. Use one of: {', '.join(labels)}"
@@ -119,10 +119,10 @@ def _faults(path: Path, items: Iterable[tuple[int, Item]], workflow: Workflow) -
             yield f"{path}:{number}: the text is empty. Remove the row or fill it in."
         if (first := ids.setdefault(item.id, number)) != number:
             yield f"{path}:{number}: id '{item.id}' stands on line {first} already. Give it its own."
-        first, label = texts.setdefault(_plain(item.text), (number, item.label))
+        first, label = texts.setdefault(plain_text(item.text), (number, item.label))
         if label != item.label:
             yield f"{path}:{number}: the text of line {first}, there as '{label}', here as '{item.label}'. Keep one."
-        if (example := taught.get(_plain(item.text))) is not None:
+        if (example := taught.get(plain_text(item.text))) is not None:
             yield f"{path}:{number}: the text is the policy's example '{example}'. Take it out of one of them."
 
 
@@ -132,15 +132,15 @@ def _warnings(path: Path, items: list[tuple[int, Item]], workflow: Workflow) -> 
         yield f"{path}: no item of {', '.join(silent)}: nothing is said of these routes"
     seen: dict[str, int] = {}
     doubled = [
-        f"{number} (as {seen[_plain(item.text)]})"
+        f"{number} (as {seen[plain_text(item.text)]})"
         for number, item in items
-        if seen.setdefault(_plain(item.text), number) != number
+        if seen.setdefault(plain_text(item.text), number) != number
     ]
     if doubled:
         named = ", ".join(doubled[:MOST_NAMED])
         yield f"{path}: {len(doubled)} texts stand there more than once, on lines {named}: they count each time"
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """A text without the differences that make no other message."""
     return " ".join(text.casefold().split())

@@ -17,6 +17,7 @@ from evals.asking import (
     keep_record,
     propose,
     public_data,
+    reading,
     record_of,
 )
 from evals.shown import ERR, OUT, print_choices, print_flat, print_guarantee, print_public, print_record, refuse
@@ -267,20 +268,14 @@ def harvest(
     out: Annotated[Path, typer.Option(help="Data file to write to; items that it has already are left alone.")],
 ) -> None:
     """Turn people's answers (audits, overrides, approvals) into labelled items."""
-    from connectors.settings import Settings  # noqa: PLC0415
-    from connectors.store.engine import Store  # noqa: PLC0415
     from evals.harvest import harvest as answered  # noqa: PLC0415
     from evals.harvest import write_cases  # noqa: PLC0415
     from policies.load import load_workflow  # noqa: PLC0415
 
     with explained():
         name = load_workflow(policy).policy.name
-        store = Store(Settings().store_url)
-        try:
-            with store.reading() as tx:
-                items = answered(tx.reviews.answers(name))
-        finally:
-            store.close()
+        with reading() as tx:
+            items = answered(tx.reviews.answers(name))
         written, known = write_cases(items, out)
     OUT.print(f"{written} items written to {out}, {known} were there already", highlight=False)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from domain.errors import InputInvalid
 from domain.proposal import NONE_OF_THESE
+from evals.items import plain_text
 
 HERE = Path(__file__).parent / "public"
 PER_INTENT = 10
@@ -60,9 +61,9 @@ def prepare(name: str, public_data: Path, folder: Path) -> Prepared:
     train, test = _read(public_data, chosen.train), _read(public_data, chosen.test)
     shutil.copyfile(HERE / f"{name}.yaml", folder / f"{name}.yaml")
     examples = _some_of_each(train)
-    taught = {_plain(row["text"]) for row in examples}
+    taught = {plain_text(row["text"]) for row in examples}
     _write(folder / f"{name}.examples.jsonl", examples)
-    _write(folder / f"{name}.items.jsonl", (row for row in _once(test) if _plain(row["text"]) not in taught))
+    _write(folder / f"{name}.items.jsonl", (row for row in _once(test) if plain_text(row["text"]) not in taught))
     return Prepared(folder / f"{name}.yaml", folder / f"{name}.items.jsonl")
 
 
@@ -90,11 +91,7 @@ def _some_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows without those whose text stood there already."""
-    return list({_plain(row["text"]): row for row in reversed(list(rows))}.values())[::-1]
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return list({plain_text(row["text"]): row for row in reversed(list(rows))}.values())[::-1]
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

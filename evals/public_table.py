@@ -1,20 +1,18 @@
 """The table on public data: what the examples' vote is worth alone, and with a model beside it."""
 
 import asyncio
-import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from pydantic import Field
-from rich.progress import Progress
 
 from connectors.llm.embedded import is_installed
 from connectors.settings import Settings
-from domain.calibration import Calibration
 from domain.errors import InputInvalid
 from domain.values import Frozen
-from evals.asking import public_data
+from evals.asking import asking, public_data
 from evals.calibrate import Terms, calibrate
 from evals.guarantee import guarantee
 from evals.hostile import hostile_items, withstood
@@ -23,9 +21,8 @@ from evals.metrics import measure
 from evals.proposals import propose_all
 from evals.public_sets import SETS, prepare
 from evals.recorded import Run
-from evals.shown import ERR
-from policies.load import Workflow, load_workflow
-from tasks.resources import Resources, opened, resources
+from policies.load import load_workflow
+from tasks.resources import resources
 
 CALIBRATED_ON = 500
 SPLITS = 200
@@ -102,14 +99,8 @@ def _refuse_without_a_model() -> None:
 
 
 async def _measured(policy: str, data: Data, *, ask: bool) -> Line:
-    here = Resources.from_environment(os.environ, ask=ask)
-    try:
-        async with opened(here):
-            with Progress(console=ERR, transient=True) as progress:
-                bar = progress.add_task(f"{Path(policy).stem}, {here.model_name}", total=len(data.items))
-                return await line(policy, data, lambda count: progress.advance(bar, count))
-    finally:
-        await here.aclose()
+    async with asking(f"{Path(policy).stem},", len(data.items), ask=ask) as progress:
+        return await line(policy, data, progress)
 
 
 async def line(policy: str, data: Data, progress: Callable[[int], None]) -> Line:
@@ -123,7 +114,7 @@ async def line(policy: str, data: Data, progress: Callable[[int], None]) -> Line
     drawn = Random(0).sample(rows, len(rows))  # noqa: S311  a split to be repeated, not a secret
     size = min(CALIBRATED_ON, len(rows) // 3)
     record = calibrate(workflow, drawn[:size], run.parts, TERMS, data.fingerprint, run.made_at)
-    proven = trusting(workflow, record)
+    proven = replace(workflow, calibration=record)
     rest = run.model_copy(update={"rows": tuple(drawn[size:])})
     measured = measure(rest, proven)
     kept = guarantee(workflow, rows, TERMS, SPLITS, size)
@@ -145,11 +136,6 @@ async def line(policy: str, data: Data, progress: Callable[[int], None]) -> Line
         calls=measured.calls,
         tokens=measured.tokens.model_dump(),
     )
-
-
-def trusting(workflow: Workflow, record: Calibration) -> Workflow:
-    """The workflow with a calibration record, without a file."""
-    return Workflow(workflow.path, workflow.policy, workflow.examples, record)
 
 
 def some(data: Data, count: int) -> Data:

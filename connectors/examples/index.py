@@ -24,9 +24,8 @@ from domain.values import digest
 
 LEXICAL_WEIGHT = 0.75
 """Of the words beside the meaning; chosen on the public sets."""
-
-
 SOFT_HYPHEN = "\u00ad"
+"""Shown to nobody, and enough to make another word of one: taken out before anything is compared."""
 FEWEST_OF_INTENT = 8
 """Examples from which on an intent is voted for by itself; fewer are counted as their route's."""
 

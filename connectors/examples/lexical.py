@@ -1,6 +1,7 @@
 """Texts as vectors of the words and character n-grams that a set of examples uses."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,9 @@ class Lexical:
         characters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), strip_accents="unicode")
         features: FeatureUnion = make_union(words, characters)
         dimensions = min(DIMENSIONS, len(texts) - 1)
-        self._features = features
+        self._texts, self._features = texts, features
         self._reduced = TruncatedSVD(dimensions, n_iter=3, random_state=0)
         self.vectors = unit(self._reduced.fit_transform(features.fit_transform(texts)))
-        self._own = float(self._left(texts).min())
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One vector a text."""
@@ -44,6 +44,11 @@ class Lexical:
     def known(self, texts: Sequence[str]) -> Vectors:
         """How much of each text the examples' words make up, 0 to 1; of an example itself, 1."""
         return np.asarray(np.clip(self._left(texts) / max(self._own, 1e-12), 0.0, 1.0))
+
+    @cached_property
+    def _own(self) -> float:
+        """What is left of the example that the reduction takes most from; asked only where words are all there is."""
+        return float(self._left(self._texts).min())
 
     def _left(self, texts: Sequence[str]) -> Vectors:
         """The share of each text's length that the reduction leaves."""
