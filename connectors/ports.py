@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
-from domain.delivery import DeliveryOutcome, Operation
+from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter
 from domain.proposal import Opinion, ScoresFrom, Tokens
 
 
@@ -111,12 +113,70 @@ class Examples(Protocol):
         ...
 
 
+class Upsert(StrEnum):
+    """How a system is made to hold one record under our key."""
+
+    KEY = "key"
+    """It takes our key and decides itself, atomically."""
+    SEARCH = "search"
+    """We look first; two writers at once may make two, where it refuses no doubled key."""
+    NONE = "none"
+    """Every send makes another record."""
+
+
+class Idempotency(StrEnum):
+    """What keeps a repeated send from acting twice."""
+
+    KEY = "key"
+    """It recognises the operation's id in the request, for as long as it says."""
+    TRACE = "trace"
+    """The operation's id stays on the record, where `find` looks for it."""
+    CONTENT = "content"
+    """Sending the same values again changes nothing."""
+    NONE = "none"
+    """Nothing does: an unknown outcome needs a person."""
+
+
+class Versioning(StrEnum):
+    """What protects a change that somebody else made since we read."""
+
+    COMPARE = "compare"
+    """Compare-and-set: a stale write is refused."""
+    READ_BACK = "read_back"
+    """Nothing; the connector reads again after the write."""
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a system can do, as its documentation says and its contract test holds.
+
+    Attributes:
+        batch: most operations in one request; 1 for systems without batches.
+        search_lag_s: for so long after a write a look-up may miss it, in seconds.
+        deltas: whether it tells what changed since a cursor (see `Changes`).
+    """
+
+    upsert: Upsert
+    idempotency: Idempotency
+    versioning: Versioning = Versioning.NONE
+    batch: int = 1
+    search_lag_s: float = 0
+    deltas: bool = False
+
+
 class Destination(Protocol):
     """A system that takes writes.
 
-    Both methods return an outcome for everything that the system can answer or fail to
-    answer; they raise only for faults of ours.
+    The methods return an outcome for everything that the system can answer or fail to
+    answer; they raise only for faults of ours. They are cancelled when they take too long,
+    at any point.
     """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the system can do."""
+        ...
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Make the target's record hold the operation's values, leaving the operation's id on it."""
@@ -126,7 +186,95 @@ class Destination(Protocol):
         """What became of an earlier send.
 
         `Written` if the target has the operation's id, None if it has not, `RetryAfter` or
-        `Unknown` if it cannot say now.
+        `Unknown` if it cannot say now. A search that lags may be answered None all the same:
+        whoever delivers allows for `search_lag_s`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@runtime_checkable
+class BatchDestination(Destination, Protocol):
+    """A system that takes several writes in one request."""
+
+    async def send_all(self, operations: Sequence[Operation]) -> list[DeliveryOutcome]:
+        """The outcome of each operation, in order; at most `capabilities.batch`, each on another record.
+
+        A batch that is refused whole for one record's sake is halved until that one stands alone.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A record of the target that may be the same as one that is about to be written."""
+
+    external_id: str
+    values: dict[str, str]
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A system that can be searched for records like one that is about to be written."""
+
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+        """Records that share a blocking key (e-mail, phone, name) with the operation's values."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One input, before a policy makes an item of it.
+
+    Attributes:
+        where: for people: file and line, mailbox and number, address of a request.
+        external_id: the source's own id; with `source` it names a delivery.
+    """
+
+    where: str
+    source: str
+    external_id: str
+    received_at: datetime
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An input that cannot be read: where it was, why, and what stood there."""
+
+    where: str
+    why: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source had since a cursor.
+
+    Attributes:
+        cursor: where to go on next time, once these are stored; opaque, of the source's own making.
+        more: whether there is more to fetch at once.
+    """
+
+    arrivals: tuple[Arrival | Unreadable, ...]
+    cursor: str
+    more: bool = False
+
+
+class Changes(Protocol):
+    """A source that is asked for what is new: a mailbox, a folder, a system's changed records."""
+
+    async def fetch(self, cursor: str, count: int) -> Fetched:
+        """Up to `count` arrivals after `cursor`, the oldest first; an empty cursor begins.
+
+        Fetching changes nothing at the source: only a stored cursor moves on.
+
+        Raises:
+            Retryable: it does not answer; the same later may do.
+            Permanent: it refuses.
         """
         ...
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from connectors.registry import CRM_URL, HELP_DESK_URL
+from connectors.crm.sandbox import CRM_URL
+from connectors.help_desk.sandbox import HELP_DESK_URL
 from domain.errors import Unavailable
 
 

@@ -18,6 +18,7 @@ class Operation(Frozen):
         system: the connector that sends it.
         record_key: names the record in the target; operations on one record keep their order.
         values: the record's fields, all text.
+        options: what the system is told beside them, such as the kind of record.
     """
 
     operation_id: str
@@ -27,6 +28,7 @@ class Operation(Frozen):
     system: str
     record_key: str
     values: dict[str, str]
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 def operation_id(item_id: str, destination: str) -> str:
@@ -65,10 +67,15 @@ class Invalid(Frozen):
 
 
 class RetryAfter(Frozen):
-    """Nothing was written; the target wants to be asked later, after `seconds` if it said."""
+    """Nothing was written; the target wants to be asked later, after `seconds` if it said.
+
+    `limit` names the limit that was hit, where it holds for the whole system: nothing else is
+    sent there before either.
+    """
 
     kind: Literal["retry_after"] = "retry_after"
     seconds: float | None = Field(default=None, ge=0)
+    limit: str | None = None
     detail: str
 
 

@@ -152,9 +152,11 @@ class Destination(Frozen):
         record_key: template of the record's own key; the same key, the same record.
         values: template of each of the record's fields; empty ones are left out. Beside the
             input's fields they see `route`, `flags`, `missing`, `text`, `item_id` and `by`.
+        options: what the connector is told beside them, such as the kind of record.
     """
 
     system: Name
+    options: dict[Name, str] = Field(default_factory=dict)
     record_key: Template
     values: dict[Name, Template] = Field(min_length=1)
     patience: Patience = Patience()

@@ -34,6 +34,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
             system=destination.system,
             record_key=render(destination.record_key, seen) or claimed.item_id,
             values={field: text for field, source in destination.values.items() if (text := render(source, seen))},
+            options=destination.options,
         )
         for name, destination in policy.destinations.items()
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from connectors.examples.index import LabelledExamples
-from connectors.ports import Consulted, Examples, LabelAnswer, Message
+from connectors.ports import Capabilities, Consulted, Examples, Idempotency, LabelAnswer, Message, Upsert
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Operation, Unknown, Written
 from domain.errors import InterlockError
@@ -73,6 +73,9 @@ class FakeSystem:
     outcomes: list[DeliveryOutcome | None] = field(default_factory=list)
     stored: list[Operation] = field(default_factory=list)
     looked_up: int = 0
+    capabilities: Capabilities = field(
+        default_factory=lambda: Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE)
+    )
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         scripted = self.outcomes.pop(0) if self.outcomes else None

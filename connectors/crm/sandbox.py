@@ -1,5 +1,6 @@
 """The sandbox's CRM: leads by external id, updated by compare-and-set."""
 
+from collections.abc import Mapping
 from typing import assert_never
 from urllib.parse import quote
 
@@ -7,9 +8,13 @@ import httpx
 from pydantic import BaseModel
 
 from connectors.http_outcomes import HttpApi, Vendor
+from connectors.ports import Capabilities, Idempotency, Upsert, Versioning
+from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 VENDOR = Vendor(name="sandbox CRM")
+CRM_URL = Variable("INTERLOCK_SANDBOX_CRM_URL", "address of the sandbox's CRM, such as http://127.0.0.1:8081")
+TIMEOUT_S = Variable("INTERLOCK_SANDBOX_TIMEOUT_S", "seconds to wait for the sandbox's answers", "1.0")
 
 
 class NewLead(BaseModel):
@@ -43,6 +48,8 @@ class LeadList(BaseModel):
 
 class SandboxCrm:
     """Writes leads; an operation's record key is the lead's external id."""
+
+    capabilities = Capabilities(upsert=Upsert.SEARCH, idempotency=Idempotency.TRACE, versioning=Versioning.COMPARE)
 
     def __init__(self, url: str, timeout_s: float) -> None:
         # Proxies of the environment are not for a server on this machine.
@@ -132,3 +139,10 @@ class SandboxCrm:
 
 def _found(lead: Lead) -> Written:
     return Written(kind="created" if lead.version == 1 else "updated", external_id=lead.id, found=True)
+
+
+def _open(values: Mapping[str, str]) -> SandboxCrm:
+    return SandboxCrm(url(values, CRM_URL), seconds(values, TIMEOUT_S))
+
+
+SPEC = SystemSpec(_open, (CRM_URL, TIMEOUT_S))

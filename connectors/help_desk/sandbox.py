@@ -1,14 +1,21 @@
 """The sandbox's help desk: every send makes a ticket, so nothing may be sent twice."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import httpx
 from pydantic import BaseModel
 
+from connectors.crm.sandbox import TIMEOUT_S
 from connectors.http_outcomes import HttpApi, Vendor
+from connectors.ports import Capabilities, Idempotency, Upsert
+from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 VENDOR = Vendor(name="sandbox help desk")
+HELP_DESK_URL = Variable(
+    "INTERLOCK_SANDBOX_HELP_DESK_URL", "address of the sandbox's help desk, such as http://127.0.0.1:8082"
+)
 VALUES = ("queue", "subject", "body", "requester", "tags")
 
 
@@ -37,6 +44,8 @@ class TicketList(BaseModel):
 
 class SandboxHelpDesk:
     """Makes tickets of the values queue, subject, body, requester and tags (parted by commas)."""
+
+    capabilities = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE)
 
     def __init__(self, url: str, timeout_s: float) -> None:
         # Proxies of the environment are not for a server on this machine.
@@ -83,3 +92,10 @@ def _ticket(operation: Operation) -> NewTicket:
     texts = {name: operation.values.get(name, "") for name in VALUES}
     tags = [tag.strip() for tag in texts.pop("tags").split(",") if tag.strip()]
     return NewTicket(operation_id=operation.operation_id, tags=tags, **texts)
+
+
+def _open(values: Mapping[str, str]) -> SandboxHelpDesk:
+    return SandboxHelpDesk(url(values, HELP_DESK_URL), seconds(values, TIMEOUT_S))
+
+
+SPEC = SystemSpec(_open, (HELP_DESK_URL, TIMEOUT_S))

@@ -1,6 +1,6 @@
-"""Runs both sandbox servers: `python -m connectors.sandbox.serve --crm-port 8081 --help-desk-port 8082`.
+"""Runs sandbox servers: `python -m connectors.sandbox.serve --system crm=8081 --system help_desk`.
 
-Prints one line of JSON with their addresses once both answer, and ends on SIGTERM or Ctrl-C.
+Prints one line of JSON with their addresses once all answer, and ends on SIGTERM or Ctrl-C.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,13 @@ from connectors.sandbox.faults import CUT, FaultPlan, FaultSettings
 from connectors.sandbox.service import DEFAULT_BURST, DEFAULT_RATE_PER_S, TokenBucket
 
 POLL_S = 0.01
+
+SYSTEMS: dict[str, Callable[[FaultPlan, Path | None, TokenBucket], FastAPI]] = {
+    "crm": crm.create_app,
+    "help_desk": help_desk.create_app,
+}
+"""What can be served, by name."""
+DEFAULT = ("crm", "help_desk")
 
 
 class CuttableProtocol(H11Protocol):
@@ -49,12 +56,14 @@ def main() -> None:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Serve both; see `--help` for the options."""
+    """Serve the systems asked for; see `--help` for the options."""
     settings = FaultSettings(rate=options.fault_rate, seed=options.seed, slow_s=options.slow_s)
-    crm_app = crm.create_app(FaultPlan(settings), _file(options.state, "crm"), _limit(options))
-    desk_app = help_desk.create_app(FaultPlan(settings), _file(options.state, "help_desk"), _limit(options))
-    crm_socket, desk_socket = _bound(options.crm_port), _bound(options.help_desk_port)
-    servers = (_server(crm_app), _server(desk_app))
+    wanted = dict(options.system or [(name, 0) for name in DEFAULT])
+    servers, sockets = [], {}
+    for name, port in wanted.items():
+        app = SYSTEMS[name](FaultPlan(settings), _file(options.state, name), _limit(options))
+        servers.append(_server(app))
+        sockets[name] = _bound(port)
 
     def stop() -> None:
         for server in servers:
@@ -63,21 +72,26 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     async with asyncio.TaskGroup() as running:
-        for server, listener in zip(servers, (crm_socket, desk_socket), strict=True):
+        for server, listener in zip(servers, sockets.values(), strict=True):
             running.create_task(server.serve(sockets=[listener]))
         await _started(servers)
-        _announce(crm=_address(crm_socket), help_desk=_address(desk_socket))
+        _announce({name: _address(listener) for name, listener in sockets.items()})
 
 
-async def _started(servers: tuple[Server, ...]) -> None:
+async def _started(servers: Sequence[Server]) -> None:
     while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(POLL_S)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m connectors.sandbox.serve", description=__doc__)
-    parser.add_argument("--crm-port", type=int, default=0, help="0 takes a free port")
-    parser.add_argument("--help-desk-port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument(
+        "--system",
+        type=_named_port,
+        action="append",
+        metavar="NAME[=PORT]",
+        help=f"one of {', '.join(SYSTEMS)}; may be given several times; default: {' and '.join(DEFAULT)}",
+    )
     parser.add_argument("--fault-rate", type=float, default=0.0, help="share of requests that fail, 0 to 1")
     parser.add_argument("--seed", type=int, default=0, help="of the faults")
     parser.add_argument("--slow-s", type=float, default=3.0, help="seconds until a slow answer")
@@ -85,6 +99,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--burst", type=int, default=DEFAULT_BURST, help="requests allowed at once")
     parser.add_argument("--state", type=Path, help="folder to keep the records in; default: memory")
     return parser.parse_args()
+
+
+def _named_port(given: str) -> tuple[str, int]:
+    name, _, port = given.partition("=")
+    if name not in SYSTEMS:
+        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(SYSTEMS)}")
+    return name, int(port or 0)
 
 
 def _with_cut(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
@@ -121,7 +142,7 @@ def _address(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _announce(**addresses: str) -> None:
+def _announce(addresses: dict[str, str]) -> None:
     sys.stdout.write(json.dumps(addresses) + "\n")
     sys.stdout.flush()
 

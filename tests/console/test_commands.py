@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import write_tiny
 from typer.testing import CliRunner
 
-from connectors.registry import HELP_DESK_URL
+from connectors.help_desk.sandbox import HELP_DESK_URL
 from connectors.store.engine import Store
 from console.files import Record
 from console.local_prefect import free_port
