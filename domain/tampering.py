@@ -26,8 +26,11 @@ _CHAT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _MARKUP = re.compile(
-    r"<!--|<\s*(script|style|template|meta)\b|display\s*:\s*none|font-size\s*:\s*0|<!\[CDATA\[", re.IGNORECASE
+    r"<!--|<\s*(script|style|template|meta)\b|display\s*:\s*none|font-size\s*:\s*0|<!\[CDATA\["
+    r"|<[a-z]\w*\s[^<>]*\b(title|alt|content|placeholder|value|aria-\w+|data-\w+)\s*=\s*[\"'\w]",
+    re.IGNORECASE,
 )
+"""Markup whose text no reader sees: comments, hidden elements, attributes that hold words."""
 _LINK = re.compile(r"\b(https?://|www\.)\S+", re.IGNORECASE)
 _ENCODED = re.compile(r"\b(?=\w*[a-z])(?=\w*[A-Z])(?=\w*[0-9])[A-Za-z0-9+]{32,}={0,2}")
 _ANSWER = re.compile(

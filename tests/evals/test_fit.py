@@ -67,6 +67,13 @@ def test_examples_alone_have_a_temperature_and_nothing_for_the_model() -> None:
     assert 0.05 <= fused.examples < 0.6
 
 
+@pytest.mark.parametrize("seed_items", [20, 60, 300])
+def test_a_model_that_knows_nothing_that_the_examples_do_not_has_no_weight(seed_items: int) -> None:
+    guesses = world(seed_items, 1 / len(LABELS), 0.9)
+
+    assert fit_fusion(guesses, LOGPROBS).model == 0
+
+
 def test_a_few_items_move_the_weights_only_a_little() -> None:
     fused, begin = fit_fusion(world(2, 0.0, 1.0), LOGPROBS), UNFITTED[LOGPROBS]
 
