@@ -87,9 +87,13 @@ class Unknown(Frozen):
 
 
 class NotThere(Frozen):
-    """A look-up found no trace of an earlier try: it was not written."""
+    """A look-up found no trace of an earlier try: it was not written.
+
+    `believed_from` is when that can be believed, where the target's search lags behind its writes.
+    """
 
     kind: Literal["not_there"] = "not_there"
+    believed_from: AwareDatetime | None = None
     detail: str = "no trace of the earlier try"
 
 
@@ -148,7 +152,8 @@ class Patience(Frozen):
 def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: Patience, now: datetime) -> NextStep:
     """What to do after `outcome` of the latest of `tries`.
 
-    After an unknown outcome nothing is sent until a look-up has said that it is not there.
+    After an unknown outcome nothing is sent until a look-up has said that it is not there, at
+    a time when that can be believed.
     The delay doubles and carries up to half of itself as jitter, drawn from the operation's
     id so that it can be repeated; a target's Retry-After is never undercut.
     """
@@ -157,6 +162,8 @@ def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: 
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
         case Invalid() | Ambiguous():
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=outcome.detail)
+        case NotThere(believed_from=datetime() as believed_from) if now < believed_from:
+            return NextStep(step=Step.LOOK_UP, at=believed_from, reason=outcome.detail)
         case Unknown() | RetryAfter() | Conflict() if tries.looking_up or isinstance(outcome, Unknown):
             again, count = Step.LOOK_UP, tries.look_ups
         case Conflict() | RetryAfter() | NotThere() | Unknown():

@@ -22,6 +22,7 @@ class Event(StrEnum):
     REFUSED = "refused"
     """A record that could not become an item; it was never accepted."""
     TAKEN_OVER = "taken_over"
+    EXTRACTED = "extracted"
     ASK_FAILED = "ask_failed"
     PROPOSED = "proposed"
     DECIDED = "decided"
@@ -36,6 +37,8 @@ class Event(StrEnum):
     STEPPED_BACK = "stepped_back"
     RELEASED = "released"
     DRIFTED = "drifted"
+    SYSTEM_PAUSED = "system_paused"
+    SYSTEM_RESUMED = "system_resumed"
 
 
 class Entry(Frozen):
@@ -93,6 +96,8 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"{facts['where']} could not be read and was set aside: {facts['why']}"
         case Event.TAKEN_OVER:
             return "The run that worked on it stopped half-way; another run took it over."
+        case Event.EXTRACTED:
+            return _extracted(facts)
         case Event.ASK_FAILED:
             return f"Asking the model failed, try {facts['attempt']} ({_words(facts['outcome'])}): {facts['detail']}"
         case Event.PROPOSED:
@@ -129,8 +134,27 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.DRIFTED:
             changes = "; ".join(_drifted(drift) for drift in facts["drifts"])
             return f"What {_words(facts['policy'])} is sent has changed since its thresholds were proven: {changes}."
+        case Event.SYSTEM_PAUSED:
+            return f"Nothing is sent to {facts['system']} until {facts['until']}: {facts['why']}"
+        case Event.SYSTEM_RESUMED:
+            return f"{facts['system']} answers again after {facts['failures']} failures in a row."
         case _:
             assert_never(event)
+
+
+def _extracted(facts: dict[str, Any]) -> str:
+    sure = [_field(name, one) for name, one in facts["found"].items() if one["sure"]]
+    unsure = [_field(name, one) for name, one in facts["found"].items() if not one["sure"]]
+    told = f"Read from the text: {', '.join(sure) or 'nothing that is sure enough'}."
+    told += f" Too unsure to be written: {', '.join(unsure)}." if unsure else ""
+    dropped = [f"{_words(name)} ({why})" for name, why in facts["dropped"].items()]
+    told += f" What the model said and the text does not support was dropped: {', '.join(dropped)}." if dropped else ""
+    failed = f" The model gave no usable answer ({_words(facts['outcome'])}): {facts['detail']}"
+    return told + (failed if facts["outcome"] not in ("answered", "no_model") else "")
+
+
+def _field(name: str, found: dict[str, Any]) -> str:
+    return f"{_words(name)} (by {found['by']}, {_words(found['ground'])}, {found['confidence']:.0%})"
 
 
 def _proposed(facts: dict[str, Any]) -> str:

@@ -1,10 +1,12 @@
 """Sends what the outbox holds."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from prefect import task
 
+from connectors.ports import BatchDestination, Destination
 from connectors.store.outbox import Due
 from domain.delivery import DeliveryOutcome, NotThere, RetryAfter, Step, Unknown, next_step
 from domain.errors import PolicyInvalid
@@ -13,14 +15,16 @@ from tasks.names import ACT
 from tasks.resources import Resources, resources
 
 AT_ONCE = 8
-"""Operations in flight at the same time, each on another record."""
+"""Requests in flight at the same time, each about other records."""
 
 LEASE = timedelta(seconds=20)
-"""A sender that is silent for so long is taken for dead; many times a connector's timeout (1 s by default)."""
-
+"""A sender that is silent for so long is taken for dead."""
 
 LONGEST_TRY_S = 15.0
 """A try ends well before its lease does, so that two never send at once."""
+
+LONGEST_TURN_S = 4.0
+"""Longest wait for a turn under a system's rate limit; it counts toward the try."""
 
 LOOK_AGAIN_S = 1.0
 """Longest sleep between two looks: another sender may have finished what this one waits for."""
@@ -38,11 +42,11 @@ async def deliver_due(patience_s: float) -> int:
     tried = 0
     while True:
         with here.store.transaction() as tx:
-            batch = tx.outbox.claim(AT_ONCE, LEASE, here.now())
-            next_due_at = tx.outbox.next_due_at()
-        if batch:
-            tried += len(batch)
-            await asyncio.gather(*[_try(here, due) for due in batch])
+            claimed = tx.outbox.claim(AT_ONCE, LEASE, here.now(), here.batches)
+            next_due_at = tx.outbox.next_due_at(here.now())
+        if claimed:
+            tried += len(claimed)
+            await asyncio.gather(*[_try(here, request) for request in _requests(here, claimed)])
             continue
         wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
         if wait_s is None or wait_s > patience_s:
@@ -50,35 +54,72 @@ async def deliver_due(patience_s: float) -> int:
         await asyncio.sleep(min(max(wait_s, 0.01), LOOK_AGAIN_S))
 
 
-async def _try(here: Resources, due: Due) -> None:
+def _requests(here: Resources, claimed: Sequence[Due]) -> list[list[Due]]:
+    """What goes out together: the new writes of a system that takes batches, everything else alone."""
+    requests: list[list[Due]] = []
+    filling: dict[str, list[Due]] = {}
+    for due in claimed:
+        system = due.operation.system
+        most = 1 if due.tries.looking_up else here.batches.get(system, 1)
+        if most > 1 and system in filling and len(filling[system]) < most:
+            filling[system].append(due)
+            continue
+        requests.append([due])
+        if most > 1:
+            filling[system] = requests[-1]
+    return requests
+
+
+async def _try(here: Resources, request: Sequence[Due]) -> None:
+    outcomes: Sequence[DeliveryOutcome]
     try:
         async with asyncio.timeout(LONGEST_TRY_S):
-            outcome = await _outcome(here, due)
+            outcomes = await _outcomes(here, request)
     except TimeoutError:
-        outcome = Unknown(detail=f"no answer in {LONGEST_TRY_S:g} s")
+        outcomes = [Unknown(detail=f"no answer in {LONGEST_TRY_S:g} s")] * len(request)
     except Exception as exc:
-        _settle(here, due, Unknown(detail=f"a fault of the connector: {type(exc).__name__}"))
+        fault = Unknown(detail=f"a fault of the connector: {type(exc).__name__}")
+        _settle(here, request, [fault] * len(request))
         raise
-    _settle(here, due, outcome)
+    _settle(here, request, outcomes)
 
 
-def _settle(here: Resources, due: Due, outcome: DeliveryOutcome) -> None:
+def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome]) -> None:
     now = here.now()
-    step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
+    given_up = []
     with here.store.transaction() as tx:
-        settled = tx.outbox.settle(due, outcome, step, now)
-    if settled and step.step is Step.DEAD_LETTER:
-        write = due.operation
-        message = f"the write of {write.item_id} to {write.destination} was given up: {step.reason}"
+        for due, outcome in zip(request, outcomes, strict=True):
+            step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
+            if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
+                given_up.append((due.operation, step.reason))
+    for write, reason in given_up:
+        message = f"the write of {write.item_id} to {write.destination} was given up: {reason}"
         where = {"policy": write.policy, "destination": write.destination}
         alert("write.dead_lettered", "item", write.item_id, message, **where)
 
 
-async def _outcome(here: Resources, due: Due) -> DeliveryOutcome:
+async def _outcomes(here: Resources, request: Sequence[Due]) -> list[DeliveryOutcome]:
+    first = request[0]
     try:
-        destination = here.destination(due.operation.system)
+        destination = here.destination(first.operation.system)
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
-        return Unknown(detail=str(exc)) if due.tries.looking_up else RetryAfter(detail=str(exc))
-    if due.tries.looking_up:
-        return await destination.find(due.operation) or NotThere()
-    return await destination.send(due.operation)
+        return [Unknown(detail=str(exc)) if first.tries.looking_up else RetryAfter(detail=str(exc))] * len(request)
+    try:
+        async with asyncio.timeout(LONGEST_TURN_S):
+            await here.turn(first.operation.system)
+    except TimeoutError:
+        waited = f"no turn within {LONGEST_TURN_S:g} s under the rate limit of {first.operation.system}"
+        return [Unknown(detail=waited) if first.tries.looking_up else RetryAfter(detail=waited)] * len(request)
+    if first.tries.looking_up:
+        return [await _found(destination, first)]
+    if len(request) > 1 and isinstance(destination, BatchDestination):
+        return await destination.send_all([due.operation for due in request])
+    return [await destination.send(first.operation)]
+
+
+async def _found(destination: Destination, due: Due) -> DeliveryOutcome:
+    """What a look-up says; that there is nothing is believed once the search cannot lag any more."""
+    if (found := await destination.find(due.operation)) is not None:
+        return found
+    lag = timedelta(seconds=destination.capabilities.search_lag_s)
+    return NotThere(believed_from=due.sent_at + lag) if lag and due.sent_at else NotThere()

@@ -9,18 +9,22 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
+from connectors.store.cursors import Cursors
+from connectors.store.extractions import Extractions
 from connectors.store.inbox import Inbox
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
 from connectors.store.standings import Standings
+from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0002"
+HEAD = "0004"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -41,9 +45,12 @@ class Transaction:
         self.accounts = Accounts(session)
         self.inbox = Inbox(session, self.ledger)
         self.proposals = Proposals(session)
+        self.extractions = Extractions(session, self.ledger)
         self.reviews = Reviews(session, self.ledger)
-        self.outbox = Outbox(session, self.ledger)
+        self.systems = Systems(session, self.ledger)
+        self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
+        self.cursors = Cursors(session)
 
 
 class Store:
@@ -68,8 +75,13 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction that may write: all of it is committed, or none."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        """A transaction that may write: all of it is committed, or none.
+
+        Raises:
+            Unavailable: the database does not answer; if it was lost at the commit, nobody
+                knows whether that happened.
+        """
+        with _answering(), Session(self._engine, expire_on_commit=False) as session:
             if self._sqlite:
                 session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             transaction = Transaction(session)
@@ -79,8 +91,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """A consistent view to read from, as of its first statement; nothing is committed."""
-        with Session(self._engine) as session:
+        """A consistent view to read from, as of its first statement; nothing is committed.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with _answering(), Session(self._engine) as session:
             if self._sqlite:
                 session.connection().exec_driver_sql("BEGIN")
             else:  # by default PostgreSQL shows each statement what was committed since the one before
@@ -90,6 +106,16 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        raise Unavailable(f"the database does not answer: {exc.orig}") from exc
+    except PoolTimeout as exc:
+        raise Unavailable("the database does not answer: every connection to it is busy") from exc
 
 
 def _engine(url: str) -> Engine:

@@ -1,9 +1,12 @@
 """The inbox: accepts items once, leases them to runs, keeps what was decided of them."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, func, insert, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
@@ -29,35 +32,33 @@ class Inbox:
         self._ledger = ledger
 
     def accept(self, policy: str, item: InboundItem, window: timedelta, now: datetime) -> tuple[str, Admission]:
-        """Store an item, or recognise it; returns the id of the item that is, or was, accepted.
+        """`accept_all` of one item."""
+        return self.accept_all(policy, [item], window, now)[0]
+
+    def accept_all(
+        self, policy: str, items: Sequence[InboundItem], window: timedelta, now: datetime
+    ) -> list[tuple[str, Admission]]:
+        """Store items, or recognise them; returns for each the id of the item that is, or was, accepted.
 
         The same source and external id, at any time, or the same content within `window` of
-        its reception, is a duplicate: recorded, linked, and never processed.
+        its reception, is a duplicate: recorded, linked, and never processed. Items of one call
+        are recognised among each other, in their order. It takes three statements, however many there are.
         """
-        here = item_id(policy, item)
-        known = self._session.get(ItemRow, here)
-        if known is not None:
-            original = known.duplicate_of or known.item_id
-            self._record_duplicate(original, item, Admission.REPEATED, known.content_hash, now)
-            return original, Admission.REPEATED
-        original_id = self._same_content(policy, item, window)
-        row = ItemRow(
-            item_id=here,
-            policy=policy,
-            source=item.source,
-            external_id=item.external_id,
-            content_hash=item.content_hash,
-            received_at=item.received_at,
-            accepted_at=now,
-            item=item.model_dump(mode="json"),
-            duplicate_of=original_id,
-        )
-        self._session.add(row)
-        if original_id is not None:
-            self._record_duplicate(original_id, item, Admission.SAME_CONTENT, item.content_hash, now)
-            return original_id, Admission.SAME_CONTENT
-        self._ledger.append(here, Event.ACCEPTED, now, policy=policy, source=item.source, external_id=item.external_id)
-        return here, Admission.ACCEPTED
+        if not items:
+            return []
+        arrived = [_Arrived(item_id(policy, item), item.content_hash, item) for item in items]
+        seen = self._seen(policy, arrived, window)
+        admitted = [seen.admit(one, window) for one in arrived]
+        new = [
+            _row(policy, one, None if how is Admission.ACCEPTED else original, now)
+            for one, (original, how) in zip(arrived, admitted, strict=True)
+            if how is not Admission.REPEATED
+        ]
+        if new:
+            self._session.execute(insert(ItemRow), new)
+        happened = [_happened(policy, one, *what, seen) for one, what in zip(arrived, admitted, strict=True)]
+        self._ledger.append_all(happened, now)
+        return admitted
 
     def claim(self, policy: str, owner: str, count: int, lease: timedelta, now: datetime) -> list[ClaimedItem]:
         """Lease up to `count` undecided items to `owner`, the oldest first.
@@ -140,6 +141,10 @@ class Inbox:
         for row in self._session.exec(query.order_by(col(ItemRow.accepted_at), col(ItemRow.item_id))):
             yield _claimed(row), Proposal.model_validate(row.proposal), Decision.model_validate(row.decision)
 
+    def ids(self) -> set[str]:
+        """Ids of all items, duplicates included."""
+        return set(self._session.exec(select(ItemRow.item_id)))
+
     def find(self, fragment: str) -> list[str]:
         """Ids of the accepted items whose id or external id is, or whose id begins with, `fragment`."""
         fits = or_(col(ItemRow.item_id).startswith(fragment, autoescape=True), col(ItemRow.external_id) == fragment)
@@ -164,32 +169,92 @@ class Inbox:
             raise LookupError(f"no item {item_id}")
         return row
 
-    def _same_content(self, policy: str, item: InboundItem, window: timedelta) -> str | None:
-        query = (
-            select(ItemRow.item_id)
-            .where(
-                ItemRow.policy == policy,
-                ItemRow.content_hash == item.content_hash,
-                col(ItemRow.duplicate_of).is_(None),
-                col(ItemRow.received_at) >= item.received_at - window,
-                col(ItemRow.received_at) <= item.received_at + window,
-            )
-            .order_by(col(ItemRow.received_at))
+    def _seen(self, policy: str, arrived: "Sequence[_Arrived]", window: timedelta) -> "_Seen":
+        """What the database has of these deliveries and contents."""
+        same_delivery = select(ItemRow.item_id, ItemRow.duplicate_of, ItemRow.content_hash).where(
+            col(ItemRow.item_id).in_({one.item_id for one in arrived})
         )
-        return self._session.exec(query).first()
+        times = [one.item.received_at for one in arrived]
+        same_content = select(ItemRow.content_hash, ItemRow.received_at, ItemRow.item_id).where(
+            ItemRow.policy == policy,
+            col(ItemRow.content_hash).in_({one.content_hash for one in arrived}),
+            col(ItemRow.duplicate_of).is_(None),
+            col(ItemRow.received_at) >= min(times) - window,
+            col(ItemRow.received_at) <= max(times) + window,
+        )
+        seen = _Seen({here: (original or here, kept) for here, original, kept in self._session.exec(same_delivery)})
+        for content_hash, received_at, here in self._session.exec(same_content):
+            seen.contents[content_hash].append((received_at, here))
+        return seen
 
-    def _record_duplicate(
-        self, original: str, item: InboundItem, how: Admission, kept_hash: str, now: datetime
-    ) -> None:
-        self._ledger.append(
-            original,
-            Event.DUPLICATE,
-            now,
-            source=item.source,
-            external_id=item.external_id,
-            how=how.value,
-            content=None if item.content_hash == kept_hash else item.fields,
-        )
+
+@dataclass(frozen=True)
+class _Arrived:
+    """An item with its digests, which are costly enough to make once."""
+
+    item_id: str
+    content_hash: str
+    item: InboundItem
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What came before an item: in the database, and in the same call.
+
+    Attributes:
+        deliveries: by item id, the item that it is (of) and the hash of its content.
+        contents: by hash, when which items came with it.
+    """
+
+    deliveries: dict[str, tuple[str, str]]
+    contents: defaultdict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def admit(self, one: _Arrived, window: timedelta) -> tuple[str, Admission]:
+        """Whether an item is new, and which one it is if not; the next ones are compared with it too."""
+        if one.item_id in self.deliveries:
+            return self.deliveries[one.item_id][0], Admission.REPEATED
+        received_at = one.item.received_at
+        came = [
+            (when, here)
+            for when, here in self.contents[one.content_hash]
+            if received_at - window <= when <= received_at + window
+        ]
+        original = min(came)[1] if came else one.item_id
+        self.deliveries[one.item_id] = original, one.content_hash
+        if came:
+            return original, Admission.SAME_CONTENT
+        self.contents[one.content_hash].append((received_at, one.item_id))
+        return original, Admission.ACCEPTED
+
+
+def _row(policy: str, one: _Arrived, duplicate_of: str | None, now: datetime) -> dict[str, Any]:
+    return {
+        "item_id": one.item_id,
+        "policy": policy,
+        "source": one.item.source,
+        "external_id": one.item.external_id,
+        "content_hash": one.content_hash,
+        "received_at": one.item.received_at,
+        "accepted_at": now,
+        "item": one.item.model_dump(mode="json"),
+        "duplicate_of": duplicate_of,
+        "decided": False,
+        "waits": False,
+        "writes_due": 0,
+    }
+
+
+def _happened(
+    policy: str, one: _Arrived, original: str, how: Admission, seen: _Seen
+) -> tuple[str, Event, dict[str, Any]]:
+    """The ledger's entry; a duplicate's content is kept where it is not the original delivery's."""
+    item = one.item
+    named = {"source": item.source, "external_id": item.external_id}
+    if how is Admission.ACCEPTED:
+        return original, Event.ACCEPTED, {"policy": policy, **named}
+    kept_hash = seen.deliveries[one.item_id][1]
+    content = None if one.content_hash == kept_hash else item.fields
+    return original, Event.DUPLICATE, {**named, "how": how.value, "content": content}
 
 
 def _claimable(policy: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -1,14 +1,16 @@
 """The outbox: writes that decisions asked for, until each has its outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Exists, and_, case, exists, func, or_
+from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
+from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
 from domain.delivery import DeliveryOutcome, NextStep, Operation, Patience, Step, Tries
 from domain.ledger import Event
@@ -28,24 +30,31 @@ class State(StrEnum):
 
 
 FINAL = (State.DONE, State.DEAD)
+PROBE_TIME = timedelta(seconds=0.5)
+"""Between two looks at a system that another sender probes."""
 
 
 @dataclass(frozen=True)
 class Due:
-    """An operation that a sender holds until `lease_until`, this try included in its tries."""
+    """An operation that a sender holds until `lease_until`, this try included in its tries.
+
+    `sent_at` is when it was last sent; the try that has just begun counts, if it is a send.
+    """
 
     operation: Operation
     patience: Patience
     tries: Tries
+    sent_at: datetime | None
     lease_until: datetime
 
 
 class Outbox:
     """Writes that wait to be sent."""
 
-    def __init__(self, session: Session, ledger: Ledger) -> None:
+    def __init__(self, session: Session, ledger: Ledger, systems: Systems) -> None:
         self._session = session
         self._ledger = ledger
+        self._systems = systems
 
     def put(self, operation: Operation, patience: Patience, now: datetime) -> None:
         """Queue a write; the same operation twice is a fault of ours and is refused by the database."""
@@ -72,16 +81,28 @@ class Outbox:
             record_key=operation.record_key,
         )
 
-    def claim(self, count: int, lease: timedelta, now: datetime) -> list[Due]:
+    def claim(self, count: int, lease: timedelta, now: datetime, batches: Mapping[str, int] | None = None) -> list[Due]:
         """Hold up to `count` operations that are due, the oldest first, one a record.
 
-        A record's later operation waits until the earlier one has its outcome.
+        A record's later operation waits until the earlier one has its outcome. Nothing is
+        given for a system that is paused, and one operation for one that is being probed.
+
+        Args:
+            batches: how many new writes a system takes in one request, by its name; one that
+                is given anyway comes with so many of its kind.
         """
-        waiting = and_(col(OperationRow.state).in_((State.PENDING, State.UNKNOWN)), col(OperationRow.due_at) <= now)
-        abandoned = and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) <= now)
-        due = select(OperationRow).where(or_(waiting, abandoned), ~_blocked())
-        query = due.order_by(col(OperationRow.seq)).limit(count)
-        return [self._begin(row, now + lease) for row in self._session.exec(query)]
+        troubled = self._systems.troubled(now)
+        well = [_due(now), col(OperationRow.system).not_in(troubled)]
+        rows = self._oldest(count, *well)
+        for system in dict.fromkeys(row.system for row in rows if row.state == State.PENDING):
+            new = col(OperationRow.state) == State.PENDING
+            more = self._oldest((batches or {}).get(system, 1), *well, new, col(OperationRow.system) == system)
+            held = {row.seq for row in rows}
+            rows += [row for row in more if row.seq not in held]
+        for system, breaker in troubled.items():
+            if not breaker.paused(now) and not self._being_sent(system, now):
+                rows += self._oldest(1, _due(now), col(OperationRow.system) == system)
+        return [self._begin(row, lease, now) for row in rows]
 
     def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> bool:
         """Record what came of a send or a look-up, and what comes next.
@@ -113,17 +134,27 @@ class Outbox:
         )
         if step.step is Step.DEAD_LETTER:
             self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)
+        self._systems.note(row.system, outcome, now)
         return True
 
-    def next_due_at(self) -> datetime | None:
+    def next_due_at(self, now: datetime) -> datetime | None:
         """When `claim` can next give something: the first due time or end of a sender's lease.
 
-        None when all are final. What waits for an earlier operation on its record does not count.
+        None when all are final. What waits for an earlier operation on its record does not
+        count, and a system's pause puts off all that is due there.
         """
         sending = col(OperationRow.state) == State.SENDING
         at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
-        open_rows = select(func.min(at)).where(col(OperationRow.state).not_in(FINAL), ~_blocked())
-        first: datetime | None = self._session.exec(open_rows).one()
+        waiting = select(col(OperationRow.system), func.min(at)).where(
+            col(OperationRow.state).not_in(FINAL), ~_blocked()
+        )
+        troubled = self._systems.troubled(now)
+        first: datetime | None = None
+        for system, due_at in self._session.exec(waiting.group_by(col(OperationRow.system))):
+            pauses = [troubled[system].open_until or now] if system in troubled else []
+            probed = [now + PROBE_TIME] if system in troubled and self._being_sent(system, now) else []
+            here = max([due_at, *pauses, *probed])
+            first = min(first, here) if first else here
         return first
 
     def retry(self, item_id: str, now: datetime) -> int:
@@ -134,21 +165,42 @@ class Outbox:
             row.state, row.due_at, row.sends, row.look_ups = State.UNKNOWN, now, 0, 0
         return len(rows)
 
+    def done(self) -> int:
+        """How many writes have their outcome."""
+        query = select(func.count()).select_from(OperationRow).where(OperationRow.state == State.DONE)
+        return self._session.exec(query).one()
+
     def confirmed(self) -> set[str]:
         """Ids of the operations that a system is said to hold; those that changed nothing left no trace."""
         rows = self._session.exec(select(OperationRow).where(OperationRow.state == State.DONE))
         return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] != "unchanged"}
 
-    def _begin(self, row: OperationRow, lease_until: datetime) -> Due:
+    def _oldest(self, count: int, *wanted: ColumnElement[bool]) -> list[OperationRow]:
+        query = select(OperationRow).where(*wanted, ~_blocked()).order_by(col(OperationRow.seq)).limit(count)
+        return list(self._session.exec(query))
+
+    def _being_sent(self, system: str, now: datetime) -> bool:
+        held = and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) > now)
+        query = select(OperationRow.seq).where(held, col(OperationRow.system) == system).limit(1)
+        return self._session.exec(query).first() is not None
+
+    def _begin(self, row: OperationRow, lease: timedelta, now: datetime) -> Due:
         look_up = row.state != State.PENDING
         row.sends, row.look_ups = (row.sends, row.look_ups + 1) if look_up else (row.sends + 1, 0)
-        row.state, row.lease_until = State.SENDING, lease_until
+        row.sent_at = row.sent_at if look_up else now
+        row.state, row.lease_until = State.SENDING, now + lease
         tries = Tries(sends=row.sends, look_ups=row.look_ups)
         operation, patience = Operation.model_validate(row.operation), Patience.model_validate(row.patience)
-        return Due(operation, patience, tries, lease_until)
+        return Due(operation, patience, tries, row.sent_at, now + lease)
 
     def _row(self, operation_id: str) -> OperationRow:
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """Whether an operation waits for its time, which has come, or its sender is taken for dead."""
+    waiting = and_(col(OperationRow.state).in_((State.PENDING, State.UNKNOWN)), col(OperationRow.due_at) <= now)
+    return or_(waiting, and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) <= now))
 
 
 def _blocked() -> Exists:

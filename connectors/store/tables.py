@@ -76,6 +76,17 @@ class ProposalRow(SQLModel, table=True):
     made_at: datetime = _time(nullable=False)
 
 
+class ExtractionRow(SQLModel, table=True):
+    """What an item's text gave; the same text and wishes under the same model and prompt, the same key."""
+
+    __tablename__ = "extractions"
+
+    item_id: str = Field(primary_key=True)
+    key: str = Field(index=True)
+    extraction: dict[str, Any] = _json(nullable=False)
+    made_at: datetime = _time(nullable=False)
+
+
 class ReviewRow(SQLModel, table=True):
     """A decision that waits, or waited, for a person."""
 
@@ -149,9 +160,32 @@ class OperationRow(SQLModel, table=True):
     sends: int = 0
     look_ups: int = 0
     """Since the last send."""
+    sent_at: datetime | None = _time()
+    """When it was last sent: look-ups in a search that lags are believed only some time later."""
     due_at: datetime = _time(nullable=False)
     lease_until: datetime | None = _time()
     outcome: dict[str, Any] | None = _json()
+
+
+class SystemRow(SQLModel, table=True):
+    """How a system has answered lately; see `domain.breaker.Breaker`. One without trouble has none."""
+
+    __tablename__ = "systems"
+
+    system: str = Field(primary_key=True)
+    failures: int = 0
+    open_until: datetime | None = _time()
+    why: str = ""
+
+
+class CursorRow(SQLModel, table=True):
+    """How far a source was read; moved in the transaction that stores what was read."""
+
+    __tablename__ = "cursors"
+
+    source: str = Field(primary_key=True)
+    cursor: str
+    moved_at: datetime = _time(nullable=False)
 
 
 class EntryRow(SQLModel, table=True):

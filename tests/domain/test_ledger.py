@@ -150,6 +150,29 @@ STORIES = [
         id="taken over",
     ),
     pytest.param(
+        Event.EXTRACTED,
+        {
+            "found": {
+                "email": {"by": "pattern", "ground": "placed", "confidence": 0.97, "sure": True},
+                "company": {"by": "model", "ground": "logprobs", "confidence": 0.62, "sure": False},
+            },
+            "dropped": {"phone": "somebody else's, not the sender's own"},
+            "outcome": "answered",
+            "detail": "",
+        },
+        "Read from the text: email (by pattern, placed, 97%). Too unsure to be written: company (by model, logprobs, "
+        "62%). What the model said and the text does not support was dropped: phone (somebody else's, not the "
+        "sender's own).",
+        id="extracted",
+    ),
+    pytest.param(
+        Event.EXTRACTED,
+        {"found": {}, "dropped": {}, "outcome": "timed_out", "detail": "the model did not answer in time"},
+        "Read from the text: nothing that is sure enough. The model gave no usable answer (timed out): the model did "
+        "not answer in time",
+        id="nothing extracted",
+    ),
+    pytest.param(
         Event.ASK_FAILED,
         {"attempt": 2, "outcome": "timed_out", "detail": "no answer in 60 s"},
         "Asking the model failed, try 2 (timed out): no answer in 60 s",
@@ -315,6 +338,18 @@ STORIES = [
         "What lead routing is sent has changed since its thresholds were proven: labels were 60% sales and are 20% "
         "sales (p = 0.00012); disagreements were 5% and are 30% (p = 0.01).",
         id="drifted",
+    ),
+    pytest.param(
+        Event.SYSTEM_PAUSED,
+        {"system": "hubspot", "until": "2026-03-01T12:00:30+00:00", "why": "limit daily: HTTP 429"},
+        "Nothing is sent to hubspot until 2026-03-01T12:00:30+00:00: limit daily: HTTP 429",
+        id="system paused",
+    ),
+    pytest.param(
+        Event.SYSTEM_RESUMED,
+        {"system": "hubspot", "failures": 6},
+        "hubspot answers again after 6 failures in a row.",
+        id="system resumed",
     ),
     pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"

@@ -35,7 +35,7 @@ BROKEN = [
                  "rules.0.rout: Extra inputs are not permitted. Did you mean 'route'?",
                  id="an unknown key in a list"),
     pytest.param("    system: sandbox_crm", "    system: sandbox_crm\n    colour: red", "colour",
-                 "destinations.crm.colour: Extra inputs are not permitted. Remove it; known here: patience, "
+                 "destinations.crm.colour: Extra inputs are not permitted. Remove it; known here: options, patience, "
                  "record_key, system, values.",
                  id="an unknown key like no other names those that there are"),
     pytest.param("version: 1", "version: 1\nversion: 2", "version: 2", "version: written twice. Remove one.",
@@ -51,7 +51,8 @@ BROKEN = [
                  "mode: Input should be 'shadow', 'assist', 'canary' or 'auto'.",
                  id="a wrong choice names the choices"),
     pytest.param("email: email", "email: mail", "email: mail",
-                 "input.fields.email: Input should be 'text', 'email' or 'number'.",
+                 "input.fields.email: Input should be 'text', 'email', 'number', 'phone', 'country', 'money', 'date', "
+                 "'name' or 'company'.",
                  id="a wrong type of a field names the types"),
     pytest.param("  neighbours: 2", "  neighbours: -2", "neighbours",
                  "classifier.neighbours: Input should be greater than or equal to 0.",

@@ -38,6 +38,7 @@ LATER = RetryAfter(detail="busy")
 MUCH_LATER = RetryAfter(detail="busy", seconds=90)
 UNKNOWN = Unknown(detail="no answer")
 NOT_THERE = NotThere()
+NOT_THERE_YET = NotThere(believed_from=NOW + timedelta(seconds=40))
 
 NO_WAIT = (0, 0)
 FIRST_WAIT = (2, 3)
@@ -83,6 +84,12 @@ TABLE = [
     pytest.param(
         NOT_THERE, LOOKING_AFTER_LAST_SEND, Step.DEAD_LETTER, NO_WAIT, id="not there, and no send left, is given up"
     ),
+    # A search that lags may not show it yet.
+    pytest.param(
+        NOT_THERE_YET, LOOKING, Step.LOOK_UP, (40, 40), id="not there yet is looked up when it can be believed"
+    ),
+    pytest.param(NOT_THERE_YET, LAST_LOOK, Step.LOOK_UP, (40, 40), id="however often it was looked up before"),
+    pytest.param(NotThere(believed_from=NOW), LOOKING, Step.SEND_AGAIN, NO_WAIT, id="then it is sent again"),
 ]
 
 

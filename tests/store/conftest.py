@@ -129,7 +129,7 @@ class Desk:
 
     def next_due_at(self) -> datetime | None:
         with self.store.reading() as tx:
-            return tx.outbox.next_due_at()
+            return tx.outbox.next_due_at(self.now)
 
     def entries(self, item_id: str | None = None) -> list[Entry]:
         with self.store.reading() as tx:

@@ -4,9 +4,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from builders import NOW, claimed, proof, proposal
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
+from connectors.store import migrations
 from connectors.store.engine import Store
 from domain.audit import AuditTally, Standing, StepBack
 from domain.confidence import Source
@@ -203,12 +206,11 @@ def test_each_window_is_counted_once_whoever_tests_it(office) -> None:
 
 def test_what_was_stored_before_these_tables_came_is_kept(database_url: str, store: Store, raw: Engine) -> None:
     item_id = Office(store).review("1")
-    with raw.connect() as connection:  # back to the tables of version 0001
-        for name in ("why", "proposed", "classifier", "answer", "reviewer"):
-            connection.execute(text(f"ALTER TABLE reviews DROP COLUMN {name}"))
-        for table in ("standings", "drift_windows"):
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with raw.begin() as connection:  # back to the tables of version 0001
+        config = Config()
+        config.set_main_option("script_location", next(iter(migrations.__path__)))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
 
     opened = Store(database_url)
     with opened.reading() as tx:

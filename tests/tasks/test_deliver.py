@@ -1,0 +1,166 @@
+"""Delivery: batches go out together, a lagging search is given its time, a rate limit is waited for."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fakes import FakeSystem, fake_resources
+
+from connectors.ports import Capabilities, Idempotency, Upsert
+from connectors.store.engine import Store
+from domain.delivery import DeliveryOutcome, Invalid, Operation, Patience, RetryAfter, Unknown, operation_id
+from tasks.deliver import deliver_due
+from tasks.resources import Resources, opened
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeBatches(FakeSystem):
+    """Takes up to four writes in one request."""
+
+    capabilities: Capabilities = field(
+        default_factory=lambda: Capabilities(upsert=Upsert.KEY, idempotency=Idempotency.TRACE, batch=4)
+    )
+    requests: list[list[str]] = field(default_factory=list)
+    refused: str = ""
+
+    async def send_all(self, operations: Sequence[Operation]) -> list[DeliveryOutcome]:
+        self.requests.append([operation.record_key for operation in operations])
+        return [
+            Invalid(detail="no such field")
+            if operation.record_key == self.refused
+            else await FakeSystem.send(self, operation)
+            for operation in operations
+        ]
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        return (await self.send_all([operation]))[0]
+
+
+class Post:
+    """An outbox, a system, and a clock that is moved by hand."""
+
+    def __init__(self, store: Store, system: FakeSystem) -> None:
+        self.store, self.system, self.now = store, system, NOON
+        self.here: Resources = fake_resources(store, None, system, clock=lambda: self.now)
+        self.here.destination("crm")
+
+    def put(self, *keys: str) -> None:
+        with self.store.transaction() as tx:
+            for key in keys:
+                item = f"it-{key}"
+                tx.outbox.put(
+                    Operation(
+                        operation_id=operation_id(item, "crm"),
+                        item_id=item,
+                        policy="tiny",
+                        destination="crm",
+                        system="crm",
+                        record_key=key,
+                        values={"name": key},
+                    ),
+                    Patience(attempts=5),
+                    self.now,
+                )
+
+    async def deliver(self) -> int:
+        async with opened(self.here):
+            return await deliver_due.fn(0)
+
+    async def deliver_all(self) -> None:
+        """Deliver, and let time pass, until nothing is due any more."""
+        for _ in range(50):
+            await self.deliver()
+            with self.store.reading() as tx:
+                due_at = tx.outbox.next_due_at(self.now)
+            if due_at is None:
+                return
+            self.now = max(self.now, due_at)
+
+    def outcomes(self) -> list[str]:
+        with self.store.reading() as tx:
+            entries = tx.ledger.entries()
+            return [str(entry.facts["outcome"]) for entry in entries if entry.event.value == "attempted"]
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as opened_store:
+        yield opened_store
+
+
+async def test_new_writes_to_a_system_that_takes_batches_go_out_together(store: Store) -> None:
+    post = Post(store, FakeBatches())
+    post.put("a", "b", "c", "d", "e", "f")
+
+    assert await post.deliver() == 6
+
+    assert [len(request) for request in post.system.requests] == [4, 2]
+    assert {stored.record_key for stored in post.system.stored} == set("abcdef")
+
+
+async def test_one_refused_record_harms_no_other_of_its_batch(store: Store) -> None:
+    post = Post(store, FakeBatches(refused="b"))
+    post.put("a", "b", "c")
+
+    await post.deliver()
+
+    assert sorted(post.outcomes()) == ["created", "created", "invalid"]
+
+
+async def test_a_batch_without_an_answer_is_looked_up_one_by_one_and_sent_once(store: Store) -> None:
+    post = Post(store, FakeBatches(outcomes=[Unknown(detail="no answer")] * 3))
+    post.put("a", "b", "c")
+
+    await post.deliver_all()
+
+    assert len(post.system.stored) == 3
+    assert post.system.looked_up == 3
+
+
+async def test_that_there_is_nothing_is_believed_only_when_the_search_can_lag_no_more(store: Store) -> None:
+    lagging = Capabilities(upsert=Upsert.SEARCH, idempotency=Idempotency.TRACE, search_lag_s=30)
+    system = FakeSystem(outcomes=[Unknown(detail="no answer")], capabilities=lagging)
+    post = Post(store, system)
+    post.put("a")
+    await post.deliver()
+    hidden, system.stored = system.stored, []  # written, and not found yet
+
+    post.now = NOON + timedelta(seconds=10)
+    await post.deliver()
+    system.stored = hidden
+    await post.deliver_all()
+
+    assert len(system.stored) == 1, "nothing was sent again"
+    assert post.outcomes() == ["unknown", "not_there", "created"]
+
+
+async def test_after_the_lag_what_is_not_there_is_sent_again(store: Store) -> None:
+    lagging = Capabilities(upsert=Upsert.SEARCH, idempotency=Idempotency.TRACE, search_lag_s=30)
+    system = FakeSystem(outcomes=[Unknown(detail="no answer")], capabilities=lagging)
+    post = Post(store, system)
+    post.put("a")
+    await post.deliver()
+    system.stored = []  # never written
+
+    await post.deliver_all()
+
+    assert len(system.stored) == 1
+    assert post.now >= NOON + timedelta(seconds=30)
+
+
+async def test_a_limit_that_one_write_meets_keeps_the_others_from_being_sent(store: Store) -> None:
+    system = FakeSystem(outcomes=[RetryAfter(seconds=60, limit="daily", detail="429")])
+    post = Post(store, system)
+    post.put("a")
+    await post.deliver()
+    post.put("b", "c")
+
+    assert await post.deliver() == 0
+    post.now = NOON + timedelta(seconds=61)
+    await post.deliver_all()
+    assert len(system.stored) == 3
