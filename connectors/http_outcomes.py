@@ -5,24 +5,22 @@ turned away by a limiter, no: `RetryAfter`. Sent without a readable answer, perh
 `Unknown`, to be looked up before anything is sent again.
 """
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TypeVar, assert_never
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from connectors.error_bodies import error_body, vendors_code, vendors_words
 from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
 
 LONGEST_RETRY_AFTER_S = 3600.0
 """A target that asks for more is asked again after an hour all the same."""
-LONGEST_MESSAGE = 300
-"""Characters of a vendor's message that go into an outcome."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
 Failure = Conflict | Invalid | RetryAfter | Unknown
@@ -54,6 +52,47 @@ MEANING_OF_STATUS: Mapping[int, Meaning] = {
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """An answer that says no; nothing was written.
+
+    Attributes:
+        status: None where the request could not even be sent.
+        code: the vendor's own error code.
+        body: the answer's JSON, or its text.
+        detail: what it says, for people.
+    """
+
+    meaning: Meaning
+    status: int | None
+    detail: str
+    code: str | None = None
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Conflict | Invalid:
+        """What it means where no vendor's own reading of it goes before."""
+        return Conflict(detail=self.detail) if self.meaning is Meaning.CONFLICT else Invalid(detail=self.detail)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What an answer to come later says of the wait.
+
+    Attributes:
+        name: of a limit that holds for the whole system; None for one of a record or a path.
+        seconds: where no Retry-After header tells them.
+    """
+
+    name: str | None = None
+    seconds: float | None = None
+
+
+def _unnamed(_: Refusal, __: datetime) -> Limit:
+    return Limit()
+
+
+@dataclass(frozen=True)
 class Vendor:
     """What differs from vendor to vendor.
 
@@ -61,25 +100,47 @@ class Vendor:
         name: for messages to people.
         key_variable: environment variable that holds the key, or None where there is no key.
         codes: meanings of the vendor's own error codes, which go before the status.
+        statuses: meanings of statuses that only this vendor uses so.
+        limit: reads the limit out of an answer that puts us off, at the time of that answer.
+        success_field: what is false in a 2xx answer that is none; one whose code is not known is a refusal.
     """
 
     name: str
     key_variable: str | None = None
     codes: Mapping[str, Meaning] = field(default_factory=dict)
+    statuses: Mapping[int, Meaning] = field(default_factory=dict)
+    limit: Callable[[Refusal, datetime], Limit] = _unnamed
+    success_field: str | None = None
+
+
+class Headed(BaseModel):
+    """The shape of an answer whose headers count too; their names in lower case."""
+
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class HttpApi:
-    """One vendor's HTTP interface."""
+    """One vendor's HTTP interface; `secret` is the key, to be struck out of what an answer says."""
 
-    def __init__(self, vendor: Vendor, client: httpx.AsyncClient) -> None:
+    def __init__(self, vendor: Vendor, client: httpx.AsyncClient, secret: str = "") -> None:
         self._vendor = vendor
         self._client = client
+        self._secret = secret
 
-    async def ask(self, shape: type[Shape], path: str, params: Mapping[str, str]) -> Shape | Invalid | RetryAfter:
-        """Read something; whatever may pass, and any lost or unreadable answer, is `RetryAfter`."""
-        request = self._client.build_request("GET", path, params=params)
-        match await self._exchange(shape, request):
-            case Conflict(detail=detail) | Unknown(detail=detail):
+    async def ask(
+        self, shape: type[Shape], path: str, params: Mapping[str, str], body: BaseModel | None = None
+    ) -> Shape | Invalid | RetryAfter:
+        """Read something; whatever may pass, and any lost or unreadable answer, is `RetryAfter`.
+
+        With a `body` it is a POST, as many vendors' searches are.
+        """
+        method = "GET" if body is None else "POST"
+        match await self.exchange(shape, method, path, params=params, body=body):
+            case Refusal(meaning=Meaning.CONFLICT, detail=detail):
+                return RetryAfter(detail=detail)
+            case Refusal(detail=detail):
+                return Invalid(detail=detail)
+            case Unknown(detail=detail):
                 return RetryAfter(detail=detail)
             case usable:
                 return usable
@@ -88,52 +149,82 @@ class HttpApi:
         self, shape: type[Shape], method: str, path: str, body: BaseModel, headers: Mapping[str, str] | None = None
     ) -> Shape | Failure:
         """Write something, once; `Unknown` when it may have been stored all the same."""
-        request = self._client.build_request(method, path, json=body.model_dump(mode="json"), headers=headers)
-        return await self._exchange(shape, request)
+        match await self.exchange(shape, method, path, body=body, headers=headers):
+            case Refusal() as refusal:
+                return refusal.outcome
+            case answered:
+                return answered
+
+    async def exchange(
+        self,
+        shape: type[Shape],
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: BaseModel | None = None,
+        headers: Mapping[str, str] | None = None,
+        nothing: Shape | None = None,
+    ) -> Shape | Refusal | RetryAfter | Unknown:
+        """Send a request, once, for those who read refusals themselves, by status, code or body.
+
+        `nothing` is what a success without content (204) stands for.
+        """
+        sent = None if body is None else body.model_dump(mode="json")
+        request = self._client.build_request(method, path, params=params, json=sent, headers=headers)
+        try:
+            response = await self._client.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
+            return RetryAfter(detail=self._says(f"not reached, nothing was sent: {_named(exc)}"))
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as exc:  # its text may quote the key
+            detail = self._says(f"cannot be sent: {type(exc).__name__}; check the address and the key")
+            return Refusal(Meaning.REFUSED, None, detail)
+        except httpx.RequestError as exc:
+            return Unknown(detail=self._says(f"sent, but no whole answer came: {_named(exc)}"))
+        if nothing is not None and response.status_code == httpx.codes.NO_CONTENT:
+            return nothing
+        return self._read(shape, response)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _exchange(self, shape: type[Shape], request: httpx.Request) -> Shape | Failure:
-        try:
-            response = await self._client.send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
-            return RetryAfter(detail=self._says(f"not reached, nothing was sent: {_named(exc)}"))
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as exc:
-            return Invalid(detail=self._says(f"cannot be sent: {_named(exc)}; check the address and the key"))
-        except httpx.RequestError as exc:
-            return Unknown(detail=self._says(f"sent, but no whole answer came: {_named(exc)}"))
-        return self._read(shape, response)
-
-    def _read(self, shape: type[Shape], response: httpx.Response) -> Shape | Failure:
-        status, body = response.status_code, _error_body(response)
-        message = self._says(f"{_message(body) or response.reason_phrase} (HTTP {status})")
-        match meaning_of(status, _code(body), self._vendor.codes):
+    def _read(self, shape: type[Shape], response: httpx.Response) -> Shape | Refusal | RetryAfter | Unknown:
+        status, body = response.status_code, error_body(response, self._vendor.success_field, self._secret)
+        code = vendors_code(body)
+        message = self._says(f"{vendors_words(body) or response.reason_phrase} (HTTP {status})")
+        meaning = meaning_of(status, code, self._vendor, denied=response.is_success and body is not None)
+        refusal = Refusal(meaning, status, message, code, body, response.headers)
+        match refusal.meaning:
             case Meaning.DONE:
                 return self._parse(shape, response)
             case Meaning.LATER:
-                return RetryAfter(seconds=retry_after_s(response.headers.get("Retry-After"), _now()), detail=message)
-            case Meaning.CONFLICT:
-                return Conflict(detail=message)
-            case Meaning.REFUSED:
-                return Invalid(detail=message)
+                return self._later(refusal)
+            case Meaning.CONFLICT | Meaning.REFUSED:
+                return refusal
             case Meaning.UNAUTHORISED:
-                return Invalid(detail=f"{message}. {self._key_advice()}")
+                return replace(refusal, detail=f"{message}. {self._key_advice()}")
             case Meaning.BROKEN:
                 return Unknown(detail=message)
             case other:
                 assert_never(other)
 
+    def _later(self, refusal: Refusal) -> RetryAfter:
+        now = _now()
+        limit = self._vendor.limit(refusal, now)
+        asked = retry_after_s(refusal.headers.get("Retry-After"), now)
+        return RetryAfter(seconds=limit.seconds if asked is None else asked, limit=limit.name, detail=refusal.detail)
+
     def _parse(self, shape: type[Shape], response: httpx.Response) -> Shape | Unknown:
         content = response.content if response.status_code != httpx.codes.NO_CONTENT else b"{}"
         try:
-            return shape.model_validate_json(content)
+            parsed = shape.model_validate_json(content)
         except ValidationError as exc:
             fault = exc.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, fault["loc"])) or "body"
             said = f"HTTP {response.status_code}, but its {where} cannot be read: {fault['msg']}"
             return Unknown(detail=self._says(said))
+        return parsed.model_copy(update={"headers": dict(response.headers)}) if isinstance(parsed, Headed) else parsed
 
     def _key_advice(self) -> str:
         if self._vendor.key_variable is None:
@@ -144,11 +235,18 @@ class HttpApi:
         return f"{self._vendor.name}: {message}"
 
 
-def meaning_of(status: int, code: str | None, codes: Mapping[str, Meaning]) -> Meaning:
-    """What an answer means, by its vendor's code if that is known, else by its status."""
-    if code is not None and code in codes and not httpx.codes.is_success(status):
-        return codes[code]
+def meaning_of(status: int, code: str | None, vendor: Vendor, *, denied: bool = False) -> Meaning:
+    """What an answer means, by its vendor's code if that is known, else by its status.
+
+    One that is `denied` is a failure whatever its status says.
+    """
+    if denied:
+        return vendor.codes.get(code or "", Meaning.REFUSED)
+    if code is not None and code in vendor.codes and not httpx.codes.is_success(status):
+        return vendor.codes[code]
     match status // 100:
+        case _ if status in vendor.statuses:
+            return vendor.statuses[status]
         case _ if status in MEANING_OF_STATUS:
             return MEANING_OF_STATUS[status]
         case 2:
@@ -182,37 +280,3 @@ def _now() -> datetime:
 
 def _named(exc: httpx.RequestError) -> str:
     return f"{type(exc).__name__} {exc}".strip()
-
-
-def _error_body(response: httpx.Response) -> object:
-    """The JSON of an error answer, its text if it is no JSON; nothing for a success."""
-    if response.is_success:
-        return None
-    try:
-        return json.loads(response.content)
-    except ValueError:
-        return response.text
-
-
-def _message(body: object) -> str:
-    """The vendor's own words: `message`, `detail` or `error`, lists and objects down to their text."""
-    match body:
-        case str():
-            return " ".join(body.split())[:LONGEST_MESSAGE]
-        case {"message": said} | {"msg": said} | {"detail": said} | {"error": said} | {"errors": said}:
-            return _message(said)
-        case [*parts]:
-            return "; ".join(filter(None, map(_message, parts)))[:LONGEST_MESSAGE]
-        case _:
-            return ""
-
-
-def _code(body: object) -> str | None:
-    """The vendor's own error code: `code`, `errorCode` or `category`, of the first error if there are several."""
-    match body:
-        case {"code": str(code)} | {"errorCode": str(code)} | {"category": str(code)}:
-            return code
-        case [first, *_] | {"error": first} | {"errors": [first, *_]}:
-            return _code(first)
-        case _:
-            return None

@@ -1,12 +1,13 @@
 """The protocols that connectors implement; tasks know nothing else of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter
+from domain.extraction import Quoted
 from domain.proposal import Opinion, ScoresFrom, Tokens
 
 
@@ -35,8 +36,17 @@ class LabelAnswer:
     calls: int
 
 
+@dataclass(frozen=True)
+class FieldsAnswer:
+    """The fields that a model has a word for, each with its quote, and the requests that it took."""
+
+    fields: dict[str, Quoted]
+    tokens: Tokens
+    calls: int
+
+
 class LanguageModel(Protocol):
-    """Something that picks one of a list of labels."""
+    """Something that picks one of a list of labels, and finds fields in a text."""
 
     @property
     def model(self) -> str:
@@ -57,6 +67,26 @@ class LanguageModel(Protocol):
             Retryable: throttled, down, or no answer in time; the same later may do.
             Permanent: the endpoint refuses the request or the key.
             ModelOutputInvalid: cut off, nonsense or an unknown label, also after `reasks`.
+        """
+        ...
+
+    async def extract(
+        self,
+        messages: Sequence[Message],
+        fields: Sequence[str],
+        faults: Callable[[Mapping[str, Quoted]], Mapping[str, str]],
+        *,
+        reasks: int,
+        timeout_s: float,
+    ) -> FieldsAnswer:
+        """What the model finds of `fields`; those that it has nothing to say of are absent.
+
+        Args:
+            faults: what is wrong with an answer, by field, in words for the model. It is asked again
+                while anything is, within `reasks`; the last answer is given, faults and all.
+
+        Raises:
+            InterlockError: as `choose`.
         """
         ...
 
@@ -154,6 +184,7 @@ class Capabilities:
     Attributes:
         batch: most operations in one request; 1 for systems without batches.
         search_lag_s: for so long after a write a look-up may miss it, in seconds.
+        rate_per_s: requests a second that it allows one client, where it says so.
         deltas: whether it tells what changed since a cursor (see `Changes`).
     """
 
@@ -162,6 +193,7 @@ class Capabilities:
     versioning: Versioning = Versioning.NONE
     batch: int = 1
     search_lag_s: float = 0
+    rate_per_s: float | None = None
     deltas: bool = False
 
 

@@ -1,16 +1,54 @@
-"""Which systems a policy may name."""
+"""Which systems a policy may name, and which sources bring items in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from connectors.chat import slack
+from connectors.crm import hubspot, salesforce
 from connectors.crm import sandbox as sandbox_crm
+from connectors.documents import object_store, paperless
+from connectors.files import drop
+from connectors.help_desk import request_tracker, zendesk
 from connectors.help_desk import sandbox as sandbox_help_desk
-from connectors.ports import Destination
-from connectors.spec import SystemSpec
+from connectors.mail import imap, smtp
+from connectors.ports import Changes, Destination
+from connectors.spec import SystemSpec, Variable
+from connectors.tables import sql_table
+from connectors.web_api import described
 from domain.errors import PolicyInvalid
 
 SYSTEMS: dict[str, SystemSpec] = {
     "sandbox_crm": sandbox_crm.SPEC,
     "sandbox_help_desk": sandbox_help_desk.SPEC,
+    "hubspot": hubspot.SPEC,
+    "salesforce": salesforce.SPEC,
+    "sql_table": sql_table.SPEC,
+    "described": described.SPEC,
+    "object_store": object_store.SPEC,
+    "paperless": paperless.SPEC,
+    "zendesk": zendesk.SPEC,
+    "request_tracker": request_tracker.SPEC,
+    "slack": slack.SPEC,
+    "smtp": smtp.SPEC,
+}
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """How to open a source.
+
+    Attributes:
+        open: makes it of the variables' values; raises PolicyInvalid if one is unusable.
+        variables: what it reads.
+    """
+
+    open: Callable[[Mapping[str, str]], Changes]
+    variables: tuple[Variable, ...]
+
+
+SOURCES: dict[str, SourceSpec] = {
+    "imap": SourceSpec(imap.opened, imap.VARIABLES),
+    "folder": SourceSpec(drop.opened, (drop.FOLDER,)),
 }
 
 
@@ -34,9 +72,26 @@ def open_destination(system: str, environ: Mapping[str, str]) -> Destination:
         PolicyInvalid: unknown system, or a variable that is missing or unusable; says what to set.
     """
     spec = system_spec(system)
-    values = {variable.name: environ.get(variable.name) or variable.default for variable in spec.variables}
-    missing = [variable for variable in spec.variables if values[variable.name] is None]
-    if missing:
+    values = _set(f"system '{system}'", spec.variables, environ)
+    own = spec.prefix if isinstance(spec, described.PrefixedSpec) else None
+    named = {name: value for name, value in environ.items() if own is not None and name.startswith(own)}
+    return spec.open(named | values)
+
+
+def open_source(source: str, environ: Mapping[str, str]) -> Changes:
+    """The connector of `source`, set up from `environ`; the caller closes it.
+
+    Raises:
+        PolicyInvalid: unknown source, or a variable that is missing or unusable; says what to set.
+    """
+    if (spec := SOURCES.get(source)) is None:
+        raise PolicyInvalid(f"source '{source}' is unknown. Use one of: {', '.join(SOURCES)}")
+    return spec.open(_set(f"source '{source}'", spec.variables, environ))
+
+
+def _set(who: str, variables: Sequence[Variable], environ: Mapping[str, str]) -> dict[str, str]:
+    values = {variable.name: environ.get(variable.name) or variable.default for variable in variables}
+    if missing := [variable for variable in variables if values[variable.name] is None]:
         wanted = "; ".join(f"set {variable.name} to the {variable.meaning}" for variable in missing)
-        raise PolicyInvalid(f"system '{system}' is not set up: {wanted}")
-    return spec.open({name: value for name, value in values.items() if value is not None})
+        raise PolicyInvalid(f"{who} is not set up: {wanted}")
+    return {name: value for name, value in values.items() if value is not None}

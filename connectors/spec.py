@@ -92,5 +92,23 @@ def seconds(values: Mapping[str, str], variable: Variable) -> float:
     return number
 
 
+def secret(values: Mapping[str, str], variable: Variable) -> str:
+    """The key in a variable, fit for a header.
+
+    Raises:
+        PolicyInvalid: no header may carry it; the message does not show it.
+    """
+    text = values[variable.name]
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise PolicyInvalid(f"{variable.name} holds spaces or signs that no {variable.meaning} has. Copy it again")
+    return text
+
+
+def client(address: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+    """Connections to the system at `address`, through the environment's proxies unless it is this machine."""
+    local = httpx.URL(address).host in {"localhost", "127.0.0.1", "::1"}
+    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, trust_env=not local)
+
+
 TIMEOUT_S = Variable("INTERLOCK_CONNECTOR_TIMEOUT_S", "seconds to wait for a system's answer", "10")
 """Shared by every system but the sandbox; a try must end before its lease does."""

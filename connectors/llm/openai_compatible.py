@@ -17,8 +17,7 @@ The openai client's own retries are off: they sleep where nobody sees it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -30,48 +29,30 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ValidationError, create_model
 
 from connectors.http_outcomes import retry_after_s
+from connectors.llm.asking import Form, Spent
+from connectors.llm.extraction import answer_model, objection, quoted, reminder, tokens_for
 from connectors.llm.logprobs import Token, label_scores
-from connectors.ports import LabelAnswer, Message
+from connectors.ports import FieldsAnswer, LabelAnswer, Message
 from domain.errors import (
     AnswerCutOff,
     AnswerNonsense,
     AnswerUnknownLabel,
     BadRequest,
     InterlockError,
+    ModelOutputInvalid,
     Throttled,
     TimedOut,
     Unauthorised,
     Unavailable,
 )
-from domain.proposal import ScoresFrom, Tokens
+from domain.extraction import Quoted
+from domain.proposal import ScoresFrom
 
 LONGEST_RETRY_AFTER_S = 300.0
 """A longer Retry-After is not waited for inside a run."""
 
 _ANSWER_TOKENS = 60
 _NO_COMPLETION = "the model's endpoint answered with something else than a completion; check INTERLOCK_LLM_BASE_URL"
-
-
-@dataclass
-class _Spent:
-    """What one question cost, re-asks included."""
-
-    calls: int = 0
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-
-    def add(self, completion: ChatCompletion) -> None:
-        self.calls += 1
-        if (usage := completion.usage) is not None:
-            details = usage.prompt_tokens_details
-            self.prompt += usage.prompt_tokens
-            self.completion += usage.completion_tokens
-            self.cached += (details.cached_tokens or 0) if details else 0
-
-    @property
-    def tokens(self) -> Tokens:
-        return Tokens(prompt=self.prompt, completion=self.completion, cached=self.cached)
 
 
 class OpenAICompatible:
@@ -87,17 +68,47 @@ class OpenAICompatible:
     ) -> LabelAnswer:
         """The label that the model picks; see `connectors.ports.LanguageModel`."""
         asked: list[dict[str, str]] = [{"role": message.role, "content": message.content} for message in messages]
-        spent = _Spent()
-        label, completion = await self._usable(asked, tuple(labels), spent, reasks, timeout_s)
+        spent = Spent()
+        form = _choice(tuple(labels))
+        answer, completion = await self._usable(asked, form, spent, reasks, timeout_s)
+        label = _label(answer)
         if scores := label_scores(_tokens(completion), labels):
             return LabelAnswer(label, scores, ScoresFrom.LOGPROBS, spent.tokens, spent.calls)
         votes = Counter(dict.fromkeys(labels, 0))
         for _ in range(samples):
-            sampled, _ = await self._usable(asked, tuple(labels), spent, reasks, timeout_s, temperature=1.0)
-            votes[sampled] += 1
+            sampled, _ = await self._usable(asked, form, spent, reasks, timeout_s, temperature=1.0)
+            votes[_label(sampled)] += 1
         if not samples:
             return LabelAnswer(label, {}, ScoresFrom.NOWHERE, spent.tokens, spent.calls)
         return LabelAnswer(label, _shares(votes), ScoresFrom.SAMPLES, spent.tokens, spent.calls)
+
+    async def extract(
+        self,
+        messages: Sequence[Message],
+        fields: Sequence[str],
+        faults: Callable[[Mapping[str, Quoted]], Mapping[str, str]],
+        *,
+        reasks: int,
+        timeout_s: float,
+    ) -> FieldsAnswer:
+        """What the model finds of `fields`; see `connectors.ports.LanguageModel`."""
+        asked: list[dict[str, str]] = [{"role": message.role, "content": message.content} for message in messages]
+        spent = Spent()
+        form = Form(answer_model(tuple(fields)), tokens_for(fields), reminder)
+        found: dict[str, Quoted] | None = None
+        while True:
+            try:
+                answer, completion = await self._usable(asked, form, spent, reasks - spent.calls, timeout_s)
+            except ModelOutputInvalid:
+                if found is None:
+                    raise
+                break  # what was said before the objection still stands
+            found = quoted(answer, _tokens(completion))
+            wrong = faults(found)
+            if not wrong or spent.calls > reasks:
+                break
+            asked = [*asked, *objection(completion.choices[0].message.content or "", wrong)]
+        return FieldsAnswer(found, spent.tokens, spent.calls)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -106,18 +117,18 @@ class OpenAICompatible:
     async def _usable(
         self,
         asked: list[dict[str, str]],
-        labels: tuple[str, ...],
-        spent: "_Spent",
+        form: Form,
+        spent: Spent,
         reasks: int,
         timeout_s: float,
         temperature: float = 0.0,
-    ) -> tuple[str, ChatCompletion]:
+    ) -> tuple[BaseModel, ChatCompletion]:
         """A usable answer, after up to `reasks` more calls; adds what it cost to `spent`."""
         unusable_so_far = 0
         while True:
             try:
                 async with asyncio.timeout(timeout_s):  # the client's own ends only when nothing at all comes
-                    answer, completion = await self._ask(asked, labels, timeout_s, temperature)
+                    answer, completion = await self._ask(asked, form, timeout_s, temperature)
             except TimeoutError as exc:
                 raise _timed_out() from exc
             except InstructorError as exc:
@@ -128,26 +139,26 @@ class OpenAICompatible:
                 unusable_so_far += 1
                 if unusable_so_far > reasks:
                     raise failure from exc
-                asked = [*asked, _reminder(failure, labels)]
+                asked = [*asked, form.remind(failure)]
             else:
                 spent.add(completion)
                 return answer, completion
 
     async def _ask(
-        self, messages: list[dict[str, str]], labels: tuple[str, ...], timeout_s: float, temperature: float
-    ) -> tuple[str, ChatCompletion]:
+        self, messages: list[dict[str, str]], form: Form, timeout_s: float, temperature: float
+    ) -> tuple[BaseModel, ChatCompletion]:
         answer, completion = await self._instructor.create_with_completion(
             model=self.model,
             messages=messages,  # type: ignore[arg-type]  # instructor narrows to openai's TypedDicts
-            response_model=_answer_model(labels),
+            response_model=form.model,
             max_retries=0,
             temperature=temperature,
-            max_tokens=_ANSWER_TOKENS,
+            max_tokens=form.tokens,
             logprobs=True,
             top_logprobs=20,
             timeout=timeout_s,
         )
-        return str(answer.model_dump()["label"]), completion
+        return answer, completion
 
 
 def _shares(votes: Mapping[str, int]) -> dict[str, float]:
@@ -161,9 +172,16 @@ def _answer_model(labels: tuple[str, ...]) -> type[BaseModel]:
     return create_model("Answer", label=(Literal[labels], ...))  # type: ignore[arg-type]  # a Literal made at run time
 
 
-def _reminder(failure: InterlockError, labels: Sequence[str]) -> dict[str, str]:
-    content = f'{failure}. Answer with JSON only, {{"label": "..."}}, one of: {", ".join(labels)}'
-    return {"role": "user", "content": content}
+def _choice(labels: tuple[str, ...]) -> Form:
+    def remind(failure: InterlockError) -> dict[str, str]:
+        content = f'{failure}. Answer with JSON only, {{"label": "..."}}, one of: {", ".join(labels)}'
+        return {"role": "user", "content": content}
+
+    return Form(_answer_model(labels), _ANSWER_TOKENS, remind)
+
+
+def _label(answer: BaseModel) -> str:
+    return str(answer.model_dump()["label"])
 
 
 def _translate(exc: InstructorError) -> tuple[InterlockError, ChatCompletion | None]:

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from connectors.sandbox import crm, help_desk
+from connectors.sandbox import crm, help_desk, hubspot, llm, salesforce, slack, zendesk
 from connectors.sandbox.faults import CUT, FaultPlan, FaultSettings
 from connectors.sandbox.service import DEFAULT_BURST, DEFAULT_RATE_PER_S, TokenBucket
 
@@ -27,6 +27,11 @@ POLL_S = 0.01
 SYSTEMS: dict[str, Callable[[FaultPlan, Path | None, TokenBucket], FastAPI]] = {
     "crm": crm.create_app,
     "help_desk": help_desk.create_app,
+    "hubspot": hubspot.create_app,
+    "llm": llm.create_app,
+    "salesforce": salesforce.create_app,
+    "slack": slack.create_app,
+    "zendesk": zendesk.create_app,
 }
 """What can be served, by name."""
 DEFAULT = ("crm", "help_desk")

@@ -13,6 +13,7 @@ import pytest
 
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
+from connectors.sandbox.serve import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
 PATIENT_S = 10
@@ -21,9 +22,10 @@ PATIENT_S = 10
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Addresses of both servers; at the end they must have ended cleanly, and said nothing."""
+    """Addresses of the servers; at the end they must have ended cleanly, and said nothing."""
     complaints = tmp_path_factory.mktemp("sandbox") / "stderr"
     command = [sys.executable, "-m", "connectors.sandbox.serve", "--rate-per-s", "10000", "--burst", "10000"]
+    command += [f"--system={name}" for name in SYSTEMS]
     with (
         complaints.open("w") as stderr,
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,

@@ -8,7 +8,17 @@ import pytest
 import respx
 from pydantic import BaseModel
 
-from connectors.http_outcomes import LONGEST_RETRY_AFTER_S, Failure, HttpApi, Meaning, Vendor, retry_after_s
+from connectors.http_outcomes import (
+    LONGEST_RETRY_AFTER_S,
+    Failure,
+    Headed,
+    HttpApi,
+    Limit,
+    Meaning,
+    Refusal,
+    Vendor,
+    retry_after_s,
+)
 from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
 
 URL = "http://vendor.test/notes"
@@ -17,6 +27,12 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 class Note(BaseModel):
     """What the vendor keeps."""
+
+    id: str
+
+
+class VersionedNote(Headed):
+    """A note whose version stands in the headers."""
 
     id: str
 
@@ -129,11 +145,24 @@ async def test_a_refusal_of_a_system_without_a_key_speaks_of_its_address(respx_m
         (httpx.Response(400, json={"error": {"message": "no such stage"}}), "no such stage"),
         (httpx.Response(422, json={"detail": [{"loc": ["body"], "msg": "no"}, {"msg": "nor this"}]}), "no; nor this"),
         (httpx.Response(400, json=[{"errorCode": "X", "message": "no such stage"}]), "no such stage"),
+        (
+            httpx.Response(422, json={"error": "X", "description": "no", "details": {"a": [{"description": "nor a"}]}}),
+            "no; nor a",
+        ),
         (httpx.Response(400, text="no\n such   stage"), "no such stage"),
         (httpx.Response(400, json={"oddly": 1}), "Bad Request"),
         (httpx.Response(400, text="x" * 1000), "x" * 300),
     ],
-    ids=["message", "nested", "list of faults", "list of errors", "text", "nothing said", "too long"],
+    ids=[
+        "message",
+        "nested",
+        "list of faults",
+        "list of errors",
+        "description and details",
+        "text",
+        "nothing said",
+        "too long",
+    ],
 )
 async def test_a_refusal_carries_the_vendors_words(
     api: HttpApi, respx_mock: respx.MockRouter, response: httpx.Response, words: str
@@ -152,6 +181,40 @@ async def test_the_wait_that_a_target_asks_for_is_kept(api: HttpApi, respx_mock:
     for answer in (await api.act(Note, "POST", "/notes", Note(id="1")), await api.ask(Note, "/notes", {})):
         assert isinstance(answer, RetryAfter)
         assert answer.seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ({"ok": True, "id": "7"}, Note),
+        ({"ok": False, "error": "LIMIT"}, RetryAfter),
+        ({"ok": False, "error": "DUPLICATE"}, Conflict),
+        ({"ok": False, "error": "of tomorrow"}, Invalid),
+        ({"ok": False}, Invalid),
+        (["no object"], Unknown),
+    ],
+    ids=["success", "limit", "duplicate", "unknown code", "no code", "no object"],
+)
+async def test_a_no_inside_a_200_is_no_success_where_the_vendor_says_it_so(
+    respx_mock: respx.MockRouter, body: object, outcome: type[object]
+) -> None:
+    codes = {"LIMIT": Meaning.LATER, "DUPLICATE": Meaning.CONFLICT}
+    api = HttpApi(Vendor("Vendor", codes=codes, success_field="ok"), httpx.AsyncClient(base_url="http://vendor.test"))
+    respx_mock.post(URL).respond(200, json=body)
+
+    answer = await api.act(Note, "POST", "/notes", Note(id="1"))
+    await api.aclose()
+
+    assert isinstance(answer, outcome)
+
+
+async def test_an_answer_has_its_headers_where_its_shape_wants_them(api: HttpApi, respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(URL).respond(200, json={"id": "7"}, headers={"ETag": '"41"'})
+
+    answer = await api.ask(VersionedNote, "/notes", {})
+
+    assert isinstance(answer, VersionedNote)
+    assert (answer.id, answer.headers["etag"]) == ("7", '"41"')
 
 
 async def test_a_success_is_not_overruled_by_a_code_in_its_body(api: HttpApi, respx_mock: respx.MockRouter) -> None:
@@ -179,3 +242,90 @@ async def test_a_success_is_not_overruled_by_a_code_in_its_body(api: HttpApi, re
 )
 def test_retry_after_is_read_as_seconds_or_date_within_an_hour(header: str | None, seconds: float | None) -> None:
     assert retry_after_s(header, NOW) == seconds
+
+
+def odd_limit(refusal: Refusal, _: datetime) -> Limit:
+    match refusal.body:
+        case {"policy": str(name)}:
+            return Limit(name, 30)
+        case _:
+            return Limit()
+
+
+ODD = Vendor("Odd", statuses={477: Meaning.LATER, 422: Meaning.CONFLICT}, limit=odd_limit)
+
+
+@pytest.fixture
+async def odd() -> AsyncIterator[HttpApi]:
+    """A vendor with ways of its own, and a key."""
+    odd = HttpApi(ODD, httpx.AsyncClient(base_url="http://vendor.test"), "s3cret")
+    yield odd
+    await odd.aclose()
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (httpx.Response(429, json={"policy": "daily"}), RetryAfter(limit="daily", seconds=30, detail="")),
+        (
+            httpx.Response(429, json={"policy": "daily"}, headers={"Retry-After": "7"}),
+            RetryAfter(limit="daily", seconds=7, detail=""),
+        ),
+        (httpx.Response(429, json={}), RetryAfter(detail="")),
+        (httpx.Response(477), RetryAfter(detail="")),
+        (httpx.Response(422), Conflict(detail="")),
+    ],
+    ids=["named limit", "named limit with a header", "unnamed limit", "odd wait", "odd conflict"],
+)
+async def test_a_vendors_own_ways_go_before_the_usual(
+    odd: HttpApi, respx_mock: respx.MockRouter, response: httpx.Response, expected: Failure
+) -> None:
+    respx_mock.post(URL).mock(return_value=response)
+
+    answer = await odd.act(Note, "POST", "/notes", Note(id="1"))
+
+    assert answer.model_copy(update={"detail": ""}) == expected
+
+
+async def test_who_reads_refusals_gets_them_whole(odd: HttpApi, respx_mock: respx.MockRouter) -> None:
+    respx_mock.patch(URL).respond(300, json=["/notes/1", "/notes/2"])
+
+    match await odd.exchange(Note, "PATCH", "/notes", body=Note(id="1")):
+        case Refusal() as refusal:
+            assert (refusal.status, refusal.code, refusal.body) == (300, None, ["/notes/1", "/notes/2"])
+            assert isinstance(refusal.outcome, Invalid)
+        case other:
+            pytest.fail(f"{other}")
+
+
+async def test_a_success_without_content_is_what_the_caller_says(odd: HttpApi, respx_mock: respx.MockRouter) -> None:
+    respx_mock.patch(URL).respond(204)
+    nothing = Note(id="")
+
+    assert await odd.exchange(Note, "PATCH", "/notes", body=Note(id="1"), nothing=nothing) is nothing
+
+
+async def test_a_search_is_a_post_and_still_a_read(odd: HttpApi, respx_mock: respx.MockRouter) -> None:
+    respx_mock.post(URL).mock(side_effect=[httpx.ReadTimeout("late")])
+
+    assert isinstance(await odd.ask(Note, "/notes", {}, Note(id="query")), RetryAfter)
+
+
+@pytest.mark.parametrize("status", [400, 401, 409, 429, 500])
+async def test_a_key_that_an_answer_quotes_is_struck_out(
+    odd: HttpApi, respx_mock: respx.MockRouter, status: int
+) -> None:
+    padding = "x" * 295  # a message is cut at 300: half a key would be a key shown
+    respx_mock.post(URL).respond(status, json={"message": f"{padding} s3cret"})
+
+    answer = await odd.act(Note, "POST", "/notes", Note(id="1"))
+
+    assert "s3c" not in str(answer)
+
+
+async def test_a_request_that_cannot_be_sent_does_not_show_its_headers(
+    odd: HttpApi, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.post(URL).mock(side_effect=[httpx.LocalProtocolError("Illegal header value b'Bearer s3cret'")])
+
+    assert "s3cret" not in str(await odd.act(Note, "POST", "/notes", Note(id="1")))

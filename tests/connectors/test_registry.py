@@ -2,6 +2,8 @@
 
 import pytest
 
+from connectors.crm.hubspot import HubSpot
+from connectors.crm.salesforce import Salesforce
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
 from connectors.registry import SYSTEMS, open_destination
@@ -10,10 +12,21 @@ from domain.errors import PolicyInvalid
 ENVIRON = {
     "INTERLOCK_SANDBOX_CRM_URL": "http://127.0.0.1:8081",
     "INTERLOCK_SANDBOX_HELP_DESK_URL": "http://127.0.0.1:8082",
+    "INTERLOCK_HUBSPOT_TOKEN": "pat-not-a-real-key",
+    "INTERLOCK_SALESFORCE_TOKEN": "00D-not-a-real-session",
+    "INTERLOCK_SALESFORCE_URL": "https://acme.my.salesforce.com",
 }
 
 
-@pytest.mark.parametrize(("system", "connector"), [("sandbox_crm", SandboxCrm), ("sandbox_help_desk", SandboxHelpDesk)])
+@pytest.mark.parametrize(
+    ("system", "connector"),
+    [
+        ("sandbox_crm", SandboxCrm),
+        ("sandbox_help_desk", SandboxHelpDesk),
+        ("hubspot", HubSpot),
+        ("salesforce", Salesforce),
+    ],
+)
 async def test_a_system_that_is_set_up_opens(system: str, connector: type[object]) -> None:
     destination = open_destination(system, ENVIRON)
     await destination.aclose()
@@ -22,8 +35,8 @@ async def test_a_system_that_is_set_up_opens(system: str, connector: type[object
 
 
 def test_an_unknown_system_names_those_that_there_are() -> None:
-    with pytest.raises(PolicyInvalid, match=r"'salesforce' is unknown\. Use one of: sandbox_crm, sandbox_help_desk"):
-        open_destination("salesforce", ENVIRON)
+    with pytest.raises(PolicyInvalid, match=r"'abacus' is unknown\. Use one of: sandbox_crm, sandbox_help_desk"):
+        open_destination("abacus", ENVIRON)
 
 
 @pytest.mark.parametrize("environ", [{}, {"INTERLOCK_SANDBOX_CRM_URL": ""}], ids=["missing", "empty"])

@@ -1,0 +1,274 @@
+"""HubSpot: records of any object, upserted by a unique property that holds our record key.
+
+To set up: a property for the key, with unique values, and one for the operation's id, both
+single-line text; a service key that may read and write the object.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+import phonenumbers
+
+from connectors.batching import RefusedWhole, by_target
+from connectors.crm.hubspot_api import (
+    NAME,
+    TIME_ZONE,
+    TOKEN,
+    URL,
+    Answer,
+    Filter,
+    FilterGroup,
+    PastValue,
+    ReadBatch,
+    ReadInput,
+    RecordError,
+    Search,
+    Stored,
+    UpsertBatch,
+    UpsertInput,
+    connect,
+    path_of,
+)
+from connectors.http_outcomes import HttpApi, Refusal
+from connectors.ports import Candidate, Capabilities, Idempotency, Upsert
+from connectors.spec import TIMEOUT_S, Option, SystemSpec
+from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.errors import PolicyInvalid
+
+LARGEST_BATCH = 100
+MOST_CANDIDATES = 100
+ABOUT_RECORDS = frozenset({400, 409, 413, 414, 422})
+"""Statuses that may be one record's fault, so that halving the batch helps."""
+EXISTING = re.compile(r"Existing ID: *(\d+)")
+"""The only place where a 409 says which record it means."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an operation's record is kept, by its options."""
+
+    object: str
+    key: str
+    operation_property: str
+
+    @property
+    def path(self) -> str:
+        """Of the object's records."""
+        return path_of(self.object)
+
+
+class HubSpot:
+    """Upserts records of `options.object` under the operation's record key.
+
+    Sending again is harmless: it sets the same values on the same record. A lifecycle stage
+    behind the record's own is left out by HubSpot without a word, for stages move forward only.
+    """
+
+    capabilities = Capabilities(
+        upsert=Upsert.KEY, idempotency=Idempotency.TRACE, batch=LARGEST_BATCH, deltas=True
+    )  # no search lag: `find` reads by the key
+
+    def __init__(self, api: HttpApi) -> None:
+        self._api = api
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        """Upsert one record, as a batch of one."""
+        [outcome] = await self.send_all([operation])
+        return outcome
+
+    async def send_all(self, operations: Sequence[Operation]) -> list[DeliveryOutcome]:
+        """Upsert the records, in one request for each object."""
+        return await by_target(operations, _target, self._upsert)
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        """Whether the record under our key has, or ever had, the operation's id.
+
+        It reads the record, which is up to date when the write is; HubSpot's search is not.
+        The operation is said to have created the record if its id was the first there.
+        """
+        target = _target(operation)
+        if isinstance(target, Invalid):
+            return RetryAfter(detail=target.detail)
+        read = ReadBatch(
+            inputs=[ReadInput(id=operation.record_key)],
+            id_property=target.key,
+            properties=[target.operation_property],
+            properties_with_history=[target.operation_property],
+        )
+        match await self._api.ask(Answer, f"{target.path}/batch/read", {}, read):
+            case Answer(results=[record, *_]):
+                return _found(record, operation, target)
+            case Answer(errors=errors):
+                strange = [error for error in errors if error.category != "OBJECT_NOT_FOUND"]
+                return RetryAfter(detail=f"{NAME}: {strange[0].message}") if strange else None
+            case Invalid(detail=detail):
+                return RetryAfter(detail=detail)
+            case RetryAfter() as later:
+                return later
+            case other:
+                assert_never(other)
+
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+        """Up to a hundred records under other keys with the same e-mail, phone, domain or name.
+
+        HubSpot's search takes a few moments to see a new record, so a fresh twin may be missed.
+        """
+        target = _target(operation)
+        if isinstance(target, Invalid):
+            return target
+        if not (groups := _alike(operation.values)):
+            return []
+        wanted = sorted({*operation.values, target.key})
+        search = Search(filter_groups=groups, properties=wanted, limit=MOST_CANDIDATES)
+        match await self._api.ask(Answer, f"{target.path}/search", {}, search):
+            case Answer(results=records):
+                others = [one for one in records if one.properties.get(target.key) != operation.record_key]
+                return [
+                    Candidate(one.id, {name: v for name in wanted if (v := one.properties.get(name))}) for one in others
+                ]
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+    async def _upsert(self, target: Target, operations: Sequence[Operation]) -> list[DeliveryOutcome] | RefusedWhole:
+        batch = UpsertBatch(inputs=[_input(operation, target) for operation in operations])
+        match await self._api.exchange(Answer, "POST", f"{target.path}/batch/upsert", body=batch):
+            case Answer() as answer:
+                return _outcomes(operations, target, answer)
+            case Refusal(status=status) as refusal if status in ABOUT_RECORDS:
+                return RefusedWhole(_refused(refusal.outcome, operations[0], target))
+            case Refusal() as refusal:
+                return [refusal.outcome for _ in operations]
+            case RetryAfter() | Unknown() as failure:
+                return [failure for _ in operations]
+            case other:
+                assert_never(other)
+
+
+def _target(operation: Operation) -> Target | Invalid:
+    try:
+        options = SPEC.chosen(operation.options)
+    except PolicyInvalid as exc:
+        return Invalid(detail=f"{NAME}: {exc}")
+    target = Target(options["object"], options["key"], options["operation_property"])
+    if ours := sorted({target.key, target.operation_property} & operation.values.keys()):
+        return Invalid(detail=f"{NAME}: leave {ours[0]} out of the values; it is written by itself")
+    return target
+
+
+def _input(operation: Operation, target: Target) -> UpsertInput:
+    return UpsertInput(
+        id=operation.record_key,
+        id_property=target.key,
+        properties=operation.values | {target.operation_property: operation.operation_id},
+        object_write_trace_id=operation.operation_id,
+    )
+
+
+def _outcomes(operations: Sequence[Operation], target: Target, answer: Answer) -> list[DeliveryOutcome]:
+    """Each operation's part of an answer, whose results and errors come in any order.
+
+    An operation that is not mentioned may have been written, so it is unknown; but a single
+    one beside errors that name nobody is their culprit.
+    """
+    said = {operation.operation_id: _said(operation, target, answer) for operation in operations}
+    silent = [operation for operation in operations if said[operation.operation_id] is None]
+    names = {name for operation in operations for name in (operation.operation_id, operation.record_key)}
+    nobodys = [error for error in answer.errors if not error.named & names]
+    if len(silent) == 1 and nobodys:
+        said[silent[0].operation_id] = _failed(nobodys[0], silent[0], target)
+    unsaid = Unknown(detail=f"{NAME}: the answer does not say what became of it")
+    return [said[operation.operation_id] or unsaid for operation in operations]
+
+
+def _said(operation: Operation, target: Target, answer: Answer) -> DeliveryOutcome | None:
+    for one in answer.results:
+        if operation.operation_id == one.object_write_trace_id or operation.record_key == one.properties.get(
+            target.key
+        ):
+            return Written(kind="created" if one.new else "updated", external_id=one.id)
+    for error in answer.errors:
+        if error.named & {operation.operation_id, operation.record_key}:
+            return _failed(error, operation, target)
+    return None
+
+
+def _failed(error: RecordError, operation: Operation, target: Target) -> DeliveryOutcome:
+    detail = f"{NAME}: {error.message or 'refused'} ({error.category or 'no category'})"
+    match error.category:
+        case "CONFLICT":
+            return _refused(Conflict(detail=detail), operation, target)
+        case "RATE_LIMITS" | "RATE_LIMIT":
+            return RetryAfter(detail=detail)
+        case "" | "INTERNAL_ERROR":
+            return Unknown(detail=detail)
+        case _:
+            return Invalid(detail=detail)
+
+
+def _refused(outcome: Conflict | Invalid, operation: Operation, target: Target) -> Conflict | Ambiguous | Invalid:
+    """A conflict with a record that HubSpot names is one that trying again will not end."""
+    match outcome:
+        case Conflict(detail=detail) if existing := EXISTING.search(detail):
+            mend = f"if {existing[1]} is the same, set its {target.key} to '{operation.record_key}' and try again"
+            return Ambiguous(detail=f"{detail}; {mend}")
+        case _:
+            return outcome
+
+
+def _found(record: Stored, operation: Operation, target: Target) -> Written | None:
+    name = target.operation_property
+    past = (record.properties_with_history or {}).get(name) or [PastValue(value=record.properties.get(name))]
+    operations = [version.value for version in past]
+    if operation.operation_id not in operations:
+        return None
+    kind = "created" if operations[-1] == operation.operation_id else "updated"
+    return Written(kind=kind, external_id=record.id, found=True)
+
+
+def _alike(values: Mapping[str, str]) -> list[FilterGroup]:
+    """Groups of conditions, at most five as HubSpot allows, by the values that there are."""
+    groups = [
+        [Filter(property_name=name, operator="EQ", value=values[name])]
+        for name in ("email", "phone", "domain")
+        if values.get(name)
+    ]
+    if national := _national(values.get("phone", "")):
+        # HubSpot compares phone numbers without their country code, in a property of its own.
+        groups.append([Filter(property_name="hs_searchable_calculated_phone_number", operator="EQ", value=national)])
+    if last := values.get("lastname"):
+        first = values.get("firstname", "")[:1]
+        initial = [Filter(property_name="firstname", operator="CONTAINS_TOKEN", value=f"{first}*")] if first else []
+        groups.append([Filter(property_name="lastname", operator="EQ", value=last), *initial])
+    elif name := values.get("name"):
+        groups.append([Filter(property_name="name", operator="EQ", value=name)])
+    return [FilterGroup(filters=filters) for filters in groups]
+
+
+def _national(phone: str) -> str:
+    try:
+        return str(phonenumbers.parse(phone, None).national_number or "")
+    except phonenumbers.NumberParseException:
+        return ""
+
+
+def _open(values: Mapping[str, str]) -> HubSpot:
+    return HubSpot(connect(values))
+
+
+SPEC = SystemSpec(
+    _open,
+    (TOKEN, URL, TIME_ZONE, TIMEOUT_S),
+    (
+        Option("object", "HubSpot object, such as contacts, companies or tickets", "contacts"),
+        Option("key", "unique property that holds the record key", "interlock_id"),
+        Option("operation_property", "property that holds the operation's id", "interlock_operation"),
+    ),
+)

@@ -1,0 +1,176 @@
+"""What changed in HubSpot: the records of an object, in the order of their last modification."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from connectors.crm.hubspot_api import NAME, Answer, Filter, FilterGroup, Search, Stored, path_of
+from connectors.http_outcomes import HttpApi
+from connectors.ports import Arrival, Fetched
+from domain.delivery import Invalid, RetryAfter
+from domain.errors import BadRequest, Throttled, Unavailable
+
+SETTLE_S = 60.0
+"""A change is told of this much later. HubSpot's search sees changes after "a few moments", and not
+in their order; a cursor that had passed one would never come back to it. The minute is our margin."""
+LARGEST_PAGE = 200
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Everything modified before `at_ms` is told; of that very moment, what has an id up to `told_id`.
+
+    `told_id` None: that moment is told whole.
+    """
+
+    at_ms: int = 0
+    told_id: int | None = None
+
+    @classmethod
+    def read(cls, cursor: str) -> "Position":
+        """The position of a cursor; the empty one begins before everything."""
+        if not cursor:
+            return cls()
+        at_ms, _, told_id = cursor.partition("/")
+        return cls(int(at_ms), int(told_id) if told_id else None)
+
+    @property
+    def cursor(self) -> str:
+        """The position as text."""
+        return str(self.at_ms) if self.told_id is None else f"{self.at_ms}/{self.told_id}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A record as it was found, and when it was modified."""
+
+    record: Stored
+    at_ms: int
+
+    @property
+    def id(self) -> int:
+        """HubSpot's ids are numbers."""
+        return int(self.record.id)
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class HubSpotChanges:
+    """Polls an object's records by the time of their last modification.
+
+    HubSpot sorts by one property only, answers no more than 10,000 results of a search, and
+    gives thousands of records the same time when they are changed together. So moments that
+    do not fit on a page are read by id, and no page leads to another: each is a new search.
+
+    Args:
+        api: see `connectors.crm.hubspot_api.connect`.
+        object_name: such as contacts.
+        properties: what to fetch of each record.
+        clock: gives the time.
+    """
+
+    def __init__(
+        self,
+        api: HttpApi,
+        object_name: str,
+        properties: Sequence[str],
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._api = api
+        self._object = object_name
+        # HubSpot's own oddity: only contacts lack the prefix.
+        self._modified = "lastmodifieddate" if object_name == "contacts" else "hs_lastmodifieddate"
+        self._properties = [*properties, self._modified]
+        self._clock = clock
+
+    async def fetch(self, cursor: str, count: int) -> Fetched:
+        """Up to `count` records modified since `cursor` and more than a minute ago, the oldest first.
+
+        A record that is modified again arrives again, under another external id. An answer
+        without arrivals may still say that there is more.
+
+        Raises:
+            Throttled: a limit of HubSpot's; says how long to wait.
+            Unavailable: HubSpot does not answer.
+            BadRequest: it refuses the search or the key.
+        """
+        position, size = Position.read(cursor), min(count, LARGEST_PAGE)
+        same_moment = await self._same_moment(position, size)
+        if len(same_moment) == size:
+            return self._fetched(same_moment, Position(position.at_ms, same_moment[-1].id), more=True)
+        room = size - len(same_moment)
+        later = await self._later(position, room)
+        if len(later) < room:
+            reached = Position(later[-1].at_ms) if later else Position(position.at_ms)
+            return self._fetched([*same_moment, *later], reached, more=False)
+        # The page is full: there may be more of its last moment than it shows.
+        last_ms = later[-1].at_ms
+        whole = [change for change in later if change.at_ms < last_ms]
+        return self._fetched([*same_moment, *whole], Position(last_ms, 0), more=True)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+    async def _same_moment(self, position: Position, size: int) -> list[Change]:
+        if position.told_id is None:
+            return []
+        filters = [self._modified_filter("EQ", position.at_ms), _filter("hs_object_id", "GT", position.told_id)]
+        return sorted(await self._search(filters, "hs_object_id", size), key=lambda change: change.id)
+
+    async def _later(self, position: Position, size: int) -> list[Change]:
+        settled_ms = (self._clock() - timedelta(seconds=SETTLE_S) - EPOCH) // MS
+        filters = [self._modified_filter("GT", position.at_ms), self._modified_filter("LTE", settled_ms)]
+        return sorted(await self._search(filters, self._modified, size), key=lambda change: (change.at_ms, change.id))
+
+    async def _search(self, filters: list[Filter], sort_by: str, size: int) -> list[Change]:
+        search = Search(
+            filter_groups=[FilterGroup(filters=filters)],
+            properties=self._properties,
+            sorts=[{"propertyName": sort_by, "direction": "ASCENDING"}],
+            limit=size,
+        )
+        match await self._api.ask(Answer, f"{path_of(self._object)}/search", {}, search):
+            case Answer(results=records):
+                return [Change(record, self._moment(record)) for record in records]
+            case RetryAfter(limit=None, seconds=None, detail=detail):
+                raise Unavailable(detail)
+            case RetryAfter(seconds=seconds, detail=detail):
+                raise Throttled(detail, retry_after_s=seconds)
+            case Invalid(detail=detail):
+                raise BadRequest(detail)
+            case other:
+                assert_never(other)
+
+    def _moment(self, record: Stored) -> int:
+        text = record.properties.get(self._modified) or ""
+        try:
+            return (datetime.fromisoformat(text) - EPOCH) // MS
+        except (ValueError, TypeError) as exc:
+            raise BadRequest(f"{NAME}: record {record.id} has no {self._modified} that can be read: '{text}'") from exc
+
+    def _modified_filter(self, operator: str, at_ms: int) -> Filter:
+        return _filter(self._modified, operator, at_ms)
+
+    def _fetched(self, changes: Sequence[Change], reached: Position, *, more: bool) -> Fetched:
+        return Fetched(tuple(self._arrival(change) for change in changes), reached.cursor, more)
+
+    def _arrival(self, change: Change) -> Arrival:
+        record = change.record
+        return Arrival(
+            where=f"{NAME} {self._object} {record.id}",
+            source=f"hubspot/{self._object}",
+            external_id=f"{record.id}@{change.at_ms}",
+            received_at=EPOCH + change.at_ms * MS,
+            fields={name: value for name, value in record.properties.items() if value},
+        )
+
+
+def _filter(name: str, operator: str, value: int) -> Filter:
+    return Filter(property_name=name, operator=operator, value=str(value))

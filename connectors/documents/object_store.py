@@ -1,0 +1,127 @@
+"""Documents on S3-compatible object stores, in folders, and wherever else fsspec reaches; each is written once."""
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from connectors.documents.content import VALUES, document
+from connectors.documents.places import Place, Trace, file_name, open_place
+from connectors.ports import Capabilities, Idempotency, Upsert
+from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
+from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.errors import InputInvalid, PolicyInvalid
+
+ENDPOINT = Variable("INTERLOCK_S3_ENDPOINT", "address of the S3-compatible store; without it, Amazon's", "")
+KEY_ID = Variable("INTERLOCK_S3_KEY_ID", "key id for S3; without it, what the AWS_ variables or the machine give", "")
+SECRET = Variable("INTERLOCK_S3_SECRET", "secret of that key", "", secret=True)
+FOLDER = Option("folder", "where the documents go, as an fsspec URL such as s3://bucket/prefix or file:///srv/inbox")
+
+PASSING = frozenset({errno.EBUSY, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+"""What says that nothing was written, for now; s3fs makes EBUSY of 503 and SlowDown."""
+REFUSING = frozenset({errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.ENOSYS})
+"""What will be so the next time too."""
+
+NOT_REACHED = frozenset(
+    {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "NoCredentialsError"}
+)
+"""Errors of botocore before anything is sent; after the others it may have been stored."""
+
+Outcome = TypeVar("Outcome")
+
+
+class DocumentStore:
+    """Writes the document in the values to a file that is named after the record key.
+
+    A document is never replaced: the same content again is unchanged, another is refused.
+    """
+
+    capabilities = Capabilities(upsert=Upsert.KEY, idempotency=Idempotency.TRACE)
+
+    def __init__(self, s3: Mapping[str, Any], timeout_s: float) -> None:
+        self._s3, self._timeout_s = s3, timeout_s
+        self._places: dict[str, tuple[Place, str]] = {}
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        """Store the document, with the operation's id beside it; safe to repeat."""
+        return await asyncio.to_thread(self._guarded, self._send, operation, Unknown)
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        """The document under the record key, if it carries the operation's id."""
+        return await asyncio.to_thread(self._guarded, self._find, operation, RetryAfter)
+
+    async def aclose(self) -> None:
+        """Forget the places; their connections end with them."""
+        self._places.clear()
+
+    def _send(self, operation: Operation) -> DeliveryOutcome:
+        if strange := sorted(operation.values.keys() - set(VALUES)):
+            return Invalid(detail=f"documents: no {', '.join(strange)}; use {', '.join(VALUES)}")
+        wanted = document(operation.values)
+        place, path = self._where(operation)
+        try:
+            place.create(path, wanted.content, Trace(operation.operation_id, wanted.name))
+        except FileExistsError:
+            if place.content(path) == wanted.content:
+                ours = place.operation_id(path) == operation.operation_id
+                return Written(kind="created" if ours else "unchanged", external_id=path, found=ours)
+            return Invalid(detail=f"documents: {path} is there with other content, and is not replaced")
+        return Written(kind="created", external_id=path)
+
+    def _find(self, operation: Operation) -> DeliveryOutcome | None:
+        place, path = self._where(operation)
+        if place.operation_id(path) != operation.operation_id:
+            return None
+        return Written(kind="created", external_id=path, found=True)
+
+    def _where(self, operation: Operation) -> tuple[Place, str]:
+        folder = operation.options[FOLDER.name]
+        if folder not in self._places:
+            self._places[folder] = open_place(folder, self._s3, self._timeout_s)
+        place, root = self._places[folder]
+        name = file_name(operation.record_key, document(operation.values).suffix)
+        return place, f"{root.rstrip('/')}/{name}"
+
+    def _guarded(
+        self, act: Callable[[Operation], Outcome], operation: Operation, lost: type[Unknown] | type[RetryAfter]
+    ) -> Outcome | Invalid | Unknown | RetryAfter:
+        """What `act` comes to, whatever the place raises."""
+        refused = Invalid if lost is Unknown else RetryAfter
+        try:
+            return act(operation)
+        except InputInvalid as exc:
+            return refused(detail=f"documents: {exc}")
+        except PolicyInvalid as exc:  # not set up here: it waits for somebody who mends that
+            return RetryAfter(detail=f"documents: {exc}")
+        except OSError as exc:
+            return _failed(exc, refused, lost)
+        except Exception as exc:
+            if not type(exc).__module__.startswith("botocore"):  # which is not always installed
+                raise
+            said = f"documents: {type(exc).__name__}"
+            return RetryAfter(detail=said) if type(exc).__name__ in NOT_REACHED else lost(detail=said)
+
+
+def _failed(
+    exc: OSError, refused: type[Invalid] | type[RetryAfter], lost: type[Unknown] | type[RetryAfter]
+) -> Invalid | Unknown | RetryAfter:
+    said = f"documents: {type(exc).__name__}: {exc}"
+    if exc.errno in PASSING or isinstance(exc, ConnectionRefusedError):
+        return RetryAfter(detail=said)
+    if exc.errno in REFUSING or isinstance(exc, PermissionError | FileNotFoundError):
+        return refused(detail=said)
+    return lost(detail=said)
+
+
+def _open(values: Mapping[str, str]) -> DocumentStore:
+    s3 = {
+        "endpoint_url": values[ENDPOINT.name] or None,
+        "key": values[KEY_ID.name] or None,
+        "secret": values[SECRET.name] or None,
+        "use_listings_cache": False,
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
+    }
+    return DocumentStore(s3, seconds(values, TIMEOUT_S))
+
+
+SPEC = SystemSpec(_open, (ENDPOINT, KEY_ID, SECRET, TIMEOUT_S), (FOLDER,))

@@ -1,0 +1,269 @@
+"""Paperless-ngx: a document is uploaded, and becomes one when its consumption has succeeded.
+
+https://docs.paperless-ngx.com/api/: an upload answers with the id of a task; the task's result
+names the document. The operation's id goes into the file's name, where the task shows it while
+the document is not there yet, and into a custom field or else the title, by which it is found.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+import httpx
+from pydantic import BaseModel, Field, RootModel, field_validator
+
+from connectors.documents.content import VALUES, document
+from connectors.http_outcomes import HttpApi, Refusal, Vendor
+from connectors.ports import Capabilities, Idempotency, Upsert
+from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
+from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.errors import InputInvalid
+
+URL = Variable("INTERLOCK_PAPERLESS_URL", "address of Paperless-ngx, such as https://paperless.example.com")
+TOKEN = Variable("INTERLOCK_PAPERLESS_TOKEN", "API token of a user who may add and view documents", secret=True)
+FIELD = Option("operation_field", "number of a text custom field for the operation's id; without it, the title", "")
+VENDOR = Vendor(name="Paperless", key_variable=TOKEN.name)
+METADATA = ("title", "created", "correspondent", "document_type", "storage_path", "tags", "archive_serial_number")
+"""What an upload may carry beside the document; correspondents and the like by their numbers."""
+
+LONGEST_CONSUMPTION_S = 8.0
+"""How long one try waits for a document; what takes longer is looked up. A try ends after 15 s."""
+POLL_S = 0.5
+LONGEST_TITLE = 127
+"""Characters that Paperless keeps of a title (its consumer cuts the rest)."""
+DUPLICATE = re.compile(r"duplicate of .*\(#(\d+)\)", re.DOTALL)
+
+
+class State(StrEnum):
+    """Where a task stands."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class TaskId(RootModel[str]):
+    """Answer to an upload."""
+
+
+class Task(BaseModel):
+    """A consumption. `result` says why it failed."""
+
+    task_id: str = ""
+    task_file_name: str | None = None
+    status: State
+    result: str | None = None
+    related_document: str | None = Field(default=None, coerce_numbers_to_str=True)
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _of_celery(cls, status: object) -> object:
+        """Celery's words: PENDING, RECEIVED, STARTED and RETRY all mean that it is not over."""
+        match str(status).upper():
+            case "SUCCESS":
+                return State.SUCCESS
+            case "FAILURE" | "REVOKED":
+                return State.FAILURE
+            case _:
+                return State.RUNNING
+
+
+class Tasks(RootModel[list[Task]]):
+    """Answer to a question about tasks."""
+
+
+class FieldValue(BaseModel):
+    """A custom field of a document."""
+
+    field: int
+    value: object = None
+
+
+class Found(BaseModel):
+    """A document in a search's answer."""
+
+    id: int
+    title: str = ""
+    custom_fields: list[FieldValue] = []
+
+
+class FoundList(BaseModel):
+    """Answer to a search."""
+
+    results: list[Found]
+
+
+class PaperlessApi(HttpApi):
+    """Paperless takes documents as forms, not as JSON."""
+
+    async def upload(
+        self, file: tuple[str, bytes], form: Mapping[str, str | list[str]]
+    ) -> TaskId | Refusal | RetryAfter | Unknown:
+        """Upload a document; the answer is the id of the task that consumes it."""
+        try:
+            response = await self._client.post(
+                "/api/documents/post_document/", files={"document": file}, data=dict(form)
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
+            return RetryAfter(detail=self._says(f"not reached, nothing was sent: {type(exc).__name__}"))
+        except httpx.RequestError as exc:
+            return Unknown(detail=self._says(f"sent, but no whole answer came: {type(exc).__name__}"))
+        return self._read(TaskId, response)
+
+
+class Paperless:
+    """Adds documents, once each: Paperless itself refuses the same content a second time.
+
+    Args:
+        consumption_s: how long to wait for a document after its upload.
+        poll_s: between two looks at its task.
+    """
+
+    capabilities = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.CONTENT)
+
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        timeout_s: float,
+        *,
+        consumption_s: float = LONGEST_CONSUMPTION_S,
+        poll_s: float = POLL_S,
+    ) -> None:
+        # Version 9 is the newest that the servers of today and of the last years have in common.
+        headers = {"Authorization": f"Token {token}", "Accept": "application/json; version=9"}
+        self._api = PaperlessApi(VENDOR, client(address, timeout_s, headers), token)
+        self._consumption_s, self._poll_s = consumption_s, poll_s
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        """Upload the document and wait until it is consumed; one that is there already is unchanged."""
+        if strange := sorted(operation.values.keys() - {*VALUES, *METADATA}):
+            return Invalid(detail=f"Paperless: no {', '.join(strange)}; use {', '.join((*VALUES, *METADATA))}")
+        if fault := _bad_field(operation):
+            return Invalid(detail=fault)
+        try:
+            file = (_file_name(operation), document(operation.values).content)
+        except InputInvalid as exc:
+            return Invalid(detail=f"Paperless: {exc}")
+        match await self._api.upload(file, _form(operation)):
+            case TaskId(root=task_id):
+                return await self._consumed(task_id)
+            case Refusal() as refusal:
+                return refusal.outcome
+            case failure:
+                return failure
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        """The document that carries the operation's id, or what became of its consumption.
+
+        A look-up that is refused is `RetryAfter`, for it tells nothing of the write.
+        """
+        if fault := _bad_field(operation):
+            return RetryAfter(detail=fault)
+        match await self._api.ask(FoundList, "/api/documents/", _query(operation)):
+            case FoundList(results=documents):
+                ours = [found for found in documents if _carries(found, operation)]
+                if ours:
+                    return Written(kind="created", external_id=str(ours[0].id), found=True)
+                return await self._underway(operation)
+            case Invalid(detail=detail):
+                return RetryAfter(detail=detail)
+            case later:
+                return later
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+    async def _consumed(self, task_id: str) -> DeliveryOutcome:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._consumption_s
+        while True:
+            match await self._api.ask(Tasks, "/api/tasks/", {"task_id": task_id}):
+                case Tasks(root=[task]) if task.status is not State.RUNNING:
+                    return _result(task, found=False)
+                case Tasks():
+                    waiting = "its consumption goes on"
+                case Invalid(detail=detail) | RetryAfter(detail=detail):
+                    waiting = detail
+            if clock() + self._poll_s > deadline:
+                return Unknown(detail=f"Paperless: uploaded, and not seen as a document yet: {waiting}")
+            await asyncio.sleep(self._poll_s)
+
+    async def _underway(self, operation: Operation) -> DeliveryOutcome | None:
+        """What the tasks tell of an upload whose document cannot be found."""
+        match await self._api.ask(Tasks, "/api/tasks/", {"acknowledged": "false"}):
+            case Tasks(root=tasks):
+                ours = [task for task in tasks if f"{operation.operation_id}-" in (task.task_file_name or "")]
+                return _result(ours[0], found=True) if ours else None
+            case Invalid(detail=detail):
+                return RetryAfter(detail=detail)
+            case later:
+                return later
+
+
+def _result(task: Task, *, found: bool) -> DeliveryOutcome:
+    said = " ".join((task.result or "").split())
+    if task.status is State.RUNNING:
+        return Unknown(detail="Paperless: uploaded, and its consumption goes on")
+    if task.status is State.SUCCESS and task.related_document is not None:
+        return Written(kind="created", external_id=task.related_document, found=found)
+    if task.status is State.SUCCESS:
+        return Unknown(detail=f"Paperless: consumed, and no document is named: {said}")
+    if "trash" not in said and (known := DUPLICATE.search(said)):
+        return Written(kind="unchanged", external_id=known[1], found=found)
+    return Invalid(detail=f"Paperless: {said or 'the consumption failed and does not say why'}")
+
+
+def _bad_field(operation: Operation) -> str:
+    """What is wrong with the option; empty if nothing is."""
+    field = operation.options[FIELD.name]
+    return (
+        "" if field == "" or field.isdecimal() else f"Paperless: options: {FIELD.name} '{field}' is no {FIELD.meaning}"
+    )
+
+
+def _form(operation: Operation) -> dict[str, str | list[str]]:
+    values, field = operation.values, operation.options[FIELD.name]
+    form: dict[str, str | list[str]] = {name: values[name] for name in METADATA if name in values}
+    title = values.get("title") or values.get("name") or operation.record_key
+    if "tags" in values:
+        form["tags"] = [tag.strip() for tag in values["tags"].split(",") if tag.strip()]
+    if field:
+        return form | {"title": title, "custom_fields": json.dumps({field: operation.operation_id})}
+    mark = _mark(operation)
+    return form | {"title": f"{title[: LONGEST_TITLE - len(mark) - 1]} {mark}"}
+
+
+def _query(operation: Operation) -> dict[str, str]:
+    field = operation.options[FIELD.name]
+    if field:
+        return {"custom_field_query": json.dumps([int(field), "exact", operation.operation_id])}
+    return {"title__icontains": _mark(operation)}
+
+
+def _carries(found: Found, operation: Operation) -> bool:
+    """Whether it is ours indeed: a filter that a server does not know gives every document."""
+    field = operation.options[FIELD.name]
+    if field:
+        return any(str(own.field) == field and own.value == operation.operation_id for own in found.custom_fields)
+    return _mark(operation) in found.title
+
+
+def _mark(operation: Operation) -> str:
+    return f"[{operation.operation_id}]"
+
+
+def _file_name(operation: Operation) -> str:
+    name = PurePosixPath((operation.values.get("name") or "document.txt").replace("\\", "/")).name
+    return f"{operation.operation_id}-{name}"
+
+
+def _open(values: Mapping[str, str]) -> Paperless:
+    return Paperless(url(values, URL), secret(values, TOKEN), seconds(values, TIMEOUT_S))
+
+
+SPEC = SystemSpec(_open, (URL, TOKEN, TIMEOUT_S), (FIELD,))

@@ -1,0 +1,246 @@
+"""Request Tracker 5: tickets by a custom field, updated by ETag, and read again after every write."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar, assert_never
+from urllib.parse import quote
+
+from connectors.help_desk.request_tracker_api import (
+    EXPANDED,
+    NAME,
+    RT_TOKEN,
+    RT_URL,
+    VENDOR,
+    Body,
+    Created,
+    CustomField,
+    Ids,
+    Messages,
+    Queue,
+    Ticket,
+    Tickets,
+    connections,
+    field_is,
+    quoted,
+)
+from connectors.help_desk.request_tracker_tickets import (
+    KEY_FIELD,
+    OPERATION_FIELD,
+    UPDATE_AS,
+    Wanted,
+    carries,
+    changes,
+    custom_fields,
+    new_ticket,
+    option,
+    unsaved,
+    unusable,
+    wanted,
+)
+from connectors.http_outcomes import HttpApi
+from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
+from connectors.spec import TIMEOUT_S, SystemSpec, seconds, url
+from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+
+MOST_CANDIDATES = 20
+Definition = TypeVar("Definition", Queue, CustomField)
+
+
+class RequestTracker:
+    """Writes tickets; an operation's record key and id are kept in custom fields.
+
+    Values are `queue`, `subject`, `content`, `status`, `priority`, `owner`, `requestor` and `cc`
+    (addresses parted by commas), and the queue's custom fields, by their names in lower case with
+    underscores. The content begins a new ticket, and is added to one that there is.
+
+    RT skips custom fields that it does not have, and values that they do not take, and says
+    so nowhere: both are looked up before a write, and the ticket is read after it.
+    """
+
+    capabilities = Capabilities(
+        upsert=Upsert.SEARCH, idempotency=Idempotency.TRACE, versioning=Versioning.COMPARE, deltas=True
+    )
+
+    def __init__(self, url: str, token: str, timeout_s: float) -> None:
+        self._api = HttpApi(VENDOR, connections(url, token, timeout_s), token)
+        self._known: dict[str, Queue | CustomField] = {}
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        """Create the ticket, or set what differs and add the content.
+
+        Safe to repeat: a ticket that has the operation's id is left alone, as is one that has the
+        values already when there is no content to add.
+        """
+        want = await self._wanted(operation)
+        if not isinstance(want, Wanted):
+            return want
+        key = field_is(option(operation, KEY_FIELD), operation.record_key)
+        match await self._api.ask(Ids, "/tickets", {"query": key}):
+            case Ids(items=[]):
+                return await self._create(operation, want)
+            case Ids(items=[ticket]):
+                return await self._update(str(ticket.id), operation, want)
+            case Ids(items=tickets):
+                ids = ", ".join(str(ticket.id) for ticket in tickets)
+                return Ambiguous(detail=f"{NAME}: tickets {ids} all have the record key {operation.record_key}")
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        """The ticket with the operation's id.
+
+        The operation is said to have created the ticket unless that was updated since. A look-up
+        that is refused is `RetryAfter`, for it tells nothing of the write.
+        """
+        query = field_is(option(operation, OPERATION_FIELD), operation.operation_id)
+        match await self._api.ask(Tickets, "/tickets", {"query": query, **EXPANDED}):
+            case Tickets(items=tickets):
+                return next((_found(ticket) for ticket in tickets if carries(ticket, operation)), None)
+            case Invalid(detail=detail):
+                return RetryAfter(detail=detail)
+            case RetryAfter() as later:
+                return later
+            case other:
+                assert_never(other)
+
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+        """The latest tickets of the same requestor or with the same subject."""
+        conditions = [
+            f"{field} = {quoted(text)}"
+            for field, name in (("Requestor.EmailAddress", "requestor"), ("Subject", "subject"))
+            if (text := operation.values.get(name))
+        ]
+        if not conditions:
+            return []
+        page = {"orderby": "LastUpdated", "order": "DESC", "per_page": str(MOST_CANDIDATES)}
+        match await self._api.ask(Tickets, "/tickets", {"query": " OR ".join(conditions), **page, **EXPANDED}):
+            case Tickets(items=tickets):
+                return [Candidate(external_id=str(ticket.id), values=ticket_values(ticket)) for ticket in tickets]
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+    async def _wanted(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
+        """What the ticket is to hold, by what its queue and custom fields take.
+
+        They are remembered; a refusal by what was remembered is looked at afresh.
+        """
+        if refused := unusable(operation):
+            return refused
+        remembered = bool(self._known)
+        want = await self._resolved(operation)
+        if isinstance(want, Invalid) and remembered:
+            self._known.clear()
+            want = await self._resolved(operation)
+        return want
+
+    async def _resolved(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
+        name = operation.values["queue"]
+        queue = await self._definition(Queue, f"/queue/{quote(name, safe='')}")
+        if isinstance(queue, Invalid):
+            return Invalid(detail=f"{queue.detail}, asking for queue '{name}'")
+        if isinstance(queue, RetryAfter):
+            return queue
+        names = custom_fields(operation, queue)
+        if isinstance(names, Invalid):
+            return names
+        fields = {}
+        for value, field in names.items():
+            definition = await self._definition(CustomField, f"/customfield/{quote(field.id, safe='')}")
+            if not isinstance(definition, CustomField):
+                return definition
+            fields[value] = definition
+        return wanted(operation, queue, fields)
+
+    async def _definition(self, shape: type[Definition], path: str) -> Definition | Invalid | RetryAfter:
+        if isinstance(known := self._known.get(path), shape):
+            return known
+        asked = await self._api.ask(shape, path, {})
+        if isinstance(asked, shape):
+            self._known[path] = asked
+        return asked
+
+    async def _create(self, operation: Operation, want: Wanted) -> DeliveryOutcome:
+        body = new_ticket(want, operation.values.get("content", ""))
+        match await self._api.act(Created, "POST", "/ticket", body):
+            case Created(id=ticket_id):
+                return await self._checked(str(ticket_id), want, "created")
+            case Conflict() | Invalid() | RetryAfter() | Unknown() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def _update(self, ticket_id: str, operation: Operation, want: Wanted) -> DeliveryOutcome:
+        """Set what differs over the version that was read; the operation's id goes with the last write."""
+        ticket = await self._ticket(ticket_id)
+        if not isinstance(ticket, Ticket):
+            return ticket
+        if carries(ticket, operation):
+            return Written(kind="unchanged", external_id=ticket_id)
+        content = operation.values.get("content", "")
+        if not content and changes(ticket, want, but=[want.own_field]) is None:
+            return Written(kind="unchanged", external_id=ticket_id)
+        if change := changes(ticket, want, but=[want.own_field] if content else []):
+            if_match = {"If-Match": ticket.headers.get("etag", "")}
+            done = await self._api.act(Messages, "PUT", f"/ticket/{ticket_id}", change, if_match)
+            if not isinstance(done, Messages):
+                return done
+        if content:
+            way = "correspond" if option(operation, UPDATE_AS) == "reply" else "comment"
+            body = _addition(content, want.own_field, operation)
+            added = await self._api.act(Messages, "POST", f"/ticket/{ticket_id}/{way}", body)
+            if not isinstance(added, Messages):
+                return added
+        return await self._checked(ticket_id, want, "updated")
+
+    async def _checked(self, ticket_id: str, want: Wanted, kind: Literal["created", "updated"]) -> DeliveryOutcome:
+        """What was written, by reading it."""
+        match await self._ticket(ticket_id):
+            case Ticket() as ticket:
+                if wrong := unsaved(ticket, want, new=kind == "created"):
+                    detail = f"ticket {ticket_id} was {kind}, but did not take {', '.join(wrong)}"
+                    return Invalid(detail=f"{NAME}: {detail}")
+                return Written(kind=kind, external_id=ticket_id)
+            case Invalid(detail=detail) | RetryAfter(detail=detail):
+                return Unknown(detail=f"ticket {ticket_id} was {kind}, and could not be read again: {detail}")
+            case other:
+                assert_never(other)
+
+    async def _ticket(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
+        return await self._api.ask(Ticket, f"/ticket/{ticket_id}", {})
+
+
+def ticket_values(ticket: Ticket) -> dict[str, str]:
+    """A ticket of a search as values."""
+    values = {
+        "queue": ticket.queue.name,
+        "subject": ticket.subject,
+        "status": ticket.status,
+        "priority": ticket.priority,
+        "owner": str(ticket.owner.id),
+        "requestor": ", ".join(who.email or str(who.id) for who in ticket.requestors),
+    }
+    return {name: text for name, text in values.items() if text}
+
+
+def _addition(content: str, own_field: str, operation: Operation) -> Body:
+    """One request, so that the text and the id that tells of it are added together."""
+    return Body({"Content": content, "ContentType": "text/plain", "CustomFields": {own_field: operation.operation_id}})
+
+
+def _found(ticket: Ticket) -> Written:
+    untouched = ticket.created == ticket.last_updated
+    return Written(kind="created" if untouched else "updated", external_id=str(ticket.id), found=True)
+
+
+def _open(values: Mapping[str, str]) -> RequestTracker:
+    return RequestTracker(url(values, RT_URL), values[RT_TOKEN.name], seconds(values, TIMEOUT_S))
+
+
+SPEC = SystemSpec(_open, (RT_URL, RT_TOKEN, TIMEOUT_S), (KEY_FIELD, OPERATION_FIELD, UPDATE_AS))

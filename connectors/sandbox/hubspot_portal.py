@@ -1,0 +1,311 @@
+"""The records of the HubSpot sandbox, and the rules by which they are kept and shown."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal, NoReturn
+
+from fastapi import HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from connectors.sandbox.faults import FaultPlan
+from connectors.sandbox.hubspot_search import DATES, MOST_RESULTS, LaggingIndex, Search
+from connectors.sandbox.records import Record, Records
+from connectors.sandbox.service import Stats
+
+LARGEST_BATCH = 100
+LONGEST_VALUE = 65_536
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+STAGE = "lifecyclestage"
+STAGES = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
+CLOCK = Callable[[], datetime]
+
+
+class Wire(BaseModel):
+    """A body in HubSpot's spelling."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
+
+
+class UpsertInput(Wire):
+    """One record of a batch."""
+
+    id: str = Field(min_length=1)
+    id_property: str
+    properties: dict[str, str]
+    object_write_trace_id: str = ""
+
+
+class UpsertBatch(Wire):
+    """Body of `POST …/batch/upsert`."""
+
+    inputs: list[UpsertInput]
+
+
+class ReadInput(Wire):
+    """A record to read."""
+
+    id: str
+
+
+class ReadBatch(Wire):
+    """Body of `POST …/batch/read`."""
+
+    inputs: list[ReadInput]
+    id_property: str
+    properties: list[str] = []
+    properties_with_history: list[str] = []
+
+
+class NewObject(Wire):
+    """Body of `POST …/{object}`."""
+
+    properties: dict[str, str]
+
+
+class StoredObject(Record):
+    """A record, with the operation ids of its changes in order, and each property's values, latest first."""
+
+    object: str
+    operation_id: str
+    operation_ids: list[str]
+    properties: dict[str, str]
+    history: dict[str, list[str]]
+
+
+class Shown(Wire):
+    """A record in an answer."""
+
+    id: str
+    properties: dict[str, str | None]
+    properties_with_history: dict[str, list[dict[str, str]]] | None = None
+    new: bool | None = None
+    object_write_trace_id: str | None = None
+    archived: bool = False
+
+
+class RecordError(Wire):
+    """An error within an answer."""
+
+    status: str = "error"
+    category: str
+    message: str
+    context: dict[str, list[str]]
+
+
+class Results(Wire):
+    """Answer to a batch or a search."""
+
+    status: str = "COMPLETE"
+    results: list[Shown]
+    num_errors: int = 0
+    errors: list[RecordError] = []
+    total: int | None = None
+
+
+class Settings(BaseModel):
+    """The switches beside the faults.
+
+    Attributes:
+        search_lag_s: how old a write must be for the search to see it.
+        errors_status: of an answer in which single records failed.
+        unique: properties that are unique, by which records can be upserted.
+        locked: record keys about which every write is answered 423.
+        daily_quota: requests until the daily limit; None for no limit.
+        window_ms: the rolling window that a limit names; HubSpot's own is 10,000.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    search_lag_s: float = 2
+    errors_status: Literal[200, 207] = 207
+    unique: tuple[str, ...] = ("interlock_id",)
+    locked: tuple[str, ...] = ()
+    daily_quota: int | None = None
+    window_ms: int = 1000
+
+
+class Portal:
+    """The rules of one account over its records."""
+
+    def __init__(self, records: Records[StoredObject], clock: CLOCK) -> None:
+        self.records, self.settings, self.requests = records, Settings(), 0
+        self._clock = clock
+        self._index = LaggingIndex()
+        for record in records.all():
+            self._index.add(record.id, 0, record.properties)
+
+    def find(self, kind: str, name: str, value: str) -> StoredObject | None:
+        """The record of an object whose unique property has a value."""
+        found = [one for one in self.records.under(_key(kind, name, value)) if one.properties.get(name) == value]
+        return found[0] if found else None
+
+    def check_batch(self, kind: str, batch: UpsertBatch) -> None:
+        """Refuse what is refused whole: too many, repeated ids, no unique property, a lock, a taken address."""
+        ids = [one.id for one in batch.inputs]
+        if len(ids) > LARGEST_BATCH:
+            refuse(400, f"Batch size {len(ids)} exceeds the limit of {LARGEST_BATCH}")
+        if repeated := [name for name, times in Counter(ids).items() if times > 1]:
+            refuse(400, f"Duplicate IDs found in batch input: {repeated}. IDs must be unique")
+        for one in batch.inputs:
+            if one.id_property not in self.settings.unique:
+                refuse(400, f"Unable to perform update/upsert by non-unique property {one.id_property}")
+            if one.id in self.settings.locked:
+                refuse(423, "The record is locked by another write", "LOCKED")
+            known = self.find(kind, one.id_property, one.id)
+            self._check_email(kind, one.properties, known)
+            if not one.object_write_trace_id and (problem := problem_of(one.properties)):
+                refuse(400, problem)
+
+    def upsert(self, kind: str, batch: UpsertBatch) -> Results:
+        """Store the records that can be, and tell of the others."""
+        problems = {one.id: problem_of(one.properties) for one in batch.inputs}
+        errors = [_record_error(one, problem) for one in batch.inputs if (problem := problems[one.id])]
+        results = [self._upsert_one(kind, one) for one in batch.inputs if not problems[one.id]]
+        return Results(results=results, errors=errors, num_errors=len(errors))
+
+    def create(self, kind: str, new: NewObject) -> Shown:
+        """Store a new record, or refuse it as HubSpot does when the address is taken."""
+        self._check_email(kind, new.properties, None)
+        if problem := problem_of(new.properties):
+            refuse(400, problem)
+        return self._show(self._save(kind, None, new.properties, ""), list(new.properties))
+
+    def read(self, kind: str, batch: ReadBatch) -> Results:
+        """The records that there are; an error for each other."""
+        found = {one.id: self.find(kind, batch.id_property, one.id) for one in batch.inputs}
+        missing = [record_id for record_id, record in found.items() if record is None]
+        errors = [
+            RecordError(category="OBJECT_NOT_FOUND", message="Could not get some objects", context={"ids": missing})
+        ]
+        results = [self._show(one, batch.properties, batch.properties_with_history) for one in found.values() if one]
+        return Results(results=results, errors=errors if missing else [], num_errors=len(missing))
+
+    def search(self, kind: str, search: Search) -> Results:
+        """What the index shows."""
+        until_ms = self._now_ms() - round(self.settings.search_lag_s * 1000)
+        seen = [(one, self.records.get(one), state) for one, state in self._index.visible(until_ms)]
+        mine = [(one, state) for one, record, state in seen if record and record.object == kind]
+        matching = [(one, state) for one, state in mine if search.matches(state)]
+        if search.after + search.limit > MOST_RESULTS:
+            refuse(400, f"There was a problem with the request: no more than {MOST_RESULTS} results")
+        matching.sort(key=lambda pair: search.order(pair[1]), reverse=_descending(search))
+        page = matching[search.after : search.after + search.limit]
+        wanted = {*search.properties, "hs_object_id", *DATES}
+        shown = [Shown(id=one, properties={n: v for n, v in state.items() if n in wanted}) for one, state in page]
+        return Results(results=shown, total=len(matching))
+
+    def stats(self, plan: FaultPlan) -> Stats:
+        """The account's books."""
+        records = self.records.all()
+        applied = Counter(operation for record in records for operation in record.operation_ids)
+        keys = Counter((one.object, name, one.properties.get(name)) for one in records for name in self.settings.unique)
+        twins = sum(times - 1 for (_, _, value), times in keys.items() if value)
+        doubled = sum(times - 1 for times in applied.values()) + twins
+        return Stats(records=len(records), writes=applied.total(), doubled=doubled, faults=dict(plan.counts))
+
+    def _upsert_one(self, kind: str, one: UpsertInput) -> Shown:
+        known = self.find(kind, one.id_property, one.id)
+        values = {one.id_property: one.id, **one.properties}
+        record = self._save(kind, known, values, one.object_write_trace_id)
+        shown = self._show(record, [*values])
+        return shown.model_copy(update={"new": known is None, "object_write_trace_id": one.object_write_trace_id})
+
+    def _save(self, kind: str, known: StoredObject | None, values: dict[str, str], operation: str) -> StoredObject:
+        now_ms = self._now_ms()
+        modified = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
+        record_id = known.id if known else self.records.new_id()
+        before = known.properties if known else {"hs_object_id": record_id, "createdate": _iso(now_ms)}
+        kept = _forward_only(before, values)
+        if known and kept.items() <= before.items():
+            return known  # the same values again leave no trace at HubSpot either
+        history = dict(known.history) if known else {}
+        for name, value in kept.items():
+            if before.get(name) != value:
+                history[name] = [value, *history.get(name, [])]
+        record = StoredObject(
+            id=record_id,
+            object=kind,
+            operation_id=operation or (known.operation_id if known else ""),
+            operation_ids=[*(known.operation_ids if known else []), *filter(None, [operation])],
+            properties=before | kept | {modified: _iso(now_ms)},
+            history=history,
+        )
+        if known is None:
+            self._index.forget(record.id)  # ids begin anew when the records are cleared
+        self._index.add(record.id, now_ms, record.properties)
+        return self.records.save(record)
+
+    def _show(self, record: StoredObject, properties: list[str], past: list[str] | None = None) -> Shown:
+        wanted = {*properties, "hs_object_id", *DATES}
+        values: dict[str, str | None] = {name: value for name, value in record.properties.items() if name in wanted}
+        history = {name: [{"value": value} for value in record.history.get(name, [])] for name in past or []}
+        return Shown(id=record.id, properties=values, properties_with_history=history or None)
+
+    def _check_email(self, kind: str, values: dict[str, str], known: StoredObject | None) -> None:
+        if kind != "contacts" or not (email := values.get("email")):
+            return
+        owners = [one for one in self.records.under(_key(kind, "email", email)) if one.properties.get("email") == email]
+        if others := [one for one in owners if known is None or one.id != known.id]:
+            refuse(409, f"Contact already exists. Existing ID: {others[0].id}", "CONFLICT")
+
+    def _now_ms(self) -> int:
+        return round(self._clock().timestamp() * 1000)
+
+
+def _key(kind: str, name: str, value: str) -> str:
+    return f"{kind}/{name}/{value}"
+
+
+def keys(record: StoredObject, unique: tuple[str, ...]) -> list[str]:
+    """The index keys of a record."""
+    named = {name: record.properties.get(name) for name in (*unique, "email")}
+    return [_key(record.object, name, value) for name, value in named.items() if value]
+
+
+def problem_of(properties: dict[str, str]) -> str:
+    """What is wrong with the values, empty if nothing is."""
+    if (email := properties.get("email")) and not EMAIL.fullmatch(email):
+        return f"Property values were not valid: email '{email}' is invalid (INVALID_EMAIL)"
+    if too_long := [name for name, value in properties.items() if len(value) > LONGEST_VALUE]:
+        return f"Property values were not valid: {too_long[0]} is longer than {LONGEST_VALUE}"
+    if (stage := properties.get(STAGE)) and stage not in STAGES:
+        return f"Property values were not valid: {STAGE} '{stage}' was not one of the allowed options"
+    return ""
+
+
+def _record_error(one: UpsertInput, problem: str) -> RecordError:
+    context = {"objectWriteTraceId": [one.object_write_trace_id]}
+    return RecordError(category="VALIDATION_ERROR", message=problem, context=context)
+
+
+def _forward_only(before: dict[str, str], values: dict[str, str]) -> dict[str, str]:
+    """The values without a lifecycle stage behind the one that is there, which HubSpot drops unsaid."""
+    old, new = before.get(STAGE), values.get(STAGE)
+    if old and new and STAGES.index(new) < STAGES.index(old):
+        return {name: value for name, value in values.items() if name != STAGE}
+    return values
+
+
+def _descending(search: Search) -> bool:
+    return bool(search.sorts) and search.sorts[0].direction == "DESCENDING"
+
+
+def _iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def refuse(status: int, message: str, category: str = "VALIDATION_ERROR") -> NoReturn:
+    """Answer with an error in HubSpot's shape."""
+    raise HTTPException(status, {"message": message, "category": category})

@@ -1,0 +1,177 @@
+"""What the deterministic extractors take from a mail, and what they leave."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.extractors.guard import judged
+from connectors.extractors.parts import Kind, split
+from connectors.extractors.patterns import find
+from connectors.extractors.senders import read
+from domain.extraction import By, Found, Ground, Quoted
+from policies.extract import About, Wanted
+from policies.fields import Conventions, FieldType
+from policies.load import load_policy
+
+DATA = Path(__file__).parents[2] / "evals" / "data"
+POLICY = load_policy(DATA / "extraction.yaml")
+assert POLICY.extract is not None
+EXTRACT, KINDS = POLICY.extract, POLICY.input.fields
+
+FORWARDED = """\
+FYI
+---------- Forwarded message ---------
+From: Priya Raman <priya@coastline.example>
+Date: Tue, Mar 3, 2026
+To: tom@lagerwerk.example
+
+Please call me: +12125550143
+
+Regards
+Priya Raman
+Coastline Inc.
+"""
+REPLY = """\
+That works.
+Julia Weber
+julia@nordlager.example
+
+On Tue, Mar 3, 2026 Tom Baker <tom@elsewhere.example> wrote:
+> The order total is 500 EUR for SO-123456.
+> Tom Baker, Elsewhere Ltd, +44 20 7946 0118
+"""
+
+
+def sure(text: str, **given: str) -> dict[str, str]:
+    wanted = [name for name in EXTRACT.fields if name not in given]
+    found, _ = find(text, wanted, EXTRACT, KINDS, POLICY.input.conventions, given)
+    return {name: one.value for name, one in found.items() if one.confidence >= EXTRACT.threshold}
+
+
+def test_a_mail_is_split_into_what_its_sender_wrote_what_is_forwarded_and_what_is_quoted() -> None:
+    assert [part.kind for part in split(FORWARDED)] == [Kind.OWN, Kind.FORWARDED]
+    assert [part.kind for part in split(REPLY)] == [Kind.OWN, Kind.QUOTED]
+    assert [part.kind for part in split("> old\nnew\n> old")] == [Kind.OWN, Kind.QUOTED, Kind.OWN, Kind.QUOTED]
+
+
+def test_of_a_mail_that_is_only_passed_on_its_author_is_the_sender() -> None:
+    found = sure(FORWARDED)
+    assert found["name"] == "Priya Raman"
+    assert (found["email"], found["phone"]) == ("priya@coastline.example", "+12125550143")
+    assert found["company"] == "Coastline Inc."
+
+
+def test_of_a_quoted_mail_only_what_has_a_form_of_its_own_is_taken() -> None:
+    assert sure(REPLY) == {"name": "Julia Weber", "email": "julia@nordlager.example", "order_number": "SO-123456"}
+
+
+def test_where_two_people_could_be_the_sender_nobody_is() -> None:
+    assert sure(FORWARDED.replace("FYI", "For you.\n\nBest regards\nTom Baker")).keys().isdisjoint({"name", "phone"})
+
+
+def test_who_forwards_from_our_own_house_is_not_the_sender() -> None:
+    own = "For you.\n\nBest regards\nTom Baker\ntom@lagerwerk.example\n+44 20 7946 0118"
+    assert sure(FORWARDED.replace("FYI", own))["name"] == "Priya Raman"
+
+
+def test_the_address_that_came_in_by_itself_tells_whose_words_count() -> None:
+    own = "Hi\n\nBest regards\nTom Baker\ntom@elsewhere.example"
+    assert sure(FORWARDED.replace("FYI", own), email="priya@coastline.example")["name"] == "Priya Raman"
+
+
+@pytest.mark.parametrize(
+    ("said", "phone"),
+    [
+        pytest.param("Rufen Sie mich an: 040 66969120", "+494066969120", id="the sender's own"),
+        pytest.param("Tel 040 66969120\nFax 040 66969199", "+494066969120", id="no fax"),
+        pytest.param("Mein Fahrer: 040 66969120", None, id="the driver's"),
+        pytest.param("Frau Ebert (040 66969120) hilft", None, id="somebody who is named"),
+        pytest.param("Rechnung 4066969120 fehlt", None, id="an invoice"),
+        pytest.param("meine alte Nummer 040 66969120", None, id="an old one"),
+        pytest.param("bitte nicht die 040 66969120", None, id="one that is refused"),
+        pytest.param("You can call me at 040 66969120", None, id="a national number in another country's language"),
+        pytest.param("we are based in France, call me 01 99 00 15 22", "+33199001522", id="as the sender's country"),
+        pytest.param("Tel 040 66969120\nTel 040 66969121", None, id="two that fit equally"),
+    ],
+)
+def test_a_phone_number_is_the_senders_or_left(said: str, phone: str | None) -> None:
+    assert sure(f"Guten Tag,\n{said}\n").get("phone") == phone
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        pytest.param("our budget is 12k EUR", "12000.00 EUR", id="beside a cue"),
+        pytest.param("it costs 12k EUR", None, id="without a cue"),
+        pytest.param("budget 10-15k EUR", None, id="a range"),
+        pytest.param("budget between 10k EUR and 15k EUR", None, id="a range in words"),
+        pytest.param("budget: more than 10k EUR", None, id="a lower limit"),
+        pytest.param("total 49 EUR per seat", None, id="a unit's price"),
+        pytest.param("Budget: 1.234,50 €", "1234.50 EUR", id="with a label"),
+    ],
+)
+def test_an_amount_is_the_one_that_is_meant_or_left(said: str, amount: str | None) -> None:
+    assert sure(said).get("amount") == amount
+
+
+def test_each_value_has_the_place_where_it_stands() -> None:
+    found, mail = find(REPLY, ["email", "order_number"], EXTRACT, KINDS, POLICY.input.conventions, {})
+    assert {name: mail.text[one.start : one.end] for name, one in found.items()} == {
+        "email": "julia@nordlager.example",
+        "order_number": "SO-123456",
+    }
+
+
+@given(st.text(st.sampled_from(list("Ab1 .,@:>+-()\n€")) | st.characters(), max_size=300))
+def test_no_text_is_too_strange_to_be_looked_through(text: str) -> None:
+    found, _ = find(text, list(EXTRACT.fields), EXTRACT, KINDS, POLICY.input.conventions, {})
+    for one in found.values():
+        assert one.start is not None
+        assert one.end is not None
+        assert 0 <= one.start < one.end <= len(text)
+
+
+COMPANY = Wanted(description="the sender's company")
+ORDER = Wanted(description="the order's number", about=About.MESSAGE, pattern=r"SO-\d{6}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "value", "quote", "verdict"),
+    [
+        pytest.param(FieldType.EMAIL, COMPANY, "julia@nordlager.example", "julia@nordlager.example",
+                     "julia@nordlager.example", id="what stands there"),
+        pytest.param(FieldType.NAME, COMPANY, "JULIA WEBER", "Julia  Weber", "Julia Weber", id="in other letters"),
+        pytest.param(FieldType.MONEY, ORDER, "500.00 EUR", "total is 500 EUR", "500.00 EUR", id="normalised"),
+        pytest.param(FieldType.NAME, COMPANY, "Tom Baker", "Tom Baker", "somebody else's, not the sender's own",
+                     id="a person who is quoted"),
+        pytest.param(FieldType.COMPANY, COMPANY, "Hacked GmbH", "Hacked GmbH",
+                     "the quote is not in the message, or the value is not in the quote", id="an invention"),
+        pytest.param(FieldType.EMAIL, COMPANY, "julia@", "julia@", "the value is no email that can be read",
+                     id="malformed"),
+        pytest.param(FieldType.TEXT, ORDER, "500", "500 EUR", "the value is not of the form that this field has",
+                     id="not of the pattern"),
+    ],
+)  # fmt: skip
+def test_a_models_word_is_taken_where_the_text_bears_it_out(
+    kind: FieldType, wanted: Wanted, value: str, quote: str, verdict: str
+) -> None:
+    said = Quoted(value=value, quote=quote, confidence=0.9)
+    found = judged(read(REPLY, ()), kind, wanted, Conventions("DE"), said)
+    assert (found.value if isinstance(found, Found) else found) == verdict
+
+
+def test_a_models_word_without_log_probabilities_is_never_sure() -> None:
+    found = judged(
+        read(REPLY, ()), FieldType.NAME, COMPANY, Conventions(), Quoted(value="Julia Weber", quote="Julia Weber")
+    )
+    assert isinstance(found, Found)
+    assert (found.by, found.ground, found.confidence < EXTRACT.threshold) == (By.MODEL, Ground.UNSTATED, True)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_nothing_that_a_model_invents_is_ever_taken(value: str, quote: str) -> None:
+    found = judged(read(REPLY, ()), FieldType.COMPANY, COMPANY, Conventions(), Quoted(value=value, quote=quote))
+    if isinstance(found, Found):
+        assert found.value.casefold() in REPLY.casefold()
