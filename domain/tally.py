@@ -58,6 +58,8 @@ def _counts(entry: Entry) -> list[tuple[str, int]]:
             return [("refused", 1)]
         case Event.PROPOSED:
             return [("llm_calls", facts["calls"]), ("cache_hits", int(facts["cached"]))]
+        case Event.EXTRACTED:
+            return [("llm_calls", facts["calls"])]
         case Event.ASK_FAILED:
             return [("retried", 1), ("llm_calls", facts["calls"])]
         case Event.DECIDED if facts["waits"]:

@@ -7,6 +7,7 @@ import typer
 from rich.progress import Progress
 
 from domain.errors import InputInvalid
+from evals import data_commands
 from evals.asking import (
     asked,
     calibrated,
@@ -16,11 +17,10 @@ from evals.asking import (
     from_store,
     keep_record,
     propose,
-    public_data,
-    reading,
     record_of,
 )
-from evals.shown import ERR, OUT, print_choices, print_flat, print_guarantee, print_public, print_record, refuse
+from evals.options import AsJson, DataFile, Name, NoModel
+from evals.shown import ERR, OUT, print_choices, print_flat, print_guarantee, print_record, refuse
 
 app = typer.Typer(
     help="Proof of what a classifier is worth, before it may act.",
@@ -30,10 +30,6 @@ app = typer.Typer(
 
 REFUSED = 1
 """Exit code when a gate refuses, a guarantee does not hold or an attack got through."""
-Name = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of a YAML file.", metavar="POLICY")]
-DataFile = Annotated[Path, typer.Option("--data", help="Labelled items: .jsonl or .csv with id, text, label.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; the rest goes to stderr.")]
-NoModel = Annotated[bool, typer.Option("--without-model", help="Ask no model: what the examples are worth alone.")]
 
 
 @app.command()
@@ -262,54 +258,7 @@ def hostile(
         raise typer.Exit(REFUSED)
 
 
-@app.command()
-def harvest(
-    policy: Name,
-    out: Annotated[Path, typer.Option(help="Data file to write to; items that it has already are left alone.")],
-) -> None:
-    """Turn people's answers (audits, overrides, approvals) into labelled items."""
-    from evals.harvest import harvest as answered  # noqa: PLC0415
-    from evals.harvest import write_cases  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
-
-    with explained():
-        name = load_workflow(policy).policy.name
-        with reading() as tx:
-            items = answered(tx.reviews.answers(name))
-        written, known = write_cases(items, out)
-    OUT.print(f"{written} items written to {out}, {known} were there already", highlight=False)
-
-
-@app.command("import")
-def import_command(
-    source: Annotated[str, typer.Argument(help="A CSV file, or banking_teams or clinc_domains.")],
-    out: Annotated[Path, typer.Option(help="A .jsonl file for a CSV; a folder for a public set.")],
-    text: Annotated[str, typer.Option(help="The CSV's column of texts.")] = "text",
-    label: Annotated[str, typer.Option(help="Its column of labels.")] = "label",
-    id_column: Annotated[str, typer.Option("--id", help="Its column of ids; row numbers without one.")] = "id",
-) -> None:
-    """Bring labelled data into the form that every command reads."""
-    from evals.importers import import_csv  # noqa: PLC0415
-    from evals.public_sets import SETS, prepare  # noqa: PLC0415
-
-    with explained():
-        if source in SETS:
-            prepared = prepare(source, public_data(), out)
-            OUT.print(f"policy: {prepared.policy}\nitems: {prepared.items}", highlight=False)
-            return
-        count = import_csv(Path(source), out, text, label, id_column)
-    OUT.print(f"{count} items written to {out}", highlight=False)
-
-
-@app.command()
-def public(
-    items: Annotated[int, typer.Option(help="Items that the model is asked about, of each set.")] = 700,
-    without_model: NoModel = False,
-    as_json: AsJson = False,
-) -> None:
-    """Measure on two public sets, with and without the model; INTERLOCK_PUBLIC_DATA says where they are."""
-    from evals.public_table import public_table  # noqa: PLC0415
-
-    with explained():
-        table = public_table(items, without_model)
-    print_public(table, as_json)
+app.command()(data_commands.harvest)
+app.command("import")(data_commands.import_data)
+app.command()(data_commands.public)
+app.command()(data_commands.extract)

@@ -11,6 +11,7 @@ from tasks.account import balance
 from tasks.claim import claim
 from tasks.decide import decide_items
 from tasks.deliver import deliver_due
+from tasks.extract import extract
 from tasks.forms import open_forms
 from tasks.names import named
 from tasks.prepare import prepare
@@ -40,6 +41,7 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
         try:
             left = plan.items
             while left and (items := await claim(policy, str(flow_run.id), min(left, plan.chunk))):
+                await extract(policy, items)
                 proposed = await propose(policy, items)
                 await decide_items(policy, items, proposed)
                 left -= len(items)

@@ -2,22 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import ValidationError
 
 from domain.decision import RuleMatch
 from domain.errors import InputInvalid
+from domain.extraction import Extraction, Found
 from domain.item import InboundItem
 from policies import rules
-from policies.model import FieldType, Policy, Rule
+from policies.fields import FieldType, normalised
+from policies.model import Policy, Rule
 from policies.templates import render
-
-LARGEST_NUMBER = 1e15
-"""Beyond it a float no longer counts in ones."""
 
 LONGEST_TEXT = 20_000
 """Characters of text that are classified; a longer message is refused, not cut."""
@@ -30,12 +27,16 @@ class Checked:
     Attributes:
         values: what may be written, normalised, all text; malformed and empty ones left out.
         numbers: the numeric fields' values.
-        missing: required fields that are absent or malformed.
+        missing: required fields that are absent or malformed, and fields of which a check does not hold.
+        found: those of `values` that were found in the text.
+        faults: by field, the message of the check that does not hold.
     """
 
     values: dict[str, str]
     numbers: dict[str, float]
     missing: tuple[str, ...]
+    found: dict[str, Found] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
 
 
 def make_item(
@@ -70,42 +71,66 @@ def make_item(
         raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
 
 
-def check(item: InboundItem, policy: Policy) -> Checked:
-    """An item's fields, each by the type that the policy declares."""
-    values: dict[str, str] = {}
-    numbers: dict[str, float] = {}
-    for name, kind in policy.input.fields.items():
-        raw = item.fields.get(name, "")
-        match kind:
-            case FieldType.EMAIL:
-                value = _email(raw)
-            case FieldType.NUMBER:
-                number = _number(raw)
-                value = "" if number is None else f"{number:.15g}"
-                if number is not None:
-                    numbers[name] = number
-            case FieldType.TEXT:
-                value = raw
-            case _:
-                assert_never(kind)
-        if value:
-            values[name] = value
-    missing = tuple(name for name in policy.validation.required if name not in values)
-    return Checked(values, numbers, missing)
+def check(item: InboundItem, policy: Policy, extraction: Extraction | None = None) -> Checked:
+    """An item's fields, each by the type that the policy declares.
+
+    Args:
+        extraction: what was found in the text, if anything was looked for. It fills in fields that
+            did not come in at all; one that came in malformed is missing, not replaced.
+    """
+    came_in = {name: item.fields[name] for name in policy.input.fields if name in item.fields}
+    kinds, conventions = policy.input.fields, policy.input.conventions
+    values = {name: text for name, raw in came_in.items() if (text := normalised(kinds[name], raw, conventions))}
+    found = _found(policy, extraction, came_in)
+    values |= {name: one.value for name, one in found.items()}
+    faults = _faults(item, policy, values)
+    values = {name: values[name] for name in kinds if name in values and name not in faults}
+    required = tuple(name for name in policy.validation.required if name not in values)
+    return Checked(
+        values=values,
+        numbers=_numbers(values, policy),
+        missing=(*required, *(name for name in faults if name not in required)),
+        found={name: one for name, one in found.items() if name in values},
+        faults=faults,
+    )
+
+
+def _found(policy: Policy, extraction: Extraction | None, came_in: Mapping[str, str]) -> dict[str, Found]:
+    """What may be filled in: found for a field that the policy wants from the text, and surely enough."""
+    if policy.extract is None or extraction is None:
+        return {}
+    wanted = policy.extract.fields.keys() - came_in.keys()
+    return {name: one for name, one in extraction.sure(policy.extract.threshold).items() if name in wanted}
+
+
+def _faults(item: InboundItem, policy: Policy, values: dict[str, str]) -> dict[str, str]:
+    """By field, the message of the first of its checks that does not hold."""
+    faults: dict[str, str] = {}
+    for one in policy.validation.checks:
+        if one.field in values and one.field not in faults:
+            seen = _seen(item, values, _numbers(values, policy), ())
+            if not rules.matches(one.must, policy.input.numeric, seen):
+                faults[one.field] = one.message
+    return faults
+
+
+def _numbers(values: Mapping[str, str], policy: Policy) -> dict[str, float]:
+    kinds = policy.input.fields
+    return {name: float(text) for name, text in values.items() if kinds[name] is FieldType.NUMBER}
+
+
+def _seen(
+    item: InboundItem, values: Mapping[str, str], numbers: Mapping[str, float], missing: tuple[str, ...]
+) -> dict[str, object]:
+    """What expressions see of an item."""
+    return {**values, **numbers, "text": item.text, "source": item.source, "missing": list(missing)}
 
 
 def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch | None:
     """The first of the policy's rules that holds for an item."""
-    kinds = {name: kind is FieldType.NUMBER for name, kind in policy.input.fields.items()}
-    seen = {
-        **checked.values,
-        **checked.numbers,
-        "text": item.text,
-        "source": item.source,
-        "missing": list(checked.missing),
-    }
+    seen = _seen(item, checked.values, checked.numbers, checked.missing)
     for rule in policy.rules:
-        if rules.matches(rule.when, kinds, seen):
+        if rules.matches(rule.when, policy.input.numeric, seen):
             return matched(rule)
     return None
 
@@ -121,23 +146,3 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 def storable(text: str) -> str:
     """`text` with a mark for each NUL and half surrogate pair, which UTF-8 and databases refuse."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-_GROUPED = re.compile(r"\d{1,3}([.,]\d{3})+")
-
-
-def _email(raw: str) -> str:
-    try:
-        return validate_email(raw, check_deliverability=False, test_environment=True).normalized.lower()
-    except EmailNotValidError:
-        return ""
-
-
-def _number(raw: str) -> float | None:
-    """A plain count such as `1,200`, `1.200` or `500+`; None for anything else."""
-    digits = raw.strip().rstrip("+").replace(" ", "")
-    try:
-        number = float(re.sub("[.,]", "", digits) if _GROUPED.fullmatch(digits) else digits)
-    except ValueError:
-        return None
-    return number if 0 <= number < LARGEST_NUMBER else None

@@ -1,20 +1,21 @@
 """A workflow's policy, as strict models; the YAML files are read into these."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
 from domain.proposal import NONE_OF_THESE
 from domain.values import Frozen, digest
-from policies.rules import check_expression
+from policies.agreement import disagreements
+from policies.extract import Extract
+from policies.fields import Conventions, DateOrder, FieldType
 from policies.templates import check_template
+from policies.webhooks import Intake
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """Lower case, digits and underscores, as in Prefect's and the databases' names."""
@@ -32,26 +33,32 @@ class OutOfScope(StrEnum):
     """It ends without a write; the ledger and the audit sample still show it."""
 
 
-class FieldType(StrEnum):
-    """How a field's text is checked and what rules see of it."""
-
-    TEXT = "text"
-    EMAIL = "email"
-    NUMBER = "number"
-
-
 class Input(Frozen):
     """How an item is made of what comes in.
 
     Attributes:
         fields: the fields that this workflow knows, by type; others are kept, not used.
+        region: ISO alpha-2 of the country whose phone numbers come without a prefix.
+        date_order: what `03/04/2026` means; without it such a date is missing.
         text: template of the text that is classified.
         duplicate_window_hours: the same content again within it is a duplicate.
     """
 
     fields: dict[Name, FieldType] = Field(min_length=1)
     text: Template
+    region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    date_order: DateOrder | None = None
     duplicate_window_hours: float = Field(default=72, ge=0)
+
+    @property
+    def conventions(self) -> Conventions:
+        """What people leave unsaid here."""
+        return Conventions(self.region, self.date_order)
+
+    @property
+    def numeric(self) -> dict[str, bool]:
+        """Whether rules see each field as a number."""
+        return {name: kind is FieldType.NUMBER for name, kind in self.fields.items()}
 
 
 class Route(Frozen):
@@ -138,10 +145,25 @@ class Rule(Frozen):
         return self
 
 
+class Check(Frozen):
+    """What must hold of a field's value, such as `quantity <= 1000`; else the value counts as malformed.
+
+    Attributes:
+        must: expression over `text`, the fields and `missing`, in the rules' language; it is
+            asked where the field has a value.
+        message: what a person reads when it does not hold.
+    """
+
+    field: Name
+    must: str
+    message: str = Field(min_length=5)
+
+
 class Validation(Frozen):
-    """What must be there before a write; a missing one flags the item for enrichment."""
+    """What must be there, and hold, before a write; what is missing flags the item for enrichment."""
 
     required: tuple[Name, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 class Destination(Frozen):
@@ -151,7 +173,7 @@ class Destination(Frozen):
         system: name of the connector.
         record_key: template of the record's own key; the same key, the same record.
         values: template of each of the record's fields; empty ones are left out. Beside the
-            input's fields they see `route`, `flags`, `missing`, `text`, `item_id` and `by`.
+            input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
         options: what the connector is told beside them, such as the kind of record.
     """
 
@@ -206,6 +228,7 @@ class Policy(Frozen):
     mode: Mode
     canary_share: float = Field(default=0.1, ge=0, le=1)
     input: Input
+    intake: Intake = Intake()
     routes: dict[Name, Route] = Field(min_length=2)
     out_of_scope: OutOfScope = OutOfScope.PERSON
     examples: str = Field(pattern=r"\.jsonl$")
@@ -213,6 +236,7 @@ class Policy(Frozen):
     target: Target = Target()
     audit: Audit = Audit()
     rules: tuple[Rule, ...] = ()
+    extract: Extract | None = None
     validation: Validation = Validation()
     destinations: dict[Name, Destination] = Field(min_length=1)
     review: Review = Review()
@@ -263,39 +287,6 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Policy":
-        if faults := list(self._disagreements()):
+        if faults := list(disagreements(self)):
             raise ValidationError.from_exception_data("Policy", faults)
         return self
-
-    def _disagreements(self) -> Iterator[InitErrorDetails]:
-        """Each place that contradicts another, so that the loader can name its line."""
-        if NONE_OF_THESE in self.routes:
-            yield _at("routes", NONE_OF_THESE, fault=f"'{NONE_OF_THESE}' is always a label; remove it from the routes")
-        kinds = {name: kind is FieldType.NUMBER for name, kind in self.input.fields.items()}
-        names = [rule.name for rule in self.rules]
-        for index, rule in enumerate(self.rules):
-            if rule.route and rule.route not in self.routes:
-                known = ", ".join(self.routes)
-                yield _at("rules", index, "route", fault=f"no route '{rule.route}'; add it or use one of: {known}")
-            if rule.name in names[:index]:
-                yield _at("rules", index, "name", fault=f"'{rule.name}' is used twice; give each rule its own name")
-            try:
-                check_expression(rule.when, kinds)
-            except ValueError as exc:
-                yield _at("rules", index, "when", fault=str(exc))
-        for route, bound in self.target.routes.items():
-            if route not in self.routes:
-                yield _at(
-                    "target", "routes", route, fault=f"no route '{route}'; add it to the routes or remove it here"
-                )
-            elif bound > self.target.misroute:
-                fault = f"looser than target.misroute ({self.target.misroute}); make it stricter or remove it"
-                yield _at("target", "routes", route, fault=fault)
-        for index, name in enumerate(self.validation.required):
-            if name not in self.input.fields:
-                fault = f"'{name}' is not in input.fields; add it there or remove it here"
-                yield _at("validation", "required", index, fault=fault)
-
-
-def _at(*loc: str | int, fault: str) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("policy", "{fault}", {"fault": fault}), loc=loc, input=None)

@@ -21,6 +21,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
         "route": decision.route,
         "flags": decision.flags,
         "missing": decision.missing,
+        "faults": checked.faults,
         "text": claimed.item.text,
         "item_id": claimed.item_id,
         "by": decision.by,

@@ -74,7 +74,11 @@ def classifier_parts(workflow: Workflow, model: str, index: str) -> dict[str, st
     return {
         "model": model,
         "prompt": digest(
-            _sources(classifier.prompt), _system(workflow), classifier.neighbours, LONGEST_EXAMPLE, classifier.samples
+            prompt_sources(classifier.prompt),
+            _system(workflow),
+            classifier.neighbours,
+            LONGEST_EXAMPLE,
+            classifier.samples,
         ),
         "labels": digest(workflow.policy.labels),
         "examples": workflow.examples_fingerprint,
@@ -87,5 +91,6 @@ VOTER_PARTS = ("labels", "examples", "index")
 
 
 @cache
-def _sources(prompt: str) -> str:
+def prompt_sources(prompt: str) -> str:
+    """Digest of a prompt's files."""
     return digest(*[path.read_text(encoding="utf-8") for path in sorted((HERE / prompt).glob("*.jinja"))])

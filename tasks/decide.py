@@ -31,7 +31,9 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
     here = resources()
     workflow = here.workflow(policy)
     terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
-    checks = [check(claimed.item, workflow.policy) for claimed in items]
+    with here.store.reading() as tx:
+        extracted = tx.extractions.of([claimed.item_id for claimed in items])
+    checks = [check(claimed.item, workflow.policy, extracted.get(claimed.item_id)) for claimed in items]
     decisions = []
     for claimed, checked in zip(items, checks, strict=True):
         rule = match_rule(claimed.item, checked, workflow.policy)

@@ -77,7 +77,7 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
         known = tx.proposals.recall(question.key for question in questions)
     asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
     state = await asking(policy, questions, return_state=True)  # type: ignore[misc]  # Prefect forgets: async
-    proposed = await _outcome_of(state, known)
+    proposed = await _settled(state, known)
     return {
         item_id: answer if number == 0 else answer.model_copy(update={"cached": True})
         for question, answer in zip(questions, proposed, strict=True)
@@ -85,7 +85,7 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     }
 
 
-async def _outcome_of(state: State[list[Proposal]], known: Container[str]) -> list[Proposed]:
+async def _settled(state: State[list[Proposal]], known: Container[str]) -> list[Proposed]:
     """What a chunk's final state holds; what was `known` before, or Prefect remembered, cost no call.
 
     Raises:
@@ -216,7 +216,7 @@ async def _ask_once(
 
 def _failed(bare: Proposal, exc: InterlockError, latency_s: float) -> Proposal:
     calls = 0 if bare.opinion is None else 1
-    update = {"outcome": _outcome(exc), "detail": str(exc), "calls": calls, "latency_s": latency_s}
+    update = {"outcome": outcome_of(exc), "detail": str(exc), "calls": calls, "latency_s": latency_s}
     return bare.model_copy(update=update)
 
 
@@ -252,7 +252,8 @@ def _record(
                     tx.ledger.append(item_id, Event.ASK_FAILED, here.now(), calls=calls, **facts)
 
 
-def _outcome(exc: InterlockError) -> AskOutcome:
+def outcome_of(exc: InterlockError) -> AskOutcome:
+    """How asking a model ended that raised `exc`; raises it again if it is no model's."""
     match exc:
         case Throttled():
             return AskOutcome.THROTTLED

@@ -82,7 +82,9 @@ async def settle_review(item_id: str, answer: Answer) -> Settled:
         if isinstance(outcome, Refusal):
             tx.reviews.refuse(item_id, answer, EXPLAIN[outcome], now)
             return Settled(refusal=outcome, by=held.by, route=held.route)
-        writes = operations(claimed, check(claimed.item, workflow.policy), outcome, workflow.policy)
+        extraction = tx.extractions.of([item_id]).get(item_id)
+        checked = check(claimed.item, workflow.policy, extraction)
+        writes = operations(claimed, checked, outcome, workflow.policy)
         tx.inbox.replace_decision(item_id, outcome, len(writes), now)
         tx.reviews.answered(item_id, now, outcome)
         for write in writes:

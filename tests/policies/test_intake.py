@@ -156,3 +156,20 @@ def test_rules_see_what_is_missing_and_where_it_came_from() -> None:
 
     assert match_rule(anonymous, check(anonymous, strict), strict) is not None
     assert match_rule(known, check(known, strict), strict) is None
+
+
+CHECKED = policy(
+    validation={"checks": [{"field": "toys", "must": "toys <= 1000", "message": "nobody orders so many; ask"}]}
+)
+
+
+def test_a_value_of_which_a_check_does_not_hold_is_missing_and_says_why() -> None:
+    checked = check(item(toys="5000"), CHECKED)
+
+    assert (checked.values.get("toys"), checked.numbers, checked.missing) == (None, {}, ("toys",))
+    assert checked.faults == {"toys": "nobody orders so many; ask"}
+
+
+@pytest.mark.parametrize("fields", [{"toys": "12"}, {}])
+def test_a_check_that_holds_or_has_nothing_to_look_at_marks_nothing(fields: dict[str, str]) -> None:
+    assert check(item(**fields), CHECKED).missing == ()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from policies.fields import FieldType
 from policies.load import HERE, Workflow, load_workflow
-from policies.model import FieldType, Rule
+from policies.model import Rule
 from policies.rules import matches
 
 DATA = Path(__file__).parents[2] / "evals" / "data"

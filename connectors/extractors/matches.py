@@ -1,0 +1,179 @@
+"""Matches by type: addresses, phone numbers, amounts, dates, counts, and what fits a pattern."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connectors.extractors.parts import EMAIL
+from policies.extract import Wanted
+from policies.fields import Conventions, FieldType, normalised
+from policies.money import MONEY
+
+
+@dataclass(frozen=True)
+class Match:
+    """A value, normalised, and its place; `rank` 0 is preferred to 1 where both are the sender's."""
+
+    value: str
+    start: int
+    end: int
+    rank: int = 0
+
+
+_MACHINES = re.compile(
+    r"^(?:no-?reply|do-?not-?reply|mailer-daemon|postmaster|abuse|unsubscribe|bounces?)", re.IGNORECASE
+)
+_SHARED = re.compile(
+    r"^(?:info|office|sales|kontakt|contact|mail|support|service|hello|team|post|zentrale|accueil)@", re.IGNORECASE
+)
+_OUTDATED = re.compile(
+    r"\b(?:old|alt|former|previous|no longer|not any ?more|alte\w*|fr[üu]here\w*|nicht mehr|"
+    r"ancien\w*|not use|don['’]t use|wrong|falsch|instead of|statt)\b",
+    re.IGNORECASE,
+)
+
+
+_BETWEEN = re.compile(r"\b(?:between|zwischen|entre)\b[^.!?\n]{0,25}$", re.IGNORECASE)
+
+
+def emails(text: str, start: int, end: int) -> Iterator[Match]:
+    """Addresses of people; those of machines are none."""
+    for found in EMAIL.finditer(text, start, end):
+        value = normalised(FieldType.EMAIL, found[0].rstrip("."), Conventions())
+        before = _before(text, found.start(), start)
+        if value and not (_MACHINES.match(value) or _OUTDATED.search(before) or _REFUSED.search(before)):
+            yield Match(value, *found.span(), rank=int(bool(_SHARED.match(value))))
+
+
+_REFUSED = re.compile(r"\b(?:nicht|not|pas)\b[^.!?\n,;]{0,25}$", re.IGNORECASE)
+_FAX = re.compile(r"(?:\bfax|telefax|t[ée]l[ée]copie|(?<![\w])f)\b[\s.:/()-]*$", re.IGNORECASE)
+_MOBILE = re.compile(
+    r"(?:mob(?:il|ile|iltelefon)?|cell|handy|portable|gsm|(?<!\w)m|whatsapp)\b[\s.:/()-]*$", re.IGNORECASE
+)
+_NO_PHONE = re.compile(
+    r"(?:order|invoice|rechnung\w*|bestell\w*|auftrag\w*|kunden\w*|customer|commande|facture|client|\bref|vat|"
+    r"ust|iban|"
+    r"ticket|\bpo|hrb|siret|siren|konto|account|tax|steuer|article|artikel|serial|s/n|tva)[^\n\d]{0,15}$|[\w#-]$",
+    re.IGNORECASE,
+)
+
+
+def phones(text: str, start: int, end: int, region: str | None) -> Iterator[Match]:
+    """Phone numbers that are valid where they are; fax numbers, order numbers and outdated ones are none."""
+    from phonenumbers import Leniency, PhoneNumberFormat, PhoneNumberMatcher, format_number  # noqa: PLC0415
+
+    for at, line in _lines(text, start, end):
+        for found in PhoneNumberMatcher(line, region, leniency=Leniency.VALID):
+            before = line[: found.start]
+            around = _said_before(before) + " | " + line[found.end : found.end + 30]
+            if _FAX.search(before) or _NO_PHONE.search(before) or _OUTDATED.search(around) or _REFUSED.search(before):
+                continue
+            value = str(format_number(found.number, PhoneNumberFormat.E164))
+            yield Match(value, at + found.start, at + found.end, rank=int(bool(_MOBILE.search(before))))
+
+
+_AMOUNT = re.compile(rf"(?<![\w.,]){MONEY}(?![\d%])", re.IGNORECASE)
+_FROM = re.compile(
+    r"(?:\d[\d.,]*\s?(?:k|m)?\s*(?:[€$£]|eur\w*|usd|gbp|chf)?\s*(?:-|–|to|bis|à|or|oder)\s*|"
+    r"\b(?:over|more than|at least|mindestens|[üu]ber|mehr als|plus de|au moins|starting at|save|saved?)\s*)$",
+    re.IGNORECASE,
+)
+_TO = re.compile(r"\s*(?:-|–|to\b|bis\b|à\b|or\b|oder\b)\s*(?:[€$£]|eur|usd|gbp|chf)?\s?\d", re.IGNORECASE)
+_EACH = re.compile(
+    r"\s*(?:/|\bper\b|\bpro\b|\beach\b|\bje\b|\bpar\b|\ba (?:month|year|piece|seat)\b|\bmonthly\b|\bmonatlich\b|"
+    r"\bdas st[üu]ck)",
+    re.IGNORECASE,
+)
+
+
+def amounts(text: str, start: int, end: int, region: str | None) -> Iterator[Match]:
+    """Amounts of money; ends of a range, lower limits and prices of a unit are none."""
+    for found in _AMOUNT.finditer(text, start, end):
+        around = _FROM.search(text[max(start, found.start() - 30) : found.start()]) or _TO.match(text, found.end())
+        value = normalised(FieldType.MONEY, found[0], Conventions(region))
+        before = text[max(start, found.start() - 40) : found.start()]
+        if value and not around and not _BETWEEN.search(before) and not _EACH.match(text, found.end()):
+            yield Match(value, *found.span())
+
+
+_MONTH = r"[^\W\d_]{3,10}\.?"
+_DATE = re.compile(
+    rf"(?<![\w./-])(?:\d{{4}}-\d{{1,2}}-\d{{1,2}}|\d{{1,2}}([./-])\s?\d{{1,2}}\1\s?(?:\d{{4}}|\d{{2}})|"
+    rf"\d{{1,2}}(?:st|nd|rd|th|er)?\.?\s(?:of\s|de\s)?{_MONTH},?\s\d{{4}}|{_MONTH}\s\d{{1,2}}(?:st|nd|rd|"
+    rf"th)?,?\s\d{{4}})(?![\w/-])",
+    re.IGNORECASE,
+)
+_FROM_DAY = re.compile(
+    r"(?:\d\.?\s*(?:-|–|/|to|bis|and|und|et|au|or|oder)|"
+    r"\b(?:nicht|not|instead of|statt|pas|anstatt|rather than)(?:\s(?:am|on|le|before|vor|den|the|du))*)\s*$",
+    re.IGNORECASE,
+)
+
+
+def dates(text: str, start: int, end: int, conventions: Conventions) -> Iterator[Match]:
+    """Days with their year; ends of a range are none."""
+    for found in _DATE.finditer(text, start, end):
+        value = normalised(FieldType.DATE, found[0], conventions)
+        before = text[max(start, found.start() - 40) : found.start()]
+        if value and not _FROM_DAY.search(before) and not _BETWEEN.search(before):
+            yield Match(value, *found.span())
+
+
+_COUNT = re.compile(
+    r"(?<![\w.,/€$£+-])\d{1,3}(?:[.,' ]\d{3})+(?![\w/%€$£])|(?<![\w.,/€$£+-])\d{1,9}\+?(?![\w/%€$£.,-]*\d)(?![%€$£/])"
+)
+_IN_RANGE = re.compile(r"\d\s*(?:-|–|to|bis|à|or|oder)\s*$", re.IGNORECASE)
+_GOES_ON = re.compile(r"\s*(?:-|–|to|bis|à|or|oder)\s*\d", re.IGNORECASE)
+
+
+def counts(text: str, start: int, end: int) -> Iterator[Match]:
+    """Plain numbers; ends of a range are none."""
+    for found in _COUNT.finditer(text, start, end):
+        value = normalised(FieldType.NUMBER, found[0].replace("'", ""), Conventions())
+        before = text[max(start, found.start() - 40) : found.start()]
+        ranged = _IN_RANGE.search(before) or _BETWEEN.search(before) or _GOES_ON.match(text, found.end())
+        if value and not ranged:
+            yield Match(value, *found.span())
+
+
+def fitting(pattern: str, text: str, start: int, end: int) -> Iterator[Match]:
+    """What fits a policy's pattern as whole words, in any letter case."""
+    for found in re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE).finditer(text, start, end):
+        if found[0].strip():
+            yield Match(" ".join(found[0].split()), *found.span())
+
+
+def of_kind(kind: FieldType, wanted: Wanted, text: str, start: int, end: int, conventions: Conventions) -> list[Match]:
+    """Matches of a field's type, or of its pattern, between two places of a text."""
+    if wanted.pattern is not None:
+        found = fitting(wanted.pattern, text, start, end)
+    else:
+        match kind:
+            case FieldType.EMAIL:
+                found = emails(text, start, end)
+            case FieldType.PHONE:
+                found = phones(text, start, end, conventions.region)
+            case FieldType.MONEY:
+                found = amounts(text, start, end, conventions.region)
+            case FieldType.DATE:
+                found = dates(text, start, end, conventions)
+            case FieldType.NUMBER:
+                found = counts(text, start, end)
+            case FieldType.TEXT | FieldType.NAME | FieldType.COUNTRY | FieldType.COMPANY:
+                found = iter(())
+    return list(found)
+
+
+def _before(text: str, position: int, start: int) -> str:
+    """What stands before a place on its line, in its sentence."""
+    return _said_before(text[max(start, text.rfind("\n", 0, position) + 1) : position])
+
+
+def _said_before(line: str) -> str:
+    return re.split(r"[.!?;]\s", line)[-1][-60:]
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    for line in text[start:end].split("\n"):
+        yield start, line
+        start += len(line) + 1

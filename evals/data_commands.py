@@ -1,0 +1,89 @@
+"""The commands of `evals` that bring labelled data, measure on public sets, and measure extraction."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evals.asking import asking, explained, public_data, reading
+from evals.options import AsJson, Name, NoModel
+from evals.shown import OUT, print_public
+
+
+def harvest(
+    policy: Name,
+    out: Annotated[Path, typer.Option(help="Data file to write to; items that it has already are left alone.")],
+) -> None:
+    """Turn people's answers (audits, overrides, approvals) into labelled items."""
+    from evals.harvest import harvest as answered  # noqa: PLC0415
+    from evals.harvest import write_cases  # noqa: PLC0415
+    from policies.load import load_workflow  # noqa: PLC0415
+
+    with explained():
+        name = load_workflow(policy).policy.name
+        with reading() as tx:
+            items = answered(tx.reviews.answers(name))
+        written, known = write_cases(items, out)
+    OUT.print(f"{written} items written to {out}, {known} were there already", highlight=False)
+
+
+def import_data(
+    source: Annotated[str, typer.Argument(help="A CSV file, or banking_teams or clinc_domains.")],
+    out: Annotated[Path, typer.Option(help="A .jsonl file for a CSV; a folder for a public set.")],
+    text: Annotated[str, typer.Option(help="The CSV's column of texts.")] = "text",
+    label: Annotated[str, typer.Option(help="Its column of labels.")] = "label",
+    id_column: Annotated[str, typer.Option("--id", help="Its column of ids; row numbers without one.")] = "id",
+) -> None:
+    """Bring labelled data into the form that every command reads."""
+    from evals.importers import import_csv  # noqa: PLC0415
+    from evals.public_sets import SETS, prepare  # noqa: PLC0415
+
+    with explained():
+        if source in SETS:
+            prepared = prepare(source, public_data(), out)
+            OUT.print(f"policy: {prepared.policy}\nitems: {prepared.items}", highlight=False)
+            return
+        count = import_csv(Path(source), out, text, label, id_column)
+    OUT.print(f"{count} items written to {out}", highlight=False)
+
+
+def public(
+    items: Annotated[int, typer.Option(help="Items that the model is asked about, of each set.")] = 700,
+    without_model: NoModel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure on two public sets, with and without the model; INTERLOCK_PUBLIC_DATA says where they are."""
+    from evals.public_table import public_table  # noqa: PLC0415
+
+    with explained():
+        table = public_table(items, without_model)
+    print_public(table, as_json)
+
+
+def extract(
+    policy: Name,
+    data: Annotated[Path, typer.Option("--data", help="Labelled texts: .jsonl with id, text, fields, truth.")],
+    without_model: NoModel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what is found in texts: per field, how much is written by itself and how much of that is right."""
+    import asyncio  # noqa: PLC0415
+
+    from evals.extraction import Measures, extract_all, load_labelled, measure, print_extraction  # noqa: PLC0415
+    from policies.load import find_policy, load_policy  # noqa: PLC0415
+    from tasks.resources import resources  # noqa: PLC0415
+
+    async def run() -> Measures:
+        async with asking("extracting with", len(items), ask=not without_model) as progress:
+            model = resources().model
+            extractions = await extract_all(model, chosen, items, progress)
+            return measure(chosen, resources().model_name, items, extractions)
+
+    with explained():
+        chosen = load_policy(find_policy(policy))
+        items = load_labelled(data, chosen)
+        found = asyncio.run(run())
+    if as_json:
+        OUT.print_json(found.model_dump_json())
+    else:
+        print_extraction(found, OUT)
