@@ -15,6 +15,7 @@ from connectors.ports import Changes, Destination
 from connectors.spec import SystemSpec, Variable
 from connectors.tables import sql_table
 from connectors.web_api import described
+from domain.delivery import Operation
 from domain.errors import PolicyInvalid
 
 SYSTEMS: dict[str, SystemSpec] = {
@@ -61,6 +62,17 @@ def system_spec(system: str) -> SystemSpec:
     if (spec := SYSTEMS.get(system)) is None:
         raise PolicyInvalid(f"system '{system}' is unknown. Use one of: {', '.join(SYSTEMS)}")
     return spec
+
+
+def completed(operation: Operation) -> Operation:
+    """The operation with every option of its system filled in.
+
+    Raises:
+        PolicyInvalid: an option is unknown or missing.
+    """
+    if (spec := SYSTEMS.get(operation.system)) is None:
+        return operation
+    return operation.model_copy(update={"options": spec.chosen(operation.options)})
 
 
 def open_destination(system: str, environ: Mapping[str, str]) -> Destination:

@@ -15,8 +15,10 @@ from rich.console import Console
 from connectors.settings import Settings
 from console import ledger, outbox, policies, reviews
 from console.demo import demo
+from console.drill import drill_command
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
+from console.serve import serve
 from console.shared import ERR, OUT, explained
 from tasks.prepare import reach_systems
 from tasks.resources import opened
@@ -30,6 +32,8 @@ app.add_typer(policies.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(outbox.app, name="outbox")
+app.command()(serve)
+app.command("drill")(drill_command)
 
 INTERRUPTED = 130
 """Exit code of a command that was ended half-way, as shells have it."""

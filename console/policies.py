@@ -7,15 +7,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connectors.registry import SYSTEMS
 from console.shared import OUT, explained, reading, shown
 from domain.audit import AuditTally, effective
 from domain.calibration import Proof
 from domain.confidence import Source
-from domain.errors import PolicyInvalid
 from policies.load import load_workflow
 from policies.model import Policy
-from tasks.prepare import thresholds
+from tasks.prepare import check_systems, thresholds
 from tasks.resources import opened
 from tasks.standing import release as lift
 
@@ -27,12 +25,7 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
     """Check a policy with its examples and calibration; says the line and the mend of each fault."""
     with explained():
         workflow = load_workflow(file)
-        for name, destination in workflow.policy.destinations.items():
-            if destination.system not in SYSTEMS:
-                known = ", ".join(SYSTEMS)
-                raise PolicyInvalid(
-                    f"{workflow.path}: destinations.{name}.system: no connector '{destination.system}'; known: {known}"
-                )
+        check_systems(workflow)
     policy, proofs = workflow.policy, workflow.terms.proofs
     OUT.print(f"[bold]{policy.name}[/] version {policy.version} holds, mode {policy.mode.value}", highlight=False)
     OUT.print(f"  routes: {', '.join(policy.routes)}", highlight=False)

@@ -55,6 +55,8 @@ ROWS = (
     ("lost", "writes lost"),
     ("doubled", "writes doubled"),
     ("unaccounted", "items unaccounted for"),
+    ("by_fault", "faults that struck"),
+    ("ledger_verifies", "ledger verifies"),
     ("seconds", "seconds"),
 )
 
@@ -65,6 +67,17 @@ def print_report(console: Console, title: str, counts: dict[str, object]) -> Non
     for key, words in ROWS:
         if key not in counts:
             continue
+        told = _told(counts[key])
         wrong = key in ("lost", "doubled", "unaccounted", "dead_lettered") and counts[key]
-        table.add_row(words, f"[bold red]{counts[key]}[/]" if wrong else str(counts[key]))
+        table.add_row(words, f"[bold red]{told}[/]" if wrong or told == "no" else told)
     console.print(table)
+
+
+def _told(count: object) -> str:
+    match count:
+        case bool():
+            return "yes" if count else "no"
+        case dict():
+            return ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in count.items())
+        case _:
+            return str(count)

@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from console.files import Broken, Record, read_records
+from connectors.files.reading import read_file
 from console.local_prefect import deploy_reviews, prefect_server, review_worker
 from console.shared import shown
 from domain.ledger import tell
 from domain.tally import tally
 from flows.route import route
-from tasks.accept import accept, refuse
+from tasks.accept import accept
 from tasks.deliver import deliver_due
 from tasks.prepare import who_decides
 from tasks.resources import Resources
@@ -85,14 +85,8 @@ async def prefect_at_hand(home: Path) -> AsyncIterator[Prefect]:
 
 def take_in(here: Resources, job: Job, say: Console) -> None:
     """Store a file's records in the inbox; say which could not be used, and go on."""
-    records: list[Record] = []
+    records = list(read_file(job.file, datetime.now(UTC)))
     refused: list[tuple[str, str]] = []
-    for line in read_records(job.file, datetime.now(UTC)):
-        if isinstance(line, Broken):
-            refuse(here, line.where, line.why, line.raw)
-            refused.append((line.where, line.why))
-        else:
-            records.append(line)
     for start in range(0, len(records), AT_ONCE):
         refused += accept(here, job.policy, records[start : start + AT_ONCE])
     for where, why in refused:

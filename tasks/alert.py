@@ -9,8 +9,8 @@ from prefect.logging import get_logger
 from prefect.settings import get_current_settings
 
 
-def alert(event: str, kind: Literal["item", "policy"], name: str, message: str, /, **payload: str) -> None:
-    """Emit `interlock.<event>` about an item or a policy, and log it as a warning.
+def alert(event: str, kind: Literal["item", "policy", "source"], name: str, message: str, /, **payload: str) -> None:
+    """Emit `interlock.<event>` about an item, a policy or a source, and log it as a warning.
 
     Events carry no message text and no secret, only where to look.
     """

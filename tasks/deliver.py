@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from prefect import task
 
 from connectors.ports import BatchDestination, Destination
+from connectors.registry import completed
 from connectors.store.outbox import Due
-from domain.delivery import DeliveryOutcome, NotThere, RetryAfter, Step, Unknown, next_step
+from domain.delivery import DeliveryOutcome, NotThere, Operation, RetryAfter, Step, Unknown, next_step
 from domain.errors import PolicyInvalid
 from tasks.alert import alert
 from tasks.names import ACT
@@ -39,19 +40,36 @@ async def deliver_due(patience_s: float) -> int:
     is not there. Returns how many operations were tried.
     """
     here = resources()
+    under_way: set[asyncio.Task[None]] = set()
     tried = 0
-    while True:
-        with here.store.transaction() as tx:
-            claimed = tx.outbox.claim(AT_ONCE, LEASE, here.now(), here.batches)
-            next_due_at = tx.outbox.next_due_at(here.now())
-        if claimed:
+    try:
+        while True:
+            claimed, next_due_at = _claim(here, AT_ONCE - len(under_way))
             tried += len(claimed)
-            await asyncio.gather(*[_try(here, request) for request in _requests(here, claimed)])
-            continue
-        wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
-        if wait_s is None or wait_s > patience_s:
-            return tried
-        await asyncio.sleep(min(max(wait_s, 0.01), LOOK_AGAIN_S))
+            under_way |= {asyncio.create_task(_try(here, request)) for request in _requests(here, claimed)}
+            wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
+            if under_way:
+                rest = None if len(under_way) >= AT_ONCE or wait_s is None else _nap(wait_s)
+                ended, under_way = await asyncio.wait(under_way, timeout=rest, return_when=asyncio.FIRST_COMPLETED)
+                for task_ended in ended:
+                    task_ended.result()
+            elif wait_s is None or wait_s > patience_s:
+                return tried
+            else:
+                await asyncio.sleep(_nap(wait_s))
+    finally:
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+def _claim(here: Resources, room: int) -> tuple[list[Due], datetime | None]:
+    if room <= 0:
+        return [], None
+    with here.store.transaction() as tx:
+        return tx.outbox.claim(room, LEASE, here.now(), here.batches), tx.outbox.next_due_at(here.now())
+
+
+def _nap(wait_s: float) -> float:
+    return min(max(wait_s, 0.01), LOOK_AGAIN_S)
 
 
 def _requests(here: Resources, claimed: Sequence[Due]) -> list[list[Due]]:
@@ -102,6 +120,7 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> list[DeliveryOut
     first = request[0]
     try:
         destination = here.destination(first.operation.system)
+        writes = [completed(due.operation) for due in request]
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
         return [Unknown(detail=str(exc)) if first.tries.looking_up else RetryAfter(detail=str(exc))] * len(request)
     try:
@@ -111,15 +130,15 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> list[DeliveryOut
         waited = f"no turn within {LONGEST_TURN_S:g} s under the rate limit of {first.operation.system}"
         return [Unknown(detail=waited) if first.tries.looking_up else RetryAfter(detail=waited)] * len(request)
     if first.tries.looking_up:
-        return [await _found(destination, first)]
+        return [await _found(destination, writes[0], first.sent_at)]
     if len(request) > 1 and isinstance(destination, BatchDestination):
-        return await destination.send_all([due.operation for due in request])
-    return [await destination.send(first.operation)]
+        return await destination.send_all(writes)
+    return [await destination.send(writes[0])]
 
 
-async def _found(destination: Destination, due: Due) -> DeliveryOutcome:
+async def _found(destination: Destination, write: Operation, sent_at: datetime | None) -> DeliveryOutcome:
     """What a look-up says; that there is nothing is believed once the search cannot lag any more."""
-    if (found := await destination.find(due.operation)) is not None:
+    if (found := await destination.find(write)) is not None:
         return found
     lag = timedelta(seconds=destination.capabilities.search_lag_s)
-    return NotThere(believed_from=due.sent_at + lag) if lag and due.sent_at else NotThere()
+    return NotThere(believed_from=sent_at + lag) if lag and sent_at else NotThere()

@@ -2,9 +2,11 @@
 
 from prefect import get_run_logger, task
 
+from connectors.registry import system_spec
 from domain.calibration import OTHERS, Proof
 from domain.confidence import Source
 from domain.decision import Reason
+from domain.errors import PolicyInvalid
 from domain.explain import BECAUSE
 from domain.values import Frozen
 from policies.load import Workflow
@@ -41,10 +43,25 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
     """Open the connector of every system that a workflow writes to.
 
     Raises:
-        PolicyInvalid: one is unknown or not set up; says which variable to set.
+        PolicyInvalid: one is unknown or not set up, or is told something that it does not
+            understand; says what to set.
     """
+    check_systems(workflow)
     for destination in workflow.policy.destinations.values():
         here.destination(destination.system)
+
+
+def check_systems(workflow: Workflow) -> None:
+    """Check that every system that a workflow writes to exists, and understands its options.
+
+    Raises:
+        PolicyInvalid: one does not.
+    """
+    for name, destination in workflow.policy.destinations.items():
+        try:
+            system_spec(destination.system).chosen(destination.options)
+        except PolicyInvalid as exc:
+            raise PolicyInvalid(f"{workflow.path}: destinations.{name}: {exc}") from exc
 
 
 def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:

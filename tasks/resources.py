@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from aiolimiter import AsyncLimiter
+
 from connectors.choice import NOBODY, open_examples, open_model
-from connectors.ports import Destination, Examples, Labelled, LanguageModel
-from connectors.registry import open_destination
+from connectors.ports import Changes, Destination, Examples, Labelled, LanguageModel
+from connectors.registry import open_destination, open_source
 from connectors.settings import Settings
 from connectors.store.engine import Store
 from domain.values import digest
@@ -33,6 +35,7 @@ class Resources:
         open_examples: gives the index of a workflow's labelled examples.
         open_destination: gives the connector of a system by name.
         clock: tells the time.
+        open_source: gives what is read for new items, by name.
     """
 
     def __init__(
@@ -42,16 +45,22 @@ class Resources:
         open_examples: Callable[[Workflow], Examples],
         open_destination: Callable[[str], Destination],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        open_source: Callable[[str], Changes] = lambda name: open_source(name, {}),
     ) -> None:
         self.store = store
         self.now = clock
-        self._open_model, self._open_examples, self._open_destination = open_model, open_examples, open_destination
+        self._open_model, self._open_examples = open_model, open_examples
+        self._open_destination, self._open_source = open_destination, open_source
         self._model: LanguageModel | None = None
         self._model_opened = False
         self._workflows: dict[str, Workflow] = {}
         self._examples: dict[Path, Examples] = {}
         self._parts: dict[Path, dict[str, str]] = {}
         self._destinations: dict[str, Destination] = {}
+        self._sources: dict[str, Changes] = {}
+        self._limiters: dict[str, AsyncLimiter] = {}
+        self.batches: dict[str, int] = {}
+        """How many writes the systems that were opened take in one request, where it is more than one."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, ask: bool = True) -> Self:
@@ -62,6 +71,7 @@ class Resources:
             lambda: open_model(settings) if ask else None,
             lambda workflow: open_examples(settings, labelled(workflow)),
             lambda system: open_destination(system, environ),
+            open_source=lambda name: open_source(name, environ),
         )
 
     @property
@@ -106,8 +116,24 @@ class Resources:
     def destination(self, system: str) -> Destination:
         """The connector of a system."""
         if system not in self._destinations:
-            self._destinations[system] = self._open_destination(system)
+            opened = self._destinations[system] = self._open_destination(system)
+            can = opened.capabilities
+            if can.batch > 1:
+                self.batches[system] = can.batch
+            if can.rate_per_s is not None:
+                self._limiters[system] = AsyncLimiter(max(1.0, can.rate_per_s), max(1.0, 1 / can.rate_per_s))
         return self._destinations[system]
+
+    def source(self, name: str) -> Changes:
+        """What is read for new items, by its name."""
+        if name not in self._sources:
+            self._sources[name] = self._open_source(name)
+        return self._sources[name]
+
+    async def turn(self, system: str) -> None:
+        """Wait for a turn to send something to a system, under the rate that it is known to allow."""
+        if system in self._limiters:
+            await self._limiters[system].acquire()
 
     async def aclose(self) -> None:
         """Close everything that was opened."""
@@ -117,6 +143,8 @@ class Resources:
                 stack.push_async_callback(examples.aclose)
             for destination in self._destinations.values():
                 stack.push_async_callback(destination.aclose)
+            for source in self._sources.values():
+                stack.push_async_callback(source.aclose)
             if self._model is not None:
                 stack.push_async_callback(self._model.aclose)
 

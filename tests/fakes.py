@@ -1,14 +1,28 @@
 """Fakes of the ports, for flows: a model that answers by script, a system that fails by script."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.examples.index import LabelledExamples
-from connectors.ports import Capabilities, Consulted, Examples, Idempotency, LabelAnswer, Message, Upsert
+from connectors.ports import (
+    Arrival,
+    Capabilities,
+    Consulted,
+    Examples,
+    Fetched,
+    FieldsAnswer,
+    Idempotency,
+    LabelAnswer,
+    Message,
+    Unreadable,
+    Upsert,
+)
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Operation, Unknown, Written
 from domain.errors import InterlockError
+from domain.extraction import Quoted
 from domain.proposal import ScoresFrom, Tokens
 from policies.load import Workflow
 from tasks.resources import Resources, labelled
@@ -31,6 +45,8 @@ class FakeModel:
     model: str = "fake-model"
     asked: list[str] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)
+    finds: Callable[[str], dict[str, Quoted] | Exception] = lambda _text: {}
+    wanted: list[tuple[str, ...]] = field(default_factory=list)
 
     async def choose(
         self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, samples: int, timeout_s: float
@@ -42,6 +58,21 @@ class FakeModel:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def extract(
+        self,
+        messages: Sequence[Message],
+        fields: Sequence[str],
+        faults: Callable[[Mapping[str, Quoted]], Mapping[str, str]],
+        *,
+        reasks: int,
+        timeout_s: float,
+    ) -> FieldsAnswer:
+        self.wanted.append(tuple(fields))
+        said = self.finds(messages[-1].content)
+        if isinstance(said, Exception):
+            raise said
+        return FieldsAnswer(said, Tokens(prompt=100), 1)
 
     async def aclose(self) -> None:
         pass
@@ -94,6 +125,25 @@ class FakeSystem:
         pass
 
 
+@dataclass
+class FakeSource:
+    """Arrivals in their order, or a failure; the cursor is how many were given."""
+
+    arrivals: list[Arrival | Unreadable] = field(default_factory=list)
+    failure: Exception | None = None
+    at_most: int = 100
+
+    async def fetch(self, cursor: str, count: int) -> Fetched:
+        if self.failure:
+            raise self.failure
+        begin = int(cursor or 0)
+        end = min(begin + min(count, self.at_most), len(self.arrivals))
+        return Fetched(tuple(self.arrivals[begin:end]), str(end), more=end < len(self.arrivals))
+
+    async def aclose(self) -> None:
+        pass
+
+
 def words_only(workflow: Workflow) -> Examples:
     """A workflow's examples, compared by their words: what is the same on every machine."""
     return LabelledExamples(labelled(workflow), None, Path("nothing is kept"))
@@ -104,6 +154,9 @@ def fake_resources(
     model: FakeModel | None,
     system: FakeSystem,
     open_examples: Callable[[Workflow], Examples] = words_only,
+    sources: Mapping[str, FakeSource] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside."""
-    return Resources(store, lambda: model, open_examples, lambda _system: system)
+    given = sources or {}
+    return Resources(store, lambda: model, open_examples, lambda _system: system, clock, given.__getitem__)

@@ -22,8 +22,8 @@ from tiny import write_tiny
 from typer.testing import CliRunner
 
 from connectors.help_desk.sandbox import HELP_DESK_URL
+from connectors.ports import Arrival
 from connectors.store.engine import Store
-from console.files import Record
 from console.local_prefect import free_port
 from console.main import app
 from console.sandboxes import Sandboxes, sandboxes
@@ -63,7 +63,7 @@ class Terminal:
 
     def accept(self, external_id: str, text: str = "hello there", email: str = "a@example.com") -> str:
         """Take a message in; gives its item."""
-        record = Record(
+        record = Arrival(
             where="mails.jsonl:1",
             source="test",
             external_id=external_id,
@@ -173,7 +173,7 @@ class TestPolicy:
         raw["destinations"]["desk"]["system"] = "sandbox_fax"
         Path(terminal.policy).write_text(yaml.safe_dump(raw), encoding="utf-8")
         told = terminal.told("policy", "check", terminal.policy)
-        assert "destinations.desk.system: no connector 'sandbox_fax'" in told
+        assert "destinations.desk: system 'sandbox_fax' is unknown" in told
         assert "known: sandbox_crm, sandbox_help_desk" in told
 
     def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
@@ -413,7 +413,7 @@ class TestOutbox:
         item = self.dead_letter(terminal)
         shown = terminal.run("outbox", "retry", item[:10]).stdout
         assert shown == "1 writes put back; 'interlock outbox drain' sends them.\n"
-        terminal.patch.setenv(HELP_DESK_URL.name, systems.help_desk)
+        terminal.patch.setenv(HELP_DESK_URL.name, systems.addresses["help_desk"])
         assert terminal.run("outbox", "drain").stdout == "2 tries made.\n", "it is looked up before it is sent"
         with terminal.store.reading() as tx:
             assert tx.accounts.balance().done == 1

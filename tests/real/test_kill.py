@@ -88,13 +88,13 @@ class Plant:
 
     def tickets(self) -> list[str]:
         """The operation of each ticket that the help desk holds."""
-        records = httpx.get(f"{self.systems.help_desk}/_records", trust_env=False).raise_for_status().json()["records"]
-        return [record["operation_id"] for record in records]
+        books = httpx.get(f"{self.systems.addresses['help_desk']}/_records", trust_env=False).raise_for_status()
+        return [record["operation_id"] for record in books.json()["records"]]
 
     def hold_answers(self, writes: int) -> None:
         """Let the next writes be stored, and answered only when nobody waits any more."""
         change = {"next": ["slow"] * writes}
-        httpx.post(f"{self.systems.help_desk}/_faults", json=change, trust_env=False).raise_for_status()
+        httpx.post(f"{self.systems.addresses['help_desk']}/_faults", json=change, trust_env=False).raise_for_status()
 
     def entries(self) -> list[Entry]:
         with self.store.reading() as tx:

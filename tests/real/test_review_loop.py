@@ -74,7 +74,7 @@ async def resume(flow_run: str, **answer: str) -> SetStateStatus:
 
 def tickets(site: Installation, item_id: str) -> list[dict[str, Any]]:
     """The tickets that the help desk holds about an item."""
-    records = httpx.get(f"{site.systems.help_desk}/_records", trust_env=False).json()["records"]
+    records = httpx.get(f"{site.systems.addresses['help_desk']}/_records", trust_env=False).json()["records"]
     with site.store.reading() as tx:
         wanted = {entry.facts["operation"] for entry in tx.ledger.entries(item_id) if entry.event.value == "queued"}
     return [record for record in records if record["operation_id"] in wanted]

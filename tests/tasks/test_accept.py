@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import write_tiny
 
+from connectors.ports import Unreadable
 from connectors.store.engine import Store
 from domain.ledger import Entry, first_break
-from tasks.accept import LONGEST_RAW, accept, refuse
+from tasks.accept import LONGEST_RAW, accept
 from tasks.resources import Resources
 
 RECEIVED = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -39,7 +40,7 @@ class Office:
         self.here: Resources = fake_resources(store, None, FakeSystem())
         self.policy = write_tiny(folder)
 
-    def accept(self, *records: Came) -> list[tuple[str, str]]:
+    def accept(self, *records: Came | Unreadable) -> list[tuple[str, str]]:
         return accept(self.here, self.policy, records)
 
     def entries(self) -> list[Entry]:
@@ -146,14 +147,14 @@ def test_half_surrogate_pairs_and_nul_are_stored_as_marks(office):
 
 def test_half_surrogate_pairs_and_nul_are_harmless_in_what_is_refused_too(office):
     office.accept(Came("1", {"\ud800\0": "\0\udfff"}, where="le\udcffds.csv:2"))
-    refuse(office.here, "le\udcffds.csv:3", "not \ud800", "raw\0\ud800")
+    office.accept(Unreadable("le\udcffds.csv:3", "not \ud800", "raw\0\ud800"))
     first, second = (entry.facts for entry in office.entries())
     assert (first["where"], first["raw"]) == (f"le{MARK}ds.csv:2", f'{{"{MARK}\\u0000":"\\u0000{MARK}"}}')
     assert second == {"where": f"le{MARK}ds.csv:3", "why": f"not {MARK}", "raw": f"raw{MARK}{MARK}"}
 
 
 def test_a_record_that_nobody_can_read_is_kept_with_place_and_reason(office):
-    refuse(office.here, "leads.jsonl:7", "not a JSON object", "[" * (LONGEST_RAW + 1))
+    office.accept(Unreadable("leads.jsonl:7", "not a JSON object", "[" * (LONGEST_RAW + 1)))
     (entry,) = office.entries()
     assert entry.event.value == "refused"
     assert entry.facts == {"where": "leads.jsonl:7", "why": "not a JSON object", "raw": "[" * LONGEST_RAW}

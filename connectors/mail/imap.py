@@ -1,0 +1,232 @@
+"""A mailbox folder as a source (IMAP, RFC 9051), read without a trace.
+
+The folder is opened read-only and mails are fetched by BODY.PEEK: nothing is marked, moved or
+deleted. The cursor is "UIDVALIDITY:UID": where the server numbers a folder anew, it is read
+again from its beginning, and the inbox knows each mail by its Message-ID.
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from imaplib import IMAP4
+
+from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
+from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, UnexpectedCommandStatusError
+
+from connectors.mail.message import LARGEST_MAIL, read_mail
+from connectors.mail.servers import Server, Tls, Variables, server
+from connectors.ports import Arrival, Fetched, Unreadable
+from connectors.raw import shown
+from connectors.spec import TIMEOUT_S, Variable, seconds
+from domain.errors import BadRequest, Permanent, Retryable, TimedOut, Unauthorised, Unavailable
+
+IMAP = Variables(
+    host=Variable("INTERLOCK_IMAP_HOST", "name of the mailbox's IMAP server"),
+    port=Variable("INTERLOCK_IMAP_PORT", "IMAP server's port; 993, or 143 where encryption begins later", ""),
+    user=Variable("INTERLOCK_IMAP_USER", "user's name at the IMAP server"),
+    password=Variable("INTERLOCK_IMAP_PASSWORD", "user's password at the IMAP server", secret=True),
+    tls=Variable("INTERLOCK_IMAP_TLS", "encryption: on, starttls, or off for a server on this machine", "on"),
+    ports={Tls.ON: 993, Tls.STARTTLS: 143, Tls.OFF: 143},
+)
+FOLDER = Variable("INTERLOCK_IMAP_FOLDER", "folder that is read", "INBOX")
+VARIABLES = (IMAP.host, IMAP.port, IMAP.user, IMAP.password, IMAP.tls, FOLDER, TIMEOUT_S)
+
+LONGEST_HEADERS = 20_000
+"""Characters that are kept of the headers of a mail that is too large."""
+
+_CURSOR = re.compile(r"(\d{1,10}):(\d{1,10})")
+_SIZE = re.compile(rb"\bUID (\d+)\b.*\bRFC822\.SIZE (\d+)|\bRFC822\.SIZE (\d+)\b.*\bUID (\d+)")
+_PASSING = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")
+_SPOILT = ("CORRUPTION", "EXPUNGEISSUED")
+"""Response codes of RFC 5530: what may pass, and what will not for this one mail."""
+
+
+class ImapMailbox:
+    """One folder of a mailbox; each fetch is a connection of its own.
+
+    Args:
+        timeout_s: longest silence of the server, in seconds.
+        largest: bytes of a mail that is read; of a larger one the headers are kept.
+    """
+
+    def __init__(
+        self,
+        at: Server,
+        folder: str,
+        timeout_s: float,
+        *,
+        largest: int = LARGEST_MAIL,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._at, self._folder, self._timeout_s = at, folder, timeout_s
+        self._largest, self._clock = largest, clock
+
+    async def fetch(self, cursor: str, count: int) -> Fetched:
+        """Up to `count` mails after `cursor`, in the order in which they came to the folder.
+
+        Raises:
+            Unavailable, TimedOut: the server does not answer, or not now.
+            Unauthorised: it refuses the user.
+            BadRequest: there is no such folder, its certificate is not to be believed, or the
+                cursor is none of ours.
+        """
+        validity, uid = _parsed(cursor)
+        return await asyncio.to_thread(self._fetch, validity, uid, count)
+
+    async def aclose(self) -> None:
+        """Nothing stays open between two fetches."""
+
+    def _fetch(self, validity: int, uid: int, count: int) -> Fetched:
+        with self._translated(), self._opened() as mailbox:
+            now_valid = _validity(mailbox)
+            last = uid if now_valid == validity else 0
+            uids = _uids_after(mailbox, last)
+            arrivals: list[Arrival | Unreadable] = []
+            wanted = uids[:count]
+            sizes = _sizes(mailbox, wanted)
+            for number in wanted:
+                if (read := self._read(mailbox, number, sizes.get(number, 0))) is not None:
+                    arrivals.append(read)
+                last = number
+        return Fetched(tuple(arrivals), f"{now_valid}:{last}", more=len(uids) > count)
+
+    def _read(self, mailbox: BaseMailBox, uid: int, size: int) -> Arrival | Unreadable | None:
+        """One mail; None if somebody deleted it meanwhile."""
+        where = f"{self._at.host}/{self._folder}:{uid}"
+        try:
+            if size > self._largest:
+                headers = _section(mailbox, uid, f"HEADER]<0.{LONGEST_HEADERS}>") or b""
+                why = f"{size} bytes; mails of at most {self._largest} are read"
+                return Unreadable(where, why, shown(headers, LONGEST_HEADERS))
+            raw = _section(mailbox, uid, "]")
+        except _Spoilt as exc:
+            return Unreadable(where, f"the server cannot give it: {exc}", "")
+        return None if raw is None else read_mail(raw, where, self._clock())
+
+    @contextmanager
+    def _opened(self) -> Iterator[BaseMailBox]:
+        at = self._at
+        mailbox: BaseMailBox
+        match at.tls:
+            case Tls.ON:
+                mailbox = MailBox(at.host, at.port, self._timeout_s, ssl_context=at.context())
+            case Tls.STARTTLS:
+                mailbox = MailBoxStartTls(at.host, at.port, self._timeout_s, ssl_context=at.context())
+            case Tls.OFF:
+                mailbox = MailBoxUnencrypted(at.host, at.port, self._timeout_s)
+        try:
+            self._log_in(mailbox)
+            mailbox.folder.set(self._folder, readonly=True)
+            yield mailbox
+        finally:
+            with suppress(ImapToolsError, IMAP4.error, OSError):  # what was fetched is here
+                mailbox.logout()
+            with suppress(OSError):  # a logout without an answer leaves it open
+                mailbox.client.shutdown()
+
+    def _log_in(self, mailbox: BaseMailBox) -> None:
+        at = self._at
+        in_ascii = at.user.isascii() and at.password.isascii()
+        log_in = mailbox.login if in_ascii else mailbox.login_utf8
+        try:
+            log_in(at.user, at.password, initial_folder=None)
+        except IMAP4.abort:
+            raise
+        except (ImapToolsError, IMAP4.error) as exc:
+            if code := _code(exc, _PASSING):
+                raise Unavailable(f"IMAP {at}: no login now ({code})") from exc
+            advice = f"Check {IMAP.user.name} and {IMAP.password.name}."
+            raise Unauthorised(f"IMAP {at}: refuses the login. {advice}") from exc
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        at = self._at
+        try:
+            yield
+        except (Permanent, Retryable):
+            raise
+        except MailboxFolderSelectError as exc:
+            if code := _code(exc, _PASSING):
+                raise Unavailable(f"IMAP {at}: folder {self._folder} cannot be opened now ({code})") from exc
+            raise BadRequest(f"IMAP {at}: no folder {self._folder}. Set {FOLDER.name} to another.") from exc
+        except ssl.SSLCertVerificationError as exc:
+            raise BadRequest(
+                f"IMAP {at}: its certificate is not to be believed: {exc.verify_message}. "
+                f"Check {IMAP.host.name}, or name the authority's file in SSL_CERT_FILE."
+            ) from exc
+        except TimeoutError as exc:
+            raise TimedOut(f"IMAP {at}: no answer in {self._timeout_s:g} s") from exc
+        except (OSError, ImapToolsError, IMAP4.error) as exc:
+            raise Unavailable(f"IMAP {at}: {type(exc).__name__} {exc}") from exc
+
+
+class _Spoilt(Exception):
+    """The server says that it cannot give this one mail, now or later."""
+
+
+def opened(values: Mapping[str, str]) -> ImapMailbox:
+    """The mailbox that the variables name.
+
+    Raises:
+        PolicyInvalid: one is unusable.
+    """
+    return ImapMailbox(server(values, IMAP), values[FOLDER.name], seconds(values, TIMEOUT_S))
+
+
+def _parsed(cursor: str) -> tuple[int, int]:
+    if not cursor:
+        return 0, 0
+    if (found := _CURSOR.fullmatch(cursor)) is None:
+        raise BadRequest("the cursor is not one of a mailbox; an empty one begins again")
+    return int(found[1]), int(found[2])
+
+
+def _validity(mailbox: BaseMailBox) -> int:
+    """The number that stands for the folder's numbering (RFC 9051, 2.3.1.1)."""
+    _, data = mailbox.client.response("UIDVALIDITY")
+    return int(data[0]) if data and data[0] else 0
+
+
+def _uids_after(mailbox: BaseMailBox, last: int) -> list[int]:
+    """Ascending; the server gives its last one even where that is not after `last` (RFC 9051, 6.4.8)."""
+    return sorted(uid for uid in map(int, mailbox.uids(f"UID {last + 1}:*", charset=None)) if uid > last)
+
+
+def _sizes(mailbox: BaseMailBox, uids: Sequence[int]) -> dict[int, int]:
+    """Bytes of each of these mails that is still there."""
+    if not uids:
+        return {}
+    status, data = mailbox.client.uid("FETCH", ",".join(map(str, uids)), "(UID RFC822.SIZE)")
+    if status != "OK":
+        raise UnexpectedCommandStatusError((status, data), "OK")
+    found = [_SIZE.search(line) for line in data if isinstance(line, bytes)]
+    return {int(one[1] or one[4]): int(one[2] or one[3]) for one in found if one}
+
+
+def _section(mailbox: BaseMailBox, uid: int, section: str) -> bytes | None:
+    """Part of a mail, without marking it as seen; None if it is gone.
+
+    Raises:
+        _Spoilt: the server has it and cannot give it.
+    """
+    status, data = mailbox.client.uid("FETCH", str(uid), f"(BODY.PEEK[{section})")
+    if status != "OK":
+        failure = UnexpectedCommandStatusError((status, data), "OK")
+        if code := _code(failure, _SPOILT):
+            raise _Spoilt(code)
+        raise failure
+    if not any(data):
+        return None
+    for part in data:
+        if isinstance(part, tuple):
+            return bytes(part[1])
+    raise _Spoilt("it gives nothing")
+
+
+def _code(exc: Exception, codes: Sequence[str]) -> str:
+    """Which of these response codes a refusal bears; empty if none."""
+    said = str(exc).upper()
+    return next((code for code in codes if f"[{code}" in said), "")

@@ -1,0 +1,93 @@
+"""`interlock serve`: takes webhooks into the inbox."""
+
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from console.shared import ERR, OUT, explained
+from console.web.app import create_app, open_doors
+from domain.errors import Unavailable
+from policies.load import HERE
+from tasks.resources import Resources
+
+MOST_CONNECTIONS = 1_000
+"""More are turned away: with the largest body, each may hold that much memory."""
+
+WAITING_CONNECTIONS = 1_024
+"""The system's queue of connections that nobody has taken up yet."""
+
+DRAIN_S = 30
+"""How long requests in flight may take at the end; they are stored and answered in that time."""
+
+Policies = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of shipped policies, or paths of YAML files; all shipped ones if none."),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; by default this machine alone reaches it.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any that is free.")]
+PublicUrl = Annotated[
+    str, typer.Option(envvar="INTERLOCK_PUBLIC_URL", help="What senders call it, such as https://hooks.example.com.")
+]
+
+
+def serve(policies: Policies = None, host: Host = "127.0.0.1", port: Port = 8710, public_url: PublicUrl = "") -> None:
+    """Take webhooks at /intake/POLICY: stored before they are acknowledged.
+
+    The flows route what was stored when they next run.
+    """
+    wanted = policies or sorted(path.stem for path in HERE.glob("*.yaml"))
+    with explained(), _bound(host, port) as listener, _resources() as here:
+        doors = open_doors(here, wanted, os.environ, on_loopback=_is_loopback(host), public_url=public_url)
+        address = _address(listener)
+        for door in doors.values():
+            OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
+        ERR.print("Ctrl-C ends it; what is in flight is stored and answered first.", highlight=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again
+        config = uvicorn.Config(
+            create_app(here, doors),
+            loop="asyncio",
+            ws="none",
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,  # a header that anybody can write says nothing
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _resources() -> Iterator[Resources]:
+    here = Resources.from_environment(os.environ, ask=False)
+    with closing(here.store):
+        yield here
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=WAITING_CONNECTIONS)
+    except OSError as exc:
+        raise Unavailable(f"{host} port {port} cannot be listened on: {exc}. Give another --host or --port.") from exc
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

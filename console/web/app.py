@@ -1,0 +1,100 @@
+"""The web application: its routes, how its errors read, and what runs as long as it does."""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from connectors.webhooks import open_scheme
+from console.web.group_commit import GroupCommit
+from console.web.intake import Door, Intake
+from domain.errors import PolicyInvalid, Retryable
+from tasks.accept import admit
+from tasks.resources import Resources
+
+LOG = logging.getLogger("interlock.intake")
+
+HEALTH_S = 5.0
+"""A database that takes longer is as good as away."""
+
+
+def open_doors(
+    here: Resources, policies: Sequence[str], environ: Mapping[str, str], *, on_loopback: bool, public_url: str
+) -> dict[str, Door]:
+    """A way in for each policy, by its name.
+
+    Args:
+        policies: names of shipped policies, or paths of YAML files.
+        on_loopback, public_url: as `open_scheme` takes them.
+
+    Raises:
+        PolicyInvalid: a policy is wrong, two have one name, or its senders cannot be trusted.
+    """
+    doors: dict[str, Door] = {}
+    for reference in policies:
+        workflow = here.workflow(reference)
+        name, webhook = workflow.policy.name, workflow.policy.intake.webhook
+        if name in doors:
+            raise PolicyInvalid(f"{workflow.path}: another policy is called '{name}' too. Give each its own name.")
+        try:
+            scheme = open_scheme(webhook, environ, on_loopback=on_loopback, public_url=public_url)
+        except PolicyInvalid as exc:
+            raise PolicyInvalid(f"{workflow.path}: {exc}") from exc
+        commits = GroupCommit(partial(admit, here, reference))
+        doors[name] = Door(name, webhook, scheme, commits, public_url.rstrip("/"))
+    return doors
+
+
+def create_app(here: Resources, doors: Mapping[str, Door]) -> Starlette:
+    """The application; it stores what came in before it ends."""
+
+    @asynccontextmanager
+    async def committing(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for door in doors.values():
+                await stack.enter_async_context(door.commits.running())
+            yield
+
+    async def health(_request: Request) -> JSONResponse:
+        try:
+            async with asyncio.timeout(HEALTH_S):
+                await asyncio.to_thread(_read_head, here)
+        except Exception as exc:  # noqa: BLE001  whatever it is, this is where it is told
+            LOG.warning("not healthy: %s %s", type(exc).__name__, exc)
+            return JSONResponse({"status": "unavailable", "database": "does not answer"}, 503)
+        return JSONResponse({"status": "ok", "database": "reachable"})
+
+    app = Starlette(
+        routes=[
+            Route("/intake/{policy}", Intake(doors, here.now).receive, methods=["POST"]),
+            Route("/healthz", health, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _refused, Retryable: _later},
+        lifespan=committing,
+    )
+    app.router.redirect_slashes = False  # a sender that follows no redirect would lose what it sent
+    return app
+
+
+def _read_head(here: Resources) -> None:
+    with here.store.reading() as tx:
+        tx.ledger.head()
+
+
+async def _refused(_request: Request, exc: Exception) -> JSONResponse:
+    error = exc if isinstance(exc, HTTPException) else HTTPException(500)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _later(_request: Request, exc: Exception) -> JSONResponse:
+    after_s = exc.retry_after_s if isinstance(exc, Retryable) and exc.retry_after_s else 1
+    says = f"not stored: {type(exc).__name__.lower()}; send it again, with the same id"
+    return JSONResponse({"error": says}, 503, headers={"Retry-After": str(math.ceil(after_s))})

@@ -1,0 +1,213 @@
+"""A mailbox on a real Dovecot: read in order, once, to the end, and without a trace."""
+
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from imap_tools import BaseMailBox, MailBoxUnencrypted
+
+from connectors.mail.imap import ImapMailbox
+from connectors.mail.servers import Server, Tls
+from connectors.ports import Arrival, Fetched, Unreadable
+from console.local_prefect import free_port
+from domain.errors import BadRequest, Unauthorised, Unavailable
+
+START = Path(__file__).parents[2] / ".ci/dovecot/start"
+PASSWORD = "open-sesame"
+PATIENT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Dovecot:
+    """A server that `.ci/dovecot/start` started: its ports, and its certificate's file."""
+
+    port: int
+    tls_port: int
+    certificate: Path
+
+
+@pytest.fixture(scope="module")
+def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+    """The server at INTERLOCK_TEST_IMAP (port:port:certificate), else one of our own."""
+    if given := os.environ.get("INTERLOCK_TEST_IMAP"):
+        port, tls_port, certificate = given.split(":", 2)
+        yield Dovecot(int(port), int(tls_port), Path(certificate))
+        return
+    if not (shutil.which("dovecot") or Path("/usr/sbin/dovecot").exists()):
+        pytest.skip("IMAP left out: dovecot is not installed, and INTERLOCK_TEST_IMAP names none")
+    state = Path("/tmp") / f"interlock-dovecot-{uuid4().hex[:8]}"  # noqa: S108  its other users cannot enter pytest's folder
+    ours = Dovecot(free_port(), free_port(), state / "cert.pem")
+    with subprocess.Popen([START, state, str(ours.port), str(ours.tls_port)]) as process:
+        try:
+            _until_it_answers(ours.port)
+            yield ours
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENT_S)
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _until_it_answers(port: int) -> None:
+    for _ in range(200):
+        with suppress(OSError), MailBoxUnencrypted("127.0.0.1", port, timeout=PATIENT_S):
+            return
+        subprocess.run(["sleep", "0.1"], check=True)  # noqa: S607
+    raise AssertionError("Dovecot did not start")
+
+
+class Mailbox:
+    """A folder as its owner's mail program sees it, and the connector that reads it."""
+
+    def __init__(self, dovecot: Dovecot, user: str, folder: str) -> None:
+        self.dovecot, self.user, self.folder = dovecot, user, folder
+        self.owner: BaseMailBox = MailBoxUnencrypted("127.0.0.1", dovecot.port, timeout=PATIENT_S)
+        self.owner.login(user, PASSWORD)
+
+    def connector(self, **how: object) -> ImapMailbox:
+        at = Server("127.0.0.1", self.dovecot.port, Tls.OFF, self.user, PASSWORD)
+        return ImapMailbox(at, self.folder, PATIENT_S, **how)  # type: ignore[arg-type]
+
+    async def fetch(self, cursor: str = "", count: int = 50, **how: object) -> Fetched:
+        return await self.connector(**how).fetch(cursor, count)
+
+    def put(self, *names: str, flags: str = "", padding: int = 0) -> None:
+        for name in names:
+            body = f"Message-ID: <{name}@example.com>\r\nSubject: {name}\r\n\r\nhello {name} {'x' * padding}\r\n"
+            self.owner.append(body.encode(), self.folder, flag_set=[flags] if flags else None)
+
+    def flags(self) -> list[tuple[str, ...]]:
+        self.owner.folder.set(self.folder, readonly=True)
+        return [mail.flags for mail in self.owner.fetch(mark_seen=False)]
+
+
+@pytest.fixture
+def mailbox(dovecot: Dovecot) -> Iterator[Mailbox]:
+    """An empty folder of a new user."""
+    box = Mailbox(dovecot, f"reader-{uuid4().hex[:8]}", "Leads")
+    box.owner.folder.create("Leads")
+    yield box
+    box.owner.logout()
+
+
+def ids(fetched: Fetched) -> list[str]:
+    return [one.external_id.removesuffix("@example.com") for one in fetched.arrivals if isinstance(one, Arrival)]
+
+
+async def test_mails_come_in_the_order_in_which_they_came_to_the_folder(mailbox):
+    mailbox.put("c", "a", "b")
+    fetched = await mailbox.fetch()
+    assert ids(fetched) == ["c", "a", "b"]
+    assert not fetched.more
+    assert [one.where for one in fetched.arrivals] == [f"127.0.0.1/Leads:{uid}" for uid in (1, 2, 3)]
+
+
+async def test_reading_goes_on_after_the_cursor_and_each_mail_comes_once(mailbox):
+    mailbox.put("a", "b", "c")
+    first = await mailbox.fetch(count=2)
+    second = await mailbox.fetch(first.cursor)
+    assert (ids(first), first.more) == (["a", "b"], True)
+    assert (ids(second), second.more) == (["c"], False)
+    nothing = await mailbox.fetch(second.cursor)
+    assert (ids(nothing), nothing.cursor) == ([], second.cursor)
+    mailbox.put("d")
+    assert ids(await mailbox.fetch(nothing.cursor)) == ["d"]
+
+
+async def test_an_empty_folder_has_a_cursor_from_which_the_first_mail_is_found(mailbox):
+    nothing = await mailbox.fetch()
+    mailbox.put("a")
+    assert ids(await mailbox.fetch(nothing.cursor)) == ["a"]
+
+
+async def test_a_folder_that_is_numbered_anew_is_read_again_from_its_beginning(mailbox):
+    mailbox.put("a", "b")
+    before = await mailbox.fetch()
+    mailbox.owner.folder.set("INBOX")
+    mailbox.owner.folder.delete("Leads")
+    mailbox.owner.folder.create("Leads")
+    mailbox.put("b", "c")
+    after = await mailbox.fetch(before.cursor)
+    assert before.cursor.partition(":")[0] != after.cursor.partition(":")[0]
+    assert ids(after) == ["b", "c"]
+
+
+async def test_a_mail_that_its_owner_deleted_is_no_gap_in_the_reading(mailbox):
+    mailbox.put("a", "b", "c")
+    first = await mailbox.fetch(count=1)
+    mailbox.owner.folder.set("Leads")
+    mailbox.owner.delete("2")
+    assert ids(await mailbox.fetch(first.cursor)) == ["c"]
+
+
+async def test_reading_leaves_no_trace(mailbox):
+    mailbox.put("a")
+    mailbox.put("b", flags="\\Flagged")
+    before = mailbox.flags()
+    await mailbox.fetch()
+    assert mailbox.flags() == before
+    assert not any("\\Seen" in flags for flags in before)
+
+
+async def test_of_a_mail_that_is_too_large_the_headers_are_kept_and_the_next_goes_on(mailbox):
+    mailbox.put("large", padding=5000)
+    mailbox.put("small")
+    large, small = (await mailbox.fetch(largest=4000)).arrivals
+    assert isinstance(large, Unreadable)
+    assert "at most 4000 are read" in large.why
+    assert "Subject: large" in large.raw
+    assert "hello" not in large.raw
+    assert isinstance(small, Arrival)
+
+
+@pytest.mark.parametrize("user", ["Jörg", 'a "b" \\c'])
+async def test_a_users_name_may_hold_any_sign(dovecot, user):
+    at = Server("127.0.0.1", dovecot.port, Tls.OFF, user, "wrong € one")
+    with pytest.raises(Unauthorised):
+        await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
+
+
+async def test_a_wrong_password_is_refused_for_good_and_not_shown(dovecot):
+    at = Server("127.0.0.1", dovecot.port, Tls.OFF, "reader", "wrong-word")
+    with pytest.raises(Unauthorised, match="Check INTERLOCK_IMAP_USER and INTERLOCK_IMAP_PASSWORD") as refused:
+        await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
+    assert "wrong-word" not in f"{refused.value!r} {refused.value.__cause__!r} {at!r}"
+
+
+async def test_a_folder_that_is_not_there_is_refused_with_the_variable_to_mend(mailbox):
+    mailbox.folder = "Nowhere"
+    with pytest.raises(BadRequest, match=r"no folder Nowhere\. Set INTERLOCK_IMAP_FOLDER"):
+        await mailbox.fetch()
+
+
+def _by(tls: Tls) -> Callable[[Dovecot], int]:
+    return lambda dovecot: dovecot.tls_port if tls is Tls.ON else dovecot.port
+
+
+@pytest.mark.parametrize("tls", [Tls.ON, Tls.STARTTLS])
+async def test_encrypted_a_server_whose_certificate_is_believed_is_read(dovecot, monkeypatch, tls):
+    monkeypatch.setenv("SSL_CERT_FILE", str(dovecot.certificate))
+    at = Server("localhost", _by(tls)(dovecot), tls, "reader", PASSWORD)
+    fetched = await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
+    assert fetched.arrivals == ()
+
+
+@pytest.mark.parametrize("tls", [Tls.ON, Tls.STARTTLS])
+async def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_password_is_sent(dovecot, monkeypatch, tls):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    at = Server("localhost", _by(tls)(dovecot), tls, "reader", PASSWORD)
+    with pytest.raises(BadRequest, match="certificate is not to be believed") as refused:
+        await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
+    assert isinstance(refused.value.__cause__, ssl.SSLCertVerificationError)
+
+
+async def test_a_port_that_speaks_without_encryption_is_unavailable_with_it(dovecot):
+    at = Server("localhost", dovecot.port, Tls.ON, "reader", PASSWORD)
+    with pytest.raises(Unavailable, match="SSLError"):
+        await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
