@@ -202,7 +202,12 @@ def _worded(plain: str) -> str:
     settings = {"REQUIRE_PARTS": ["day", "month", "year"], "PARSERS": ["absolute-time"], "DATE_ORDER": "DMY"}
     try:
         found = dateparser.parse(plain, languages=_DATE_LANGUAGES, settings=settings)
-    except (ValueError, OverflowError, IndexError, RecursionError):  # what strange text makes of it
+    except (
+        ValueError,
+        OverflowError,
+        IndexError,
+        RecursionError,
+    ):  # pragma: no cover  none is known; texts are strangers'
         return ""
     return found.date().isoformat() if found else ""
 

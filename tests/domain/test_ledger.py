@@ -385,6 +385,7 @@ def test_the_tally_counts_what_the_ledger_says() -> None:
         (Event.DECIDED, decided(decide(UNSURE, ROUTES, terms(), NOW))),
         (Event.DECIDED, decided(decide(SURE, RuleMatch(name="r", action=RuleAction.REJECT), terms(), NOW))),
         (Event.DECIDED, decided(decide(UNSURE, None, terms(), NOW))),
+        (Event.EXTRACTED, {"calls": 2}),
         (Event.REVIEW_OPENED, {}),
         (Event.ESCALATED, {}),
         (Event.DECIDED, answered("repairs")),
@@ -409,7 +410,7 @@ def test_the_tally_counts_what_the_ledger_says() -> None:
         written=1,
         retried=3,
         dead_lettered=1,
-        llm_calls=3,
+        llm_calls=5,
         cache_hits=1,
     )
 

@@ -121,6 +121,18 @@ BROKEN = [
     pytest.param("mode: auto", "mode: auto\nout_of_scope: ignore", "out_of_scope",
                  "out_of_scope: Input should be 'person' or 'end'.",
                  id="a wrong word for what is out of scope"),
+    pytest.param("required: [email]",
+                 "required: [email]\n  checks:\n    - {field: phone, must: 'toys < 9', message: too many}",
+                 "phone", "validation.checks.0.field: 'phone' is not in input.fields; add it there or remove it here.",
+                 id="a check of a field that is not known"),
+    pytest.param("mode: auto", "mode: auto\nextract:\n  fields:\n    phone: {description: their phone number}", "phone",
+                 "extract.fields.phone: 'phone' is not in input.fields; add it there or remove it here.",
+                 id="a field to extract that is not known"),
+    pytest.param("mode: auto",
+                 "mode: auto\nextract:\n  fields:\n    email: {description: an address, pattern: '['}", "pattern",
+                 "extract.fields.email.pattern: not a regular expression: unterminated character set at position 0; "
+                 "mend it or quote it.",
+                 id="a pattern that is none"),
 ]  # fmt: skip
 
 
