@@ -93,7 +93,8 @@ async def drill(items: int, faults: float, crashes: int, as_json: bool, out: Con
             INTERLOCK_EMBEDDINGS="off",
         )
         async with opened() as here:
-            with prefect_server(home / "prefect"), _intake(home) as address:
+            with prefect_server(home / "prefect") as ui, _intake(home) as address:
+                os.environ["PREFECT_API_URL"] = f"{ui}/api"  # for the workers: else each starts a server of its own
                 acknowledged = await _send(address, items)
                 plan = Crashes.planned(crashes, 2 * items)
                 with Progress(console=say, transient=True) as progress:

@@ -187,7 +187,7 @@ def main(
         str | None, typer.Option(help="Store there; otherwise in a SQLite file for this alone.")
     ] = None,
     requests: Annotated[int, typer.Option(help="In each of the two parts.")] = 3_000,
-    connections: Annotated[int, typer.Option(help="Senders at the same time.")] = 32,
+    connections: Annotated[int, typer.Option(help="Senders at the same time.")] = 64,
     rate: Annotated[float | None, typer.Option(help="Requests a second while waiting is measured.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
