@@ -174,7 +174,7 @@ class TestPolicy:
         Path(terminal.policy).write_text(yaml.safe_dump(raw), encoding="utf-8")
         told = terminal.told("policy", "check", terminal.policy)
         assert "destinations.desk: system 'sandbox_fax' is unknown" in told
-        assert "known: sandbox_crm, sandbox_help_desk" in told
+        assert "Use one of: sandbox_crm, sandbox_help_desk" in told
 
     def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
         assert "one of: lead_routing, support_triage" in terminal.told("policy", "check", "lead_rooting")
