@@ -83,6 +83,8 @@ def test_a_number_without_a_prefix_is_nobodys_without_a_region() -> None:
         ("kr 500", ""),
         ("1.234 KWD", ""),
         ("1234.567 €", ""),
+        ("1,234.567 €", ""),
+        ("1,234.567 KWD", "1234.567 KWD"),
         ("1.500k EUR", ""),
         ("1.234.5 €", ""),
         ("1234,567 EUR", ""),
