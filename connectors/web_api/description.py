@@ -9,9 +9,9 @@ import httpx
 from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from connectors.web_api.strict_yaml import load_yaml
 from connectors.web_api.templates import Kind, check
 from domain.values import Frozen
+from policies.strict_yaml import load_yaml
 
 LONGEST_TIMEOUT_S = 14
 """A try ends after 15 s, and an answer should still be read before that."""
