@@ -1,12 +1,7 @@
 """HubSpot and Salesforce keep the contract, over a real network that fails, with their sandboxes behind it."""
 
-import json
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import count
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,25 +13,12 @@ from connectors.sandbox.proxy import Proxy
 from connectors.spec import SystemSpec
 from domain.delivery import Operation
 
-ROOT = Path(__file__).parents[2]
 PATIENT_S = "10"
 """Longer than any answer takes, however busy the machine."""
 TOKEN = "a-key-that-nobody-may-see"
 CONTACT = {"firstname": "Zoë", "company": "Acme"}
 LEAD = {"LastName": "Lee", "Company": "Acme"}
 SYSTEMS = {"hubspot": hubspot.SPEC, "salesforce": salesforce.SPEC}
-
-
-@pytest.fixture(scope="module")
-def addresses() -> Iterator[dict[str, str]]:
-    command = [sys.executable, "-m", "connectors.sandbox.serve", "--rate-per-s", "10000", "--burst", "10000"]
-    command += ["--system", "hubspot", "--system", "salesforce"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.send_signal(signal.SIGTERM)
 
 
 def fresh_operations(system: str, values: dict[str, str], email: str) -> Callable[[], Operation]:
@@ -91,9 +73,9 @@ class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
     samples, batch_samples = 6, 3
 
     @pytest.fixture
-    async def subject(self, addresses: dict[str, str]) -> AsyncIterator[NetworkSubject]:
+    async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("hubspot", CONTACT, "email")
-        async for subject in subjects("hubspot", addresses["hubspot"], fresh, "company", "email", "properties"):
+        async for subject in subjects("hubspot", sandbox["hubspot"], fresh, "company", "email", "properties"):
             yield subject
 
 
@@ -101,7 +83,7 @@ class TestSalesforce(NetworkContract, UpsertContract, BatchContract):
     samples, batch_samples = 6, 3
 
     @pytest.fixture
-    async def subject(self, addresses: dict[str, str]) -> AsyncIterator[NetworkSubject]:
+    async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("salesforce", LEAD, "Email")
-        async for subject in subjects("salesforce", addresses["salesforce"], fresh, "Company", "Email", "fields"):
+        async for subject in subjects("salesforce", sandbox["salesforce"], fresh, "Company", "Email", "fields"):
             yield subject
