@@ -3,7 +3,6 @@
 A conftest gets the fixtures with `from sites import …`.
 """
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 from tiny import write_tiny
 
@@ -91,18 +91,9 @@ def serving(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Site]]:
     return opening
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with empty tables, to copy: quicker than to migrate anew."""
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    Store(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-async def site(tmp_path: Path, migrated: Path) -> AsyncIterator[Site]:
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """One over a SQLite file, unsigned."""
-    shutil.copy(migrated, tmp_path / "site.db")
-    with closing(Store(f"sqlite:///{tmp_path / 'site.db'}")) as over:
+    with closing(Store(sqlite_database(tmp_path / "site.db"))) as over:
         async with serve_app(tmp_path, over) as running:
             yield running

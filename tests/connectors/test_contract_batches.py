@@ -14,7 +14,7 @@ from connectors.registry import open_destination
 from connectors.sandbox.proxy import Proxy
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown
 
-PATIENT_S = 10
+PATIENT_S = 60
 """Longer than any answer takes, however busy the machine."""
 KEY = Key("INTERLOCK_HUBSPOT_TOKEN", "pat-eu1-the-key-itself")
 READ = "/crm/objects/2026-09/companies/batch/read"

@@ -70,8 +70,6 @@ async def subjects(
 
 
 class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
-    samples, batch_samples = 6, 3
-
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("hubspot", CONTACT, "email")
@@ -80,8 +78,6 @@ class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
 
 
 class TestSalesforce(NetworkContract, UpsertContract, BatchContract):
-    samples, batch_samples = 6, 3
-
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("salesforce", LEAD, "Email")

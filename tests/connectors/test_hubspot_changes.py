@@ -128,7 +128,7 @@ async def test_other_objects_than_contacts_keep_their_time_under_another_name() 
     assert names(arrivals) == ["a"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     moments=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 40)), max_size=6),
     count=st.integers(1, 6),

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from builders import proposal, route_review
 from click.testing import Result
+from databases import sqlite_database
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import write_tiny
 from typer.testing import CliRunner
@@ -112,9 +113,10 @@ def _none(_asked: object) -> Any:
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path))
-    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'interlock.db'}")
+    url = sqlite_database(tmp_path / "interlock.db")
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", url)
     monkeypatch.setenv("INTERLOCK_LLM", "off")
-    store = Store(f"sqlite:///{tmp_path / 'interlock.db'}")
+    store = Store(url)
     with closing(store), temporary_settings({PREFECT_API_URL: None}):
         yield Terminal(tmp_path, write_tiny(tmp_path), store, monkeypatch)
 

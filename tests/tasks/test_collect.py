@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from databases import sqlite_database
 from fakes import FakeSource, FakeSystem, fake_resources
 from tiny import write_tiny
 
@@ -46,7 +47,7 @@ class Office:
 
 @pytest.fixture
 def office(tmp_path: Path, prefect: str) -> Iterator[Office]:
-    with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as store:
+    with closing(Store(sqlite_database(tmp_path / "store.db"))) as store:
         yield Office(tmp_path, store)
 
 

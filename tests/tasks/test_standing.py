@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import message, write_tiny
@@ -118,7 +119,10 @@ class Works:
 
 @pytest.fixture
 def works(tmp_path: Path) -> Iterator[Works]:
-    with closing(Store(f"sqlite:///{tmp_path / 'interlock.db'}")) as store, temporary_settings({PREFECT_API_URL: None}):
+    with (
+        closing(Store(sqlite_database(tmp_path / "interlock.db"))) as store,
+        temporary_settings({PREFECT_API_URL: None}),
+    ):
         yield Works(tmp_path, store)
 
 
