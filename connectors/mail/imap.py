@@ -20,7 +20,7 @@ from connectors.mail.message import LARGEST_MAIL, read_mail
 from connectors.mail.servers import Server, Tls, Variables, server
 from connectors.ports import Arrival, Fetched, Unreadable
 from connectors.raw import shown
-from connectors.spec import TIMEOUT_S, Variable, seconds
+from connectors.spec import TIMEOUT_S, SourceSpec, Variable, seconds
 from domain.errors import BadRequest, Permanent, Retryable, TimedOut, Unauthorised, Unavailable
 
 IMAP = Variables(
@@ -32,7 +32,6 @@ IMAP = Variables(
     ports={Tls.ON: 993, Tls.STARTTLS: 143, Tls.OFF: 143},
 )
 FOLDER = Variable("INTERLOCK_IMAP_FOLDER", "folder that is read", "INBOX")
-VARIABLES = (IMAP.host, IMAP.port, IMAP.user, IMAP.password, IMAP.tls, FOLDER, TIMEOUT_S)
 
 LONGEST_HEADERS = 20_000
 """Characters that are kept of the headers of a mail that is too large."""
@@ -167,13 +166,16 @@ class _Spoilt(Exception):
     """The server says that it cannot give this one mail, now or later."""
 
 
-def opened(values: Mapping[str, str]) -> ImapMailbox:
+def _open(values: Mapping[str, str], _options: Mapping[str, str]) -> ImapMailbox:
     """The mailbox that the variables name.
 
     Raises:
         PolicyInvalid: one is unusable.
     """
     return ImapMailbox(server(values, IMAP), values[FOLDER.name], seconds(values, TIMEOUT_S))
+
+
+SOURCE = SourceSpec(_open, (IMAP.host, IMAP.port, IMAP.user, IMAP.password, IMAP.tls, FOLDER, TIMEOUT_S))
 
 
 def _parsed(cursor: str) -> tuple[int, int]:

@@ -91,7 +91,9 @@ def _arrivals(door: Door, delivery: Delivery, payload: Payload, now: datetime) -
         if payload.listed and not door.scheme.per_event:
             external_id = f"{external_id}:{number}"
         where = f"/intake/{door.policy} {external_id}"
-        arrivals.append(Arrival(where, door.webhook.source, external_id, now, payload_fields(event, door.webhook)))
+        arrivals.append(
+            Arrival(where, door.webhook.source, external_id, now, payload_fields(event, door.webhook.fields))
+        )
     return arrivals
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from connectors.mail.imap import ImapMailbox, opened
+from connectors.mail.imap import ImapMailbox
 from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival, Unreadable
 from connectors.registry import open_source
@@ -186,7 +186,7 @@ async def test_a_cursor_of_something_else_is_refused(cursor):
 
 class TestEnvironment:
     async def test_a_mailbox_that_is_set_up_opens_encrypted(self):
-        mailbox = open_source("imap", ENVIRON)
+        mailbox = open_source("imap", {}, ENVIRON)
         assert isinstance(mailbox, ImapMailbox)
         assert (mailbox._at, mailbox._folder) == (
             Server("imap.example.com", 993, Tls.ON, "reader", "open-sesame"),
@@ -209,21 +209,14 @@ class TestEnvironment:
     )
     def test_a_variable_that_is_unusable_is_named_with_what_to_set(self, change, told):
         with pytest.raises(PolicyInvalid, match=told) as refused:
-            open_source("imap", ENVIRON | change)
+            open_source("imap", {}, ENVIRON | change)
         assert "sesame" not in str(refused.value)
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
     def test_on_this_machine_it_may_go_without_encryption(self, host):
-        assert opened(
-            {
-                **ENVIRON,
-                "INTERLOCK_IMAP_HOST": host,
-                "INTERLOCK_IMAP_TLS": "off",
-                "INTERLOCK_IMAP_FOLDER": "INBOX",
-                "INTERLOCK_CONNECTOR_TIMEOUT_S": "1",
-            }
-        )._at == Server(host, 143, Tls.OFF, "reader", "open-sesame")
+        here = ENVIRON | {"INTERLOCK_IMAP_HOST": host, "INTERLOCK_IMAP_TLS": "off"}
+        assert open_source("imap", {}, here)._at == Server(host, 143, Tls.OFF, "reader", "open-sesame")
 
     def test_an_unknown_source_names_those_that_there_are(self):
         with pytest.raises(PolicyInvalid, match=r"source 'pop3' is unknown\. Use one of: imap, folder"):
-            open_source("pop3", ENVIRON)
+            open_source("pop3", {}, ENVIRON)
