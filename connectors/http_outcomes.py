@@ -22,6 +22,9 @@ from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
 LONGEST_RETRY_AFTER_S = 3600.0
 """A target that asks for more is asked again after an hour all the same."""
 
+HttpFailure = httpx.HTTPError
+"""What any client on httpx raises, Prefect's among them, for those who may not import it."""
+
 Shape = TypeVar("Shape", bound=BaseModel)
 Failure = Conflict | Invalid | RetryAfter | Unknown
 

@@ -1,6 +1,7 @@
 """Fetches what sources have: mails, files, other systems' changes."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
@@ -8,7 +9,7 @@ from prefect import get_run_logger, task
 
 from connectors.ports import Arrival, Unreadable
 from connectors.registry import reading_of
-from domain.errors import Permanent, Retryable
+from domain.errors import Permanent, Retryable, Unavailable
 from domain.source_state import SourceState, Trouble, failed
 from policies.sources import IntakeSource
 from policies.webhooks import payload_fields
@@ -16,6 +17,7 @@ from tasks.accept import Admitted, admit
 from tasks.alert import alert
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
+from tasks.trigger import start_route
 
 AT_ONCE = 100
 """Arrivals in one fetch and one transaction."""
@@ -34,13 +36,19 @@ async def collect(policy: str) -> int:
     loses nothing, and what was stored is never read again. What is nothing but a write of ours
     come back is left out. A source that fails keeps the others waiting no longer than its
     timeout; one that fails in a row or refuses us is left in peace for a while, and somebody is
-    told once, and again when it is read again. Returns how many items came.
+    told once, and again when it is read again. A run that routes what came is started. Returns how
+    many items came.
 
     Raises:
         PolicyInvalid: a source is unknown or not set up.
     """
     here = resources()
-    return sum([await _read(here, policy, wanted) for wanted in here.workflow(policy).policy.intake.sources])
+    workflow = here.workflow(policy)
+    came = sum([await _read(here, policy, wanted) for wanted in workflow.policy.intake.sources])
+    if came:
+        with suppress(Unavailable):  # then the schedule takes what came
+            await start_route(workflow, here.now())
+    return came
 
 
 def kept_as(policy: str, wanted: IntakeSource) -> str:

@@ -23,6 +23,7 @@ from domain.values import digest
 from policies.load import Workflow, load_workflow
 from policies.sources import IntakeSource
 from prompts.render import VOTER_PARTS, classifier_parts
+from tasks.secrets import resolved
 
 
 class Resources:
@@ -65,8 +66,8 @@ class Resources:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, ask: bool = True) -> Self:
-        """Those that the environment variables name; without `ask`, no model."""
-        settings = Settings()
+        """Those that the environment variables name, blocks resolved; without `ask`, no model."""
+        settings = Settings.of(environ)
         return cls(
             Store(settings.store_url),
             lambda: open_model(settings) if ask else None,
@@ -171,7 +172,7 @@ async def opened(given: Resources | None = None) -> AsyncIterator[Resources]:
     Only what is opened here is closed here.
     """
     outer = given or _current.get(None)
-    mine = outer or Resources.from_environment(os.environ)
+    mine = outer or Resources.from_environment(await resolved(os.environ))
     token = _current.set(mine)
     try:
         yield mine
