@@ -168,8 +168,12 @@ def secret(values: Mapping[str, str], variable: Variable) -> str:
 
 def client(address: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
     """Connections to the system at `address`, through the environment's proxies unless it is this machine."""
-    local = httpx.URL(address).host in {"localhost", "127.0.0.1", "::1"}
-    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, trust_env=not local)
+    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, trust_env=not is_local(address))
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is one of this machine, by its name alone."""
+    return httpx.URL(address).host in {"localhost", "127.0.0.1", "::1"}
 
 
 TIMEOUT_S = Variable("INTERLOCK_CONNECTOR_TIMEOUT_S", "seconds to wait for a system's answer", "10")
