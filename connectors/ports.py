@@ -264,6 +264,7 @@ class Arrival:
     Attributes:
         where: for people: file and line, mailbox and number, address of a request.
         external_id: the source's own id; with `source` it names a delivery.
+        operation_id: of the write of ours that the record carries, where the source's records do.
     """
 
     where: str
@@ -271,6 +272,7 @@ class Arrival:
     external_id: str
     received_at: datetime
     fields: dict[str, Any]
+    operation_id: str = ""
 
 
 @dataclass(frozen=True)

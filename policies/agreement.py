@@ -25,6 +25,10 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     for name in policy.intake.webhook.fields:
         if name not in policy.input.fields:
             yield _at("intake", "webhook", "fields", name, fault=_unknown(name))
+    for index, source in enumerate(policy.intake.sources):
+        for name in source.fields:
+            if name not in policy.input.fields:
+                yield _at("intake", "sources", index, "fields", name, fault=_unknown(name))
 
 
 def _in_rules(policy: "Policy") -> Iterator[InitErrorDetails]:

@@ -14,8 +14,8 @@ from domain.values import Frozen, digest
 from policies.agreement import disagreements
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.sources import Intake
 from policies.templates import check_template
-from policies.webhooks import Intake
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """Lower case, digits and underscores, as in Prefect's and the databases' names."""

@@ -5,7 +5,7 @@ A conftest gets the fixtures with `from sites import …`.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tiny import write_tiny
 
 from connectors.store.engine import Store
 from console.web.app import create_app, open_doors
+from console.web.trigger import Trigger
 from domain.ledger import Entry, first_break
 
 PATIENT_S = 60
@@ -64,13 +65,14 @@ async def serve_app(
     over: Store,
     environ: dict[str, str] | None = None,
     webhook: dict[str, Any] | None = None,
+    trigger: Trigger | None = None,
     **policy: Any,
 ) -> AsyncIterator[Site]:
     """An application over a store, for the tiny policy; `environ` has its secrets, `policy` replaces its keys."""
     written = write_tiny(folder, intake={"webhook": webhook or {}}, **policy)
     here = fake_resources(over, None, FakeSystem())
     doors = open_doors(here, [written], environ or {}, on_loopback=True, public_url="https://hooks.example.com")
-    app = create_app(here, doors)
+    app = create_app(here, {name: replace(door, trigger=trigger) for name, door in doors.items()})
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

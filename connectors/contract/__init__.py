@@ -10,7 +10,8 @@ pytest-asyncio in its `auto` mode.
     NetworkContract       those that speak HTTP, through the fault proxy
     UpsertContract        also, where the system holds one record under our key
     VersionedContract     also, where a stale write is refused
-    BatchContract         also, where several writes go in one request
+    BatchContract         also, where several writes go together
+    NetworkBatchContract  the same, where it speaks HTTP
 
 A contract is broken by an AssertionError that says what was promised and what came instead.
 That the contracts chosen are those that the capabilities call for is itself a test.
@@ -19,7 +20,7 @@ What may live here: promises of the port, and how to try them. What may not: any
 one vendor, and anything that production needs.
 """
 
-from connectors.contract.batches import BatchContract
+from connectors.contract.batches import BatchContract, NetworkBatchContract
 from connectors.contract.destination import TEXTS, DestinationContract
 from connectors.contract.network import NetworkContract
 from connectors.contract.outbox import deliver
@@ -32,6 +33,7 @@ __all__ = [
     "BatchContract",
     "DestinationContract",
     "Key",
+    "NetworkBatchContract",
     "NetworkContract",
     "NetworkSubject",
     "Stored",

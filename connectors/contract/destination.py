@@ -38,12 +38,13 @@ class DestinationContract:
     async def test_the_contract_covers_what_the_capabilities_claim(self, subject: Subject) -> None:
         """Who claims more promises more."""
         can = subject.destination.capabilities
+        taken = {base.__name__ for base in type(self).__mro__}
         called_for = {
             "UpsertContract": can.upsert is not Upsert.NONE,
             "VersionedContract": can.versioning is Versioning.COMPARE,
             "BatchContract": can.batch > 1,
+            "NetworkBatchContract": can.batch > 1 and "NetworkContract" in taken,
         }
-        taken = {base.__name__ for base in type(self).__mro__}
         for contract, wanted in called_for.items():
             hold(
                 (contract in taken) == wanted, f"by its capabilities it must {'' if wanted else 'not '}be a {contract}"

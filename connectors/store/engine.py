@@ -20,11 +20,12 @@ from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
+from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -51,6 +52,7 @@ class Transaction:
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
+        self.sources = Sources(session, self.ledger)
 
 
 class Store:

@@ -189,6 +189,20 @@ class CursorRow(SQLModel, table=True):
     moved_at: datetime = _time(nullable=False)
 
 
+class SourceRow(SQLModel, table=True):
+    """How a source has answered lately; see `domain.source_state.SourceState`. One without trouble may have none."""
+
+    __tablename__ = "sources"
+
+    source: str = Field(primary_key=True)
+    failures: int = 0
+    open_until: datetime | None = _time()
+    why: str = ""
+    trouble: str | None = None
+    """What somebody was told of."""
+    since: datetime | None = _time()
+
+
 class EntryRow(SQLModel, table=True):
     """An entry of the ledger; see `domain.ledger.Entry`."""
 

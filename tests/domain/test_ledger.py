@@ -351,6 +351,31 @@ STORIES = [
         id="system resumed",
     ),
     pytest.param(
+        Event.SOURCE_PAUSED,
+        {"source": "imap", "policy": "lead_routing", "until": "2026-03-01T12:00:30+00:00", "why": "no answer"},
+        "The source imap of lead routing is not read until 2026-03-01T12:00:30+00:00, and then tried now and then: "
+        "no answer",
+        id="source paused",
+    ),
+    pytest.param(
+        Event.SOURCE_REFUSED,
+        {"source": "hubspot (contacts)", "policy": "lead_routing", "why": "wrong key"},
+        "The source hubspot (contacts) of lead routing refuses to be read: wrong key",
+        id="source refused",
+    ),
+    pytest.param(
+        Event.SOURCE_RESUMED,
+        {"source": "imap", "policy": "lead_routing", "since": "2026-03-01T12:00:30+00:00"},
+        "The source imap of lead routing is read again; it was not since 2026-03-01T12:00:30+00:00.",
+        id="source resumed",
+    ),
+    pytest.param(
+        Event.ECHOED,
+        {"operation": "op-1", "change": "hubspot/contacts 7@1", "where": "HubSpot contacts 7"},
+        "The write came back as a change of HubSpot contacts 7, and was not taken in again.",
+        id="echoed",
+    ),
+    pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"
     ),
 ]
