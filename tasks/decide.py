@@ -62,7 +62,7 @@ def _keep(
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     if decision.waits:
-        due_at = now + workflow.policy.review.answer_within
+        due_at = workflow.policy.review_due_at(now)
         classifier = fingerprint(proposal, decision.source)
         tx.reviews.open(claimed, workflow.reference, proposal.hash, due_at, now, held=decision, classifier=classifier)
 
