@@ -1,15 +1,14 @@
-"""The policy's sections on time: business calendars, and the promises that run on them."""
+"""Business calendars, as people write them down."""
 
 import re
 import warnings
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from domain.business_time import WEEK, Calendar, Span, Weekday
-from domain.sla import Clock, ClockName
 from domain.values import Frozen
 
 COUNTRY_YEARS = range(2020, 2046)
@@ -70,27 +69,6 @@ class WorkingHours(Frozen):
         except ValidationError as exc:
             raise ValueError(exc.errors()[0]["msg"].removeprefix("Value error, ")) from exc
         return self
-
-
-class SlaClock(Frozen):
-    """A promise on time.
-
-    Attributes:
-        minutes: of working time, by the calendar.
-        warn_at: share of them after which somebody is warned.
-        calendar: one of `calendars`; without it every minute counts.
-        pauses: whether it stands still while the customer owes an answer.
-    """
-
-    minutes: float = Field(gt=0, le=5_000_000)
-    warn_at: float | None = Field(default=0.8, gt=0, lt=1)
-    calendar: str | None = None
-    pauses: bool = True
-
-    def clock(self, name: ClockName, calendar: Calendar) -> Clock:
-        """The same, to read."""
-        within = timedelta(minutes=self.minutes)
-        return Clock(name=name, within=within, warn_at=self.warn_at, pauses=self.pauses, calendar=calendar)
 
 
 def _days(days: str) -> tuple[Weekday, ...]:

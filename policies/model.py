@@ -15,9 +15,10 @@ from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
-from policies.calendars import SlaClock, WorkingHours
+from policies.calendars import WorkingHours
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.sla import SlaClock
 from policies.templates import check_template
 from policies.webhooks import Intake
 

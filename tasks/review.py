@@ -10,7 +10,7 @@ from domain.values import Frozen
 from policies.intake import check
 from policies.writes import operations
 from prompts.review import review_form
-from tasks.alert import alert
+from tasks.alert import escalate
 from tasks.names import ACT, named
 from tasks.resources import resources
 
@@ -102,10 +102,9 @@ async def escalate_late(policy: str) -> list[str]:
     """Escalate reviews whose time is over, once each; an act. Returns their items."""
     here = resources()
     workflow = here.workflow(policy)
-    name, to = workflow.policy.name, workflow.policy.escalation.to
+    to = workflow.policy.escalation.to
     with here.store.transaction() as tx:
-        late = tx.reviews.escalate_late(name, to, here.now())
+        late = tx.reviews.escalate_late(workflow.policy.name, to, here.now())
     for item_id in late:
-        message = f"nobody answered the review of {item_id} in time: for {to}"
-        alert("review.late", "item", item_id, message, policy=name, to=to)
+        escalate("review.late", item_id, workflow.policy, f"nobody answered the review of {item_id} in time: for {to}")
     return late

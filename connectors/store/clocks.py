@@ -5,7 +5,7 @@ read anew from its item's entries at any time.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from connectors.store.cursors import Cursors
 from connectors.store.ledger import Ledger
 from connectors.store.tables import ClockRow, EntryRow, ItemRow
 from domain.ledger import Entry, Event
-from domain.moments import Moments, moments
+from domain.moments import moments
 from domain.sla import OPEN, Clock, ClockName, Compliance, Reading, State, read
 
 INSTANT = timedelta(microseconds=1)
@@ -105,19 +105,24 @@ class Clocks:
         return True
 
     def _customer_owes(self, item_id: str) -> bool:
-        happened = dict(self._moments([item_id])).get(item_id)
+        happened = moments(self._stories([item_id])[item_id])
         return bool(happened and happened.pauses and happened.pauses[-1].ends is None)
 
     def _read(
         self, policy: str, clocks: Sequence[Clock], items: Sequence[str], now: datetime
     ) -> list[tuple[ClockRow, Reading]]:
-        """Read the items' clocks, and bring their rows up to date; rows of clocks that are gone go too."""
+        """Read the items' clocks, and bring their rows up to date; those of clocks that are gone sleep.
+
+        Where another machine's clock is ahead, what it wrote has happened all the same.
+        """
         known = select(ClockRow).where(col(ClockRow.item_id).in_(items))
         rows = {(row.item_id, row.clock): row for row in self._session.exec(known)}
         shown = []
-        for item_id, happened in self._moments(items):
+        for item_id, story in self._stories(items).items():
+            if (happened := moments(story)) is None:
+                continue
             for clock in clocks:
-                if (reading := read(clock, happened, now)) is None:
+                if (reading := read(clock, happened, max(now, story[-1].at))) is None:
                     continue
                 row = rows.pop((item_id, clock.name), None) or ClockRow(
                     item_id=item_id, clock=clock.name, policy=policy, state=reading.state
@@ -129,14 +134,12 @@ class Clocks:
             row.wake_at = None
         return shown
 
-    def _moments(self, items: Sequence[str]) -> Iterable[tuple[str, Moments]]:
-        entries = defaultdict[str, list[Entry]](list)
+    def _stories(self, items: Sequence[str]) -> dict[str, list[Entry]]:
+        stories = defaultdict[str, list[Entry]](list)
         query = select(EntryRow).where(col(EntryRow.item_id).in_(items)).order_by(col(EntryRow.seq))
         for row in self._session.exec(query):
-            entries[row.item_id or ""].append(Entry(**row.model_dump()))
-        for item_id, story in entries.items():
-            if (happened := moments(story)) is not None:
-                yield item_id, happened
+            stories[row.item_id or ""].append(Entry(**row.model_dump()))
+        return stories
 
     def _record(self, row: ClockRow, reading: Reading, now: datetime) -> None:
         """Write what rings into the ledger; the row will not ring for it again."""
