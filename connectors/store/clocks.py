@@ -73,12 +73,12 @@ class Clocks:
         return rung
 
     def compliance(self, policy: str, since: datetime, until: datetime) -> list[Compliance]:
-        """Each clock's figure over what was met or became late in [`since`, `until`); open ones as of `until`."""
+        """Each clock's figure over what was met or became late after `since`, up to `until`; open ones as of then."""
         is_open = col(ClockRow.state).in_(OPEN)
-        late = and_(is_open, col(ClockRow.due_at) < until)
+        late = and_(is_open, col(ClockRow.due_at).is_not(None), col(ClockRow.due_at) < until)
         state = case((late, State.BREACHED.value), else_=col(ClockRow.state))
         moment = case((late, col(ClockRow.due_at)), else_=col(ClockRow.settled_at))
-        counted = or_(and_(is_open, ~late), and_(moment >= since, moment < until))
+        counted = or_(and_(is_open, ~late), and_(moment > since, moment <= until))
         query = (
             select(ClockRow.clock, state, col(ClockRow.ended_at).is_(None), func.count())
             .where(ClockRow.policy == policy, counted)
