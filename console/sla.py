@@ -46,8 +46,8 @@ def _as_json(figures: list[Compliance], silent: timedelta | None, stale: bool) -
 
 def _print(name: str, figures: list[Compliance], silent: timedelta | None, stale: bool) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("clock", "share met", "met", "breached", "of them still late", "running", "paused", "unscored"):
-        table.add_column(heading)
+    for heading in ("clock", "share met", "met", "breached", "still late", "running", "paused", "unscored"):
+        table.add_column(heading, no_wrap=heading == "clock")
     for one in figures:
         share = "-" if one.share is None else f"{one.share:.1%}"
         counts = (one.met, one.breached, one.late, one.running, one.paused, one.unscored)
