@@ -9,7 +9,7 @@ from tasks.alert import alert, escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
-ENTRIES, ALARMS = 500, 100
+ENTRIES, ALARMS = 100, 100
 """Entries that are followed, and clocks that ring, in one transaction: others wait for it a moment."""
 
 

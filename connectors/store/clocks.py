@@ -6,10 +6,11 @@ read anew from its item's entries at any time.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, case, func, or_
+from sqlalchemy import and_, case, delete, func, insert, inspect, or_, update
 from sqlmodel import Session, col, select
 
 from connectors.store.cursors import Cursors
@@ -46,13 +47,11 @@ class Clocks:
         if after >= head:
             return False
         upto = min(after + count, head)
-        query = (
-            select(ItemRow.item_id)
-            .join(EntryRow, col(EntryRow.item_id) == ItemRow.item_id)
-            .where(ItemRow.policy == policy, col(EntryRow.seq) > after, col(EntryRow.seq) <= upto)
-            .distinct()
-        )
-        self._read(policy, clocks, list(self._session.exec(query)), now)
+        about = select(EntryRow.item_id).where(col(EntryRow.seq) > after, col(EntryRow.seq) <= upto)
+        touched = {item_id for item_id in self._session.exec(about) if item_id}
+        ours = select(ItemRow.item_id).where(col(ItemRow.item_id).in_(touched), ItemRow.policy == policy)
+        items = sorted(self._session.exec(ours))
+        self._keep(policy, clocks, items, self._read(clocks, items, now))
         self._cursors.move(source, str(upto), now)
         return True
 
@@ -62,15 +61,14 @@ class Clocks:
         They are read anew first, so that nothing rings that ended a moment ago.
         """
         query = select(ClockRow.item_id).where(ClockRow.policy == policy, col(ClockRow.wake_at) <= now)
-        items = list(self._session.exec(query.order_by(col(ClockRow.wake_at)).limit(count)))
+        items = sorted(set(self._session.exec(query.order_by(col(ClockRow.wake_at)).limit(count))))
         if not items:
             return None
-        rung = []
-        for row, reading in self._read(policy, clocks, sorted(set(items)), now):
-            if row.wake_at is not None and row.wake_at <= now:
-                self._record(row, reading, now)
-                rung.append(Alarm(row.item_id, reading))
-        return rung
+        shown = self._read(clocks, items, now)
+        ringing = [one for one in shown if one.wake_at is not None and one.wake_at <= now]
+        self._ledger.append_all([_happened(one) for one in ringing], now)
+        self._keep(policy, clocks, items, [one.told(now) if one in ringing else one for one in shown])
+        return [Alarm(one.item_id, one.reading) for one in ringing]
 
     def compliance(self, policy: str, since: datetime, until: datetime) -> list[Compliance]:
         """Each clock's figure over what was met or became late after `since`, up to `until`; open ones as of then."""
@@ -108,70 +106,92 @@ class Clocks:
         happened = moments(self._stories([item_id])[item_id])
         return bool(happened and happened.pauses and happened.pauses[-1].ends is None)
 
-    def _read(
-        self, policy: str, clocks: Sequence[Clock], items: Sequence[str], now: datetime
-    ) -> list[tuple[ClockRow, Reading]]:
-        """Read the items' clocks, and bring their rows up to date; those of clocks that are gone sleep.
+    def _read(self, clocks: Sequence[Clock], items: Sequence[str], now: datetime) -> "list[_Shown]":
+        """What the items' clocks show, from the ledger.
 
         Where another machine's clock is ahead, what it wrote has happened all the same.
         """
-        known = select(ClockRow).where(col(ClockRow.item_id).in_(items))
-        rows = {(row.item_id, row.clock): row for row in self._session.exec(known)}
+        known = select(ClockRow.item_id, ClockRow.clock, ClockRow.warned_at, ClockRow.breached_at)
+        rows = self._session.exec(known.where(col(ClockRow.item_id).in_(items)))
+        told = {(item_id, clock): (warned_at, breached_at) for item_id, clock, warned_at, breached_at in rows}
         shown = []
         for item_id, story in self._stories(items).items():
             if (happened := moments(story)) is None:
                 continue
-            for clock in clocks:
-                if (reading := read(clock, happened, max(now, story[-1].at))) is None:
-                    continue
-                row = rows.pop((item_id, clock.name), None) or ClockRow(
-                    item_id=item_id, clock=clock.name, policy=policy, state=reading.state
-                )
-                _put(row, reading)
-                self._session.add(row)
-                shown.append((row, reading))
-        for row in rows.values():
-            row.wake_at = None
+            at = max(now, story[-1].at)
+            readings = [reading for clock in clocks if (reading := read(clock, happened, at)) is not None]
+            shown += [_Shown(item_id, one, *told.get((item_id, one.clock), (None, None))) for one in readings]
         return shown
+
+    def _keep(self, policy: str, clocks: Sequence[Clock], items: Sequence[str], shown: "Sequence[_Shown]") -> None:
+        """Put what the items' clocks show in place of what they showed; those that are gone never ring again."""
+        theirs, named = col(ClockRow.item_id).in_(items), [clock.name.value for clock in clocks]
+        self._session.execute(delete(ClockRow).where(theirs, col(ClockRow.clock).in_(named)))
+        self._session.execute(update(ClockRow).where(theirs).values(wake_at=None))
+        if shown:
+            self._session.execute(insert(ClockRow), [one.row(policy) for one in shown])
 
     def _stories(self, items: Sequence[str]) -> dict[str, list[Entry]]:
         stories = defaultdict[str, list[Entry]](list)
-        query = select(EntryRow).where(col(EntryRow.item_id).in_(items)).order_by(col(EntryRow.seq))
-        for row in self._session.exec(query):
-            stories[row.item_id or ""].append(Entry(**row.model_dump()))
+        table = inspect(EntryRow).local_table  # rows without objects: they are many
+        query = table.select().where(table.c.item_id.in_(items)).order_by(table.c.seq)
+        for row in self._session.execute(query).mappings():
+            stories[row["item_id"]].append(Entry(**row))
         return stories
 
-    def _record(self, row: ClockRow, reading: Reading, now: datetime) -> None:
-        """Write what rings into the ledger; the row will not ring for it again."""
-        facts = {"clock": reading.clock.value, "due_at": _minute(reading.due_at)}
-        if reading.state is State.BREACHED:
-            row.breached_at = now
-            self._ledger.append(row.item_id, Event.SLA_BREACHED, now, **facts, ended_at=_minute(reading.ended_at))
-        else:
-            row.warned_at = now
-            self._ledger.append(row.item_id, Event.SLA_WARNED, now, **facts)
-        row.wake_at = _wakes_at(row, reading)
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a clock shows, and when somebody was told of it."""
+
+    item_id: str
+    reading: Reading
+    warned_at: datetime | None
+    breached_at: datetime | None
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When somebody is to be told: of a breach when it is late, of a warning that is not late yet."""
+        reading = self.reading
+        match reading.state:
+            case State.RUNNING | State.WARNED:
+                warned = self.warned_at is not None or reading.warn_at is None
+                at = reading.due_at if warned else reading.warn_at
+                return at + INSTANT if at and warned else at
+            case State.BREACHED if self.breached_at is None and reading.due_at is not None:
+                return reading.due_at + INSTANT
+            case _:
+                return None
+
+    def told(self, now: datetime) -> "_Shown":
+        """The same once somebody was told."""
+        late = self.reading.state is State.BREACHED
+        return replace(self, breached_at=now) if late else replace(self, warned_at=now)
+
+    def row(self, policy: str) -> dict[str, Any]:
+        """As it is kept."""
+        reading = self.reading
+        return {
+            "item_id": self.item_id,
+            "clock": reading.clock.value,
+            "policy": policy,
+            "state": reading.state.value,
+            "due_at": reading.due_at,
+            "ended_at": reading.ended_at,
+            "settled_at": reading.due_at if reading.state is State.BREACHED else reading.ended_at,
+            "warned_at": self.warned_at,
+            "breached_at": self.breached_at,
+            "wake_at": self.wake_at,
+        }
 
 
-def _put(row: ClockRow, reading: Reading) -> None:
-    row.state, row.due_at, row.ended_at = reading.state, reading.due_at, reading.ended_at
-    row.settled_at = reading.due_at if reading.state is State.BREACHED else reading.ended_at
-    row.wake_at = _wakes_at(row, reading)
-
-
-def _wakes_at(row: ClockRow, reading: Reading) -> datetime | None:
-    """When somebody is to be told: of a breach when it is late, of a warning that is not late yet."""
-    match reading.state:
-        case State.MET | State.UNSCORED | State.PAUSED:
-            return None
-        case _ if reading.due_at is None:  # the customer's answer decides when; it changes the reading
-            return None
-        case State.RUNNING | State.WARNED if row.warned_at is None and reading.warn_at is not None:
-            return reading.warn_at
-        case State.BREACHED if row.breached_at is not None:
-            return None
-        case _:
-            return reading.due_at + INSTANT
+def _happened(one: _Shown) -> tuple[str, Event, dict[str, Any]]:
+    """What rings, for the ledger."""
+    reading = one.reading
+    facts = {"clock": reading.clock.value, "due_at": _minute(reading.due_at)}
+    if reading.state is State.BREACHED:
+        return one.item_id, Event.SLA_BREACHED, facts | {"ended_at": _minute(reading.ended_at)}
+    return one.item_id, Event.SLA_WARNED, facts
 
 
 def _minute(moment: datetime | None) -> str | None:
