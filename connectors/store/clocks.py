@@ -41,17 +41,18 @@ class Clocks:
         self._cursors = cursors
 
     def follow(self, policy: str, clocks: Sequence[Clock], count: int, now: datetime) -> bool:
-        """Read the clocks of the items that the next `count` entries are about; False when all are read."""
+        """Read the clocks of the items that the next `count` entries are about; False when all are read.
+
+        While nothing is promised everything is passed over, so that a promise holds for what comes after it.
+        """
         source = f"clocks:{policy}"
         after, head = int(self._cursors.of(source) or 0), self._ledger.head()[0]
         if after >= head:
             return False
-        upto = min(after + count, head)
-        about = select(EntryRow.item_id).where(col(EntryRow.seq) > after, col(EntryRow.seq) <= upto)
-        touched = {item_id for item_id in self._session.exec(about) if item_id}
-        ours = select(ItemRow.item_id).where(col(ItemRow.item_id).in_(touched), ItemRow.policy == policy)
-        items = sorted(self._session.exec(ours))
-        self._keep(policy, clocks, items, self._read(clocks, items, now))
+        upto = min(after + count, head) if clocks else head
+        if clocks:
+            items = self._touched(policy, after, upto)
+            self._keep(policy, clocks, items, self._read(clocks, items, now))
         self._cursors.move(source, str(upto), now)
         return True
 
@@ -106,6 +107,13 @@ class Clocks:
         happened = moments(self._stories([item_id])[item_id])
         return bool(happened and happened.pauses and happened.pauses[-1].ends is None)
 
+    def _touched(self, policy: str, after: int, upto: int) -> list[str]:
+        """The policy's items that the entries in (`after`, `upto`] are about."""
+        about = select(EntryRow.item_id).where(col(EntryRow.seq) > after, col(EntryRow.seq) <= upto)
+        touched = {item_id for item_id in self._session.exec(about) if item_id}
+        ours = select(ItemRow.item_id).where(col(ItemRow.item_id).in_(touched), ItemRow.policy == policy)
+        return sorted(self._session.exec(ours))
+
     def _read(self, clocks: Sequence[Clock], items: Sequence[str], now: datetime) -> "list[_Shown]":
         """What the items' clocks show, from the ledger.
 
@@ -116,10 +124,8 @@ class Clocks:
         told = {(item_id, clock): (warned_at, breached_at) for item_id, clock, warned_at, breached_at in rows}
         shown = []
         for item_id, story in self._stories(items).items():
-            if (happened := moments(story)) is None:
-                continue
-            at = max(now, story[-1].at)
-            readings = [reading for clock in clocks if (reading := read(clock, happened, at)) is not None]
+            happened, at = moments(story), max(now, story[-1].at)
+            readings = [reading for clock in clocks if happened and (reading := read(clock, happened, at))]
             shown += [_Shown(item_id, one, *told.get((item_id, one.clock), (None, None))) for one in readings]
         return shown
 

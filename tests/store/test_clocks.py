@@ -230,6 +230,26 @@ def test_a_clock_that_the_policy_no_longer_has_never_rings_again(desk) -> None:
     assert item
 
 
+def test_a_promise_holds_for_what_comes_in_after_it_was_made(desk) -> None:
+    desk.accept("m-1")
+    with desk.store.transaction() as tx:
+        assert tx.clocks.follow(POLICY, (), 1, desk.now)
+        assert not tx.clocks.follow(POLICY, (), 1, desk.now)
+    later, _ = desk.accept("m-2")
+    desk.later(hours=1)
+
+    assert watch(desk, DECISION) == [(later, "first_decision", "breached")]
+
+
+def test_where_no_promise_is_left_nothing_rings(desk) -> None:
+    desk.accept()
+    follow(desk)
+    desk.later(hours=2)
+    with desk.store.transaction() as tx:
+        assert tx.clocks.ring(POLICY, (), 10, desk.now) == []
+        assert tx.clocks.ring(POLICY, (), 10, desk.now) is None
+
+
 def test_more_time_in_the_policy_holds_for_what_waits(desk) -> None:
     desk.accept()
     follow(desk, DECISION)
