@@ -146,6 +146,15 @@ TABLE = [
         id="asking a customer afterwards mends nothing",
     ),
     pytest.param(
+        TWO_HOURS,
+        happened("wed 10:00", ("wed 12:00", None)),
+        "wed 13:00",
+        State.BREACHED,
+        "wed 12:00",
+        120,
+        id="asking a customer at the last moment mends nothing",
+    ),
+    pytest.param(
         promise(pauses=False),
         happened("wed 10:00", ("wed 10:30", None)),
         "wed 12:30",
