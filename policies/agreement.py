@@ -19,6 +19,7 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     yield from _in_rules(policy)
     yield from _in_target(policy)
     yield from _in_validation(policy)
+    yield from _in_calendars(policy)
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
             yield _at("extract", "fields", name, fault=_unknown(name))
@@ -59,6 +60,16 @@ def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
         if check.field not in policy.input.fields:
             yield _at("validation", "checks", index, "field", fault=_unknown(check.field))
         yield from _in_expression(policy, check.must, "validation", "checks", index, "must")
+
+
+def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
+    named = [(("sla", clock.value), promised.calendar) for clock, promised in policy.sla.items()]
+    for loc, name in [*named, (("review",), policy.review.calendar)]:
+        if name is not None and name not in policy.calendars:
+            known = ", ".join(policy.calendars) or "none"
+            yield _at(
+                *loc, "calendar", fault=f"no calendar '{name}'; add it to calendars (there: {known}) or remove it"
+            )
 
 
 def _in_expression(policy: "Policy", expression: str, *loc: str | int) -> Iterator[InitErrorDetails]:

@@ -13,8 +13,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
+from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
 from connectors.store.extractions import Extractions
+from connectors.store.heartbeats import Heartbeats
 from connectors.store.inbox import Inbox
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
@@ -25,7 +27,7 @@ from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0006"
+HEAD = "0008"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -53,6 +55,8 @@ class Transaction:
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.sources = Sources(session, self.ledger)
+        self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.heartbeats = Heartbeats(session)
 
 
 class Store:
