@@ -17,8 +17,8 @@ from console.shared import ERR, OUT, explained
 from console.web.app import create_app, open_doors
 from domain.errors import Unavailable
 from policies.load import HERE
+from tasks.prefect_secrets import resolved_now
 from tasks.resources import Resources
-from tasks.secrets import resolved_now
 
 MOST_CONNECTIONS = 1_000
 """More are turned away: with the largest body, each may hold that much memory."""

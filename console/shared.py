@@ -13,7 +13,7 @@ from rich.markup import escape
 from connectors.settings import Settings
 from connectors.store.engine import Store, Transaction
 from domain.errors import InterlockError
-from tasks.secrets import resolved_now
+from tasks.prefect_secrets import resolved_now
 
 OUT = Console(soft_wrap=True)
 """Results: what a script may read."""

@@ -70,8 +70,8 @@ async def asking(what: str, total: int, *, ask: bool) -> AsyncIterator[Callable[
         what: begins the bar's line; the model's name follows.
         ask: False leaves the model out.
     """
+    from tasks.prefect_secrets import resolved  # noqa: PLC0415
     from tasks.resources import Resources, opened  # noqa: PLC0415
-    from tasks.secrets import resolved  # noqa: PLC0415
 
     here = Resources.from_environment(await resolved(os.environ), ask=ask)
     try:
@@ -142,7 +142,7 @@ def reading() -> "Iterator[Transaction]":
     """The store that the environment names, to read from."""
     from connectors.settings import Settings  # noqa: PLC0415
     from connectors.store.engine import Store  # noqa: PLC0415
-    from tasks.secrets import resolved_now  # noqa: PLC0415
+    from tasks.prefect_secrets import resolved_now  # noqa: PLC0415
 
     store = Store(Settings.of(resolved_now(os.environ)).store_url)
     try:

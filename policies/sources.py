@@ -1,5 +1,6 @@
 """The part of a policy that says what is read for new items: which sources, and what of each."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -8,6 +9,14 @@ from domain.values import Frozen
 from policies.webhooks import PayloadPath, Webhook
 
 OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+def _as_text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+OptionText = Annotated[str, BeforeValidator(_as_text)]
+"""A text; a date may stand without quotes, of which YAML would make something else."""
 
 
 class IntakeSource(Frozen):
@@ -22,7 +31,7 @@ class IntakeSource(Frozen):
     """
 
     source: str = Field(min_length=1)
-    options: dict[OptionName, str] = Field(default_factory=dict)
+    options: dict[OptionName, OptionText] = Field(default_factory=dict)
     fields: dict[OptionName, PayloadPath] = Field(default_factory=dict)
 
     def __str__(self) -> str:

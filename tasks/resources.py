@@ -23,7 +23,7 @@ from domain.values import digest
 from policies.load import Workflow, load_workflow
 from policies.sources import IntakeSource
 from prompts.render import VOTER_PARTS, classifier_parts
-from tasks.secrets import resolved
+from tasks.prefect_secrets import resolved
 
 
 class Resources:

@@ -1,5 +1,7 @@
 """What a policy says of the sources that are read for it."""
 
+from datetime import date
+
 import pytest
 from builders import policy
 from pydantic import ValidationError
@@ -21,6 +23,12 @@ def test_people_read_a_source_with_its_options() -> None:
         "imap",
         "sql_table (leads)",
     ]
+
+
+def test_a_date_needs_no_quotes() -> None:
+    [source] = policy(intake={"sources": [{**LEADS, "options": {"since": date(2026, 3, 1)}}]}).intake.sources
+
+    assert source.options == {"since": "2026-03-01"}
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from connectors.settings import Settings
 from console.local_prefect import free_port
 from domain.errors import PolicyInvalid, Unavailable
+from tasks.prefect_secrets import resolved, resolved_now
 from tasks.resources import Resources, opened
-from tasks.secrets import resolved, resolved_now
 
 KEY = "pat-eu1-" + "never-to-be-seen"
 KEPT = {"INTERLOCK_HUBSPOT_TOKEN": "prefect-secret:hubspot", "PATH": "/bin"}
