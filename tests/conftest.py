@@ -10,7 +10,7 @@ from console.local_prefect import prefect_server
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.register_profile("thorough", parent=settings.get_profile("unhurried"), max_examples=3000)
 settings.load_profile("unhurried")  # a busy machine is no counterexample
 

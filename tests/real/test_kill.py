@@ -29,7 +29,7 @@ CHUNK = 4
 LEASE_MINUTES = 0.02
 FAULT_RATE = 0.1
 PATIENCE_S = 60
-LOOK_S = 0.002
+LOOK_S = 0.01
 DESK = {
     "system": "sandbox_help_desk",
     "record_key": "{{ item_id }}",

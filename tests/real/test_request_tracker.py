@@ -10,14 +10,13 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from connectors.contract import (
-    TEXTS,
     DestinationContract,
     Key,
     NetworkSubject,
@@ -357,14 +356,7 @@ async def _drained(changes: RequestTrackerChanges, cursor: str) -> str:
 
 
 class TestRequestTracker(DestinationContract, UpsertContract, VersionedContract):
-    """Not the network's part, which takes a thousand requests: its worst cases are below.
-
-    Of the texts and keys those that its JSON, its addresses and its query language could take
-    for something else; each request takes it a third of a second.
-    """
-
-    texts: ClassVar = {case: TEXTS[case] for case in ("accents and scripts", "statements", "ends in blanks", "empty")}
-    endings = ("", "'b", "\\b", "%b", "&b=c#d e+f/{b}-zoë👩‍👩‍👧")
+    """Not the network's part, which takes a thousand requests: its worst cases are below."""
 
     @pytest.fixture
     async def subject(self, url: str, token: str, server: httpx.AsyncClient) -> AsyncIterator[NetworkSubject]:
