@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any
 
 import httpx
+import pytest
 from databases import sqlite_database
 from llm_server import Body, Label, LlmServer, Reply, llm_server
 from tiny import message, write_tiny
@@ -28,8 +29,9 @@ ITEMS = 30
 CHUNK = 4
 LEASE_MINUTES = 0.02
 FAULT_RATE = 0.1
-PATIENCE_S = 60
+PATIENCE_S = 180
 LOOK_S = 0.01
+pytestmark = pytest.mark.timeout(600)
 DESK = {
     "system": "sandbox_help_desk",
     "record_key": "{{ item_id }}",
