@@ -7,6 +7,8 @@ BIN := .venv/bin
 ARGS ?=
 # Test processes beside each other; more than there are processors, as many tests wait for other processes.
 WORKERS ?= 3
+# The tests start hundreds of Python processes: none compiles anew what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint lock clean
 
