@@ -16,7 +16,7 @@ demo: .venv/ready
 	@$(BIN)/interlock demo $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadgroup)
+	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 	$(if $(ARGS),,$(BIN)/coverage report --include="domain/*,policies/*" --fail-under=100 --skip-covered)
 
 lint: .venv/ready

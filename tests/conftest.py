@@ -15,12 +15,8 @@ settings.register_profile("thorough", parent=settings.get_profile("unhurried"), 
 settings.load_profile("unhurried")  # a busy machine is no counterexample
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, on one worker, what shares servers; what waits longest begins first."""
-    for item in items:
-        shares_prefect = "prefect" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("prefect" if shares_prefect else item.path.stem))
+    """Begin with what takes longest, so that no process is left with it at the end."""
     items.sort(key=lambda item: "real" not in item.path.parts)
 
 
