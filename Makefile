@@ -7,6 +7,8 @@ BIN := .venv/bin
 ARGS ?=
 # Test processes beside each other; more than there are processors, as many tests wait for other processes.
 WORKERS ?= 3
+# The tests start hundreds of Python processes: none compiles anew what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint lock clean
 
@@ -14,7 +16,7 @@ demo: .venv/ready
 	@$(BIN)/interlock demo $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadgroup)
+	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 	$(if $(ARGS),,$(BIN)/coverage report --include="domain/*,policies/*" --fail-under=100 --skip-covered)
 
 lint: .venv/ready

@@ -32,7 +32,7 @@ from flows.review import review
 POOL = "interlock"
 """The work pool that `prefect.yaml` names."""
 
-START_S, STOP_S, DRAIN_S = 120, 20, 5
+START_S, STOP_S, DRAIN_S = 200, 20, 5
 
 
 @contextmanager

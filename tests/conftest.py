@@ -10,17 +10,13 @@ from console.local_prefect import prefect_server
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.register_profile("thorough", parent=settings.get_profile("unhurried"), max_examples=3000)
 settings.load_profile("unhurried")  # a busy machine is no counterexample
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, on one worker, what shares servers; what waits longest begins first."""
-    for item in items:
-        shares_prefect = "prefect" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("prefect" if shares_prefect else item.path.stem))
+    """Begin with what takes longest, so that no process is left with it at the end."""
     items.sort(key=lambda item: "real" not in item.path.parts)
 
 

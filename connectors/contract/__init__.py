@@ -21,7 +21,7 @@ one vendor, and anything that production needs.
 """
 
 from connectors.contract.batches import BatchContract, NetworkBatchContract
-from connectors.contract.destination import TEXTS, DestinationContract
+from connectors.contract.destination import DestinationContract
 from connectors.contract.network import NetworkContract
 from connectors.contract.outbox import deliver
 from connectors.contract.subject import Key, NetworkSubject, Stored, Subject
@@ -29,7 +29,6 @@ from connectors.contract.upserts import UpsertContract
 from connectors.contract.versions import VersionedContract
 
 __all__ = [
-    "TEXTS",
     "BatchContract",
     "DestinationContract",
     "Key",

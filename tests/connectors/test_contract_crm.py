@@ -13,7 +13,7 @@ from connectors.sandbox.proxy import Proxy
 from connectors.spec import SystemSpec
 from domain.delivery import Operation
 
-PATIENT_S = "10"
+PATIENT_S = "60"
 """Longer than any answer takes, however busy the machine."""
 TOKEN = "a-key-that-nobody-may-see"
 CONTACT = {"firstname": "Zoë", "company": "Acme"}
@@ -48,7 +48,7 @@ async def subjects(
     system: str, url: str, fresh: Callable[[], Operation], text: str, email: str, values: str
 ) -> AsyncIterator[NetworkSubject]:
     prefix = f"INTERLOCK_{system.upper()}"
-    async with httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as server, Proxy(url) as proxy:
+    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as server, Proxy(url) as proxy:
         (await server.delete("/_records")).raise_for_status()
 
         async def stored(operation: Operation) -> Sequence[Stored]:

@@ -122,7 +122,7 @@ def test_tiny_sets_have_a_vote(routes: list[str]) -> None:
     assert shares.min() >= 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     st.lists(st.sampled_from(["sales", "repairs", "jobs", "none_of_these"]), min_size=2, max_size=30),
     st.integers(0, 99),

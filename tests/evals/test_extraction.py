@@ -47,7 +47,7 @@ def test_written_right_unsure_and_wrong_are_counted_by_field() -> None:
     ]
 
 
-def test_on_the_shipped_texts_what_patterns_write_is_right_field_by_field() -> None:
+def test_on_the_shipped_texts_what_patterns_write_is_right_field_by_field(tmp_path: Path) -> None:
     done = CliRunner().invoke(
         app,
         [
@@ -58,6 +58,7 @@ def test_on_the_shipped_texts_what_patterns_write_is_right_field_by_field() -> N
             "--without-model",
             "--json",
         ],
+        env={"INTERLOCK_HOME": str(tmp_path)},
     )
     assert done.exit_code == 0, done.output
     measures = json.loads(done.stdout)

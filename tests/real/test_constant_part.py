@@ -35,7 +35,7 @@ QUESTIONS = (
     "The battery leaks.",
     "When do you open?",
 )
-PATIENT_S = 60.0
+PATIENT_S = 200.0
 
 
 @pytest.fixture

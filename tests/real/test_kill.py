@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any
 
 import httpx
+import pytest
 from databases import sqlite_database
 from llm_server import Body, Label, LlmServer, Reply, llm_server
 from tiny import message, write_tiny
@@ -28,8 +29,9 @@ ITEMS = 30
 CHUNK = 4
 LEASE_MINUTES = 0.02
 FAULT_RATE = 0.1
-PATIENCE_S = 60
-LOOK_S = 0.002
+PATIENCE_S = 180
+LOOK_S = 0.01
+pytestmark = pytest.mark.timeout(600)
 DESK = {
     "system": "sandbox_help_desk",
     "record_key": "{{ item_id }}",
@@ -47,6 +49,8 @@ class Plant:
     store: Store
     systems: Sandboxes
     environ: dict[str, str]
+    desk: httpx.Client
+    """The help desk itself, past the connector."""
 
     def start(self) -> subprocess.Popen[bytes]:
         """A process that runs the flow once."""
@@ -89,13 +93,13 @@ class Plant:
 
     def tickets(self) -> list[str]:
         """The operation of each ticket that the help desk holds."""
-        books = httpx.get(f"{self.systems.addresses['help_desk']}/_records", trust_env=False).raise_for_status()
+        books = self.desk.get("/_records").raise_for_status()
         return [record["operation_id"] for record in books.json()["records"]]
 
     def hold_answers(self, writes: int) -> None:
         """Let the next writes be stored, and answered only when nobody waits any more."""
         change = {"next": ["slow"] * writes}
-        httpx.post(f"{self.systems.addresses['help_desk']}/_faults", json=change, trust_env=False).raise_for_status()
+        self.desk.post("/_faults", json=change).raise_for_status()
 
     def entries(self) -> list[Entry]:
         with self.store.reading() as tx:
@@ -125,7 +129,9 @@ def plant(home: Path, prefect: str, model: LlmServer) -> Iterator[Plant]:
             for number in range(ITEMS):
                 item = message(f"m-{number}", f"invoice {number} is wrong, refund the charge")
                 tx.inbox.accept("tiny", item, timedelta(hours=1), datetime.now(UTC))
-        yield Plant(policy, database, store, systems, environ)
+        address = systems.addresses["help_desk"]
+        with httpx.Client(base_url=address, timeout=PATIENCE_S, trust_env=False) as desk:
+            yield Plant(policy, database, store, systems, environ, desk)
 
 
 def assert_whole(plant: Plant) -> None:

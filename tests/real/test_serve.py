@@ -17,8 +17,10 @@ import httpx
 import pytest
 from databases import database_url, postgres_url
 from tiny import write_tiny
+from typer.testing import CliRunner
 
 from connectors.store.engine import Store
+from console.main import app
 from domain.ledger import Event, first_break
 
 __all__ = ["database_url", "postgres_url"]
@@ -35,16 +37,12 @@ class Served:
     process: subprocess.Popen[str]
     address: str
     """Of the policy's intake."""
+    client: httpx.Client
 
     def send(self, number: int) -> str:
         """Send a message of its own; gives its item."""
-        answer = httpx.post(
-            self.address,
-            json={"message": f"my invoice {number} is wrong"},
-            headers={"Idempotency-Key": str(number)},
-            timeout=PATIENT_S,
-            trust_env=False,
-        )
+        headers = {"Idempotency-Key": str(number)}
+        answer = self.client.post(self.address, json={"message": f"my invoice {number} is wrong"}, headers=headers)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["items"][0]["item"])
 
@@ -55,11 +53,12 @@ def serve(home: Path, url: str, *options: str) -> Iterator[Served]:
     command = [*COMMAND, str(home / "tiny.yaml"), "--port", "0", *options]
     with (home / "serve.log").open("ab") as log:
         process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
-    with closing(process.stdout) as lines:  # type: ignore[type-var]  # a pipe, as asked for
+    client = httpx.Client(timeout=PATIENT_S, trust_env=False)
+    with client, closing(process.stdout) as lines:  # type: ignore[type-var]  # a pipe, as asked for
         try:
             told = lines.readline()
             assert told, (home / "serve.log").read_text(encoding="utf-8")
-            yield Served(process, told.split()[0])
+            yield Served(process, told.split()[0], client)
         finally:
             process.kill()
             process.wait()
@@ -144,7 +143,7 @@ def test_a_request_cut_at_any_byte_stores_nothing_and_the_next_one_is_served(lis
     for length in range(0, len(whole), 3):
         with socket.create_connection((parts.hostname, parts.port), timeout=PATIENT_S) as sender:
             sender.sendall(whole[:length])
-    answer = httpx.post(listening.address, content=body, headers={"content-type": "application/json"}, trust_env=False)
+    answer = listening.client.post(listening.address, content=body, headers={"content-type": "application/json"})
     assert answer.json()["items"][0]["repeated"] is False
 
 
@@ -156,8 +155,7 @@ def test_a_request_cut_at_any_byte_stores_nothing_and_the_next_one_is_served(lis
     ],
 )
 def test_it_does_not_start_where_strangers_could_send_or_nobody_could_reach_it(home, options, told):
-    environ = {**os.environ, "INTERLOCK_HOME": str(home)}
-    command = [*COMMAND, str(home / "tiny.yaml"), "--port", "0", *options]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENT_S, check=False)
-    assert done.returncode == 2
+    command = ["serve", str(home / "tiny.yaml"), "--port", "0", *options]
+    done = CliRunner().invoke(app, command, env={"INTERLOCK_HOME": str(home)})
+    assert done.exit_code == 2
     assert told in " ".join(done.stderr.split())
