@@ -3,19 +3,24 @@
 Every error names the file, the line, the path inside the file and the mend.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Terms
 from domain.errors import PolicyInvalid
+from domain.people import People
 from domain.values import Frozen, digest
 from policies.model import Policy
+from policies.people import load_people, unknown_people
 from policies.strict_yaml import load_yaml, read_text
 
 HERE = Path(__file__).parent
+PEOPLE = "people.yaml"
+"""Who the people of the policies in this folder are."""
 
 
 class Example(Frozen):
@@ -29,12 +34,18 @@ class Example(Frozen):
 
 @dataclass(frozen=True)
 class Workflow:
-    """A policy with all that its files bring along."""
+    """A policy with all that its files bring along.
+
+    Attributes:
+        ladder_time: in which the minutes of its escalations pass.
+    """
 
     path: Path
     policy: Policy
     examples: tuple[Example, ...]
     calibration: Calibration | None
+    people: People = field(default_factory=People)
+    ladder_time: Calendar = field(default_factory=Calendar)
 
     @property
     def reference(self) -> str:
@@ -65,9 +76,15 @@ def find_policy(name: str) -> Path:
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else HERE / f"{name}.yaml"
     if not path.is_file():
-        shipped = ", ".join(sorted(file.stem for file in HERE.glob("*.yaml")))
-        raise PolicyInvalid(f"{path}: no such policy. Give the path of a YAML file or one of: {shipped}")
+        raise PolicyInvalid(
+            f"{path}: no such policy. Give the path of a YAML file or one of: {', '.join(shipped_policies())}"
+        )
     return path.resolve()
+
+
+def shipped_policies() -> list[str]:
+    """Names of the policies in this folder."""
+    return sorted(path.stem for path in HERE.glob("*.yaml") if path.name != PEOPLE)
 
 
 def load_workflow(name: str) -> Workflow:
@@ -82,7 +99,26 @@ def load_workflow(name: str) -> Workflow:
     if silent := [route for route in policy.routes if route not in {example.label for example in examples}]:
         raise PolicyInvalid(f"{path.parent / policy.examples}: no example for {silent}. Add at least one of each.")
     record = path.with_name(f"{path.stem}.calibration.json")
-    return Workflow(path, policy, examples, load_calibration(record) if record.is_file() else None)
+    calibration = load_calibration(record) if record.is_file() else None
+    return Workflow(path, policy, examples, calibration, *_people(path, policy))
+
+
+def _people(path: Path, policy: Policy) -> tuple[People, Calendar]:
+    """Who the policy's people are, and the time in which its ladder climbs."""
+    calendar, file = policy.escalation.calendar, None
+    if policy.people is not None:
+        beside = path.parent / policy.people
+        if not beside.is_file():
+            raise PolicyInvalid(f"{path}: people: no such file: {beside}. Write it, or remove the line.")
+        file = load_people(beside)
+    people = file.everybody if file else People()
+    faults = list(unknown_people(policy, people))
+    hours = file.calendars.get(calendar) if file and calendar else None
+    if calendar and hours is None:
+        faults.append(f"escalation.calendar: no calendar '{calendar}' in the people file; add it or mend the name")
+    if faults:
+        raise PolicyInvalid("\n".join(f"{path}: {fault}." for fault in faults))
+    return people, hours.calendar if hours else Calendar()
 
 
 def load_policy(path: Path) -> Policy:

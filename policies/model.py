@@ -6,9 +6,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from domain.assignment import Assigning
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
+from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
@@ -185,9 +187,14 @@ class Destination(Frozen):
 
 
 class Review(Frozen):
-    """How long a reviewer has; after that the review is escalated, and can still be answered."""
+    """How long a reviewer has; after that the review is escalated, and can still be answered.
+
+    Attributes:
+        assign: to whom reviews are given; without it whoever comes first takes them.
+    """
 
     answer_within_minutes: float = Field(default=240, gt=0)
+    assign: Assigning | None = None
 
     @property
     def answer_within(self) -> timedelta:
@@ -202,12 +209,6 @@ class Sla(Frozen):
     delivered_minutes: float = Field(default=60, gt=0)
 
 
-class Escalation(Frozen):
-    """Who is told when a review is late or a write is given up."""
-
-    to: str = Field(min_length=1)
-
-
 class Batch(Frozen):
     """How much one run takes, and how many items one Prefect task does.
 
@@ -220,7 +221,11 @@ class Batch(Frozen):
 
 
 class Policy(Frozen):
-    """A workflow: what comes in, where it can go, who decides and what is written."""
+    """A workflow: what comes in, where it can go, who decides and what is written.
+
+    Attributes:
+        people: the file beside this one that says who people are.
+    """
 
     name: Name
     version: int = Field(ge=1)
@@ -241,7 +246,8 @@ class Policy(Frozen):
     destinations: dict[Name, Destination] = Field(min_length=1)
     review: Review = Review()
     sla: Sla = Sla()
-    escalation: Escalation
+    people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
+    escalation: Ladder
     batch: Batch = Batch()
 
     @property
