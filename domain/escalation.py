@@ -66,7 +66,7 @@ class Ladder(Frozen):
 
     Attributes:
         to: instead of `steps`: the one to whom Prefect's event is addressed.
-        calendar: one of the people file's, in whose time the minutes pass; without it all time counts.
+        calendar: one of the policy's `calendars`, in whose time the minutes pass; without it every minute counts.
         repeats: how often the last step is taken again, every `repeat_minutes` working minutes.
         fold_minutes: within so many minutes people get one message of one cause, which counts what it stands for.
         quiet_minutes: so long after an acknowledgement, or the last notice, what goes on is

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Terms
 from domain.errors import PolicyInvalid
@@ -34,18 +33,13 @@ class Example(Frozen):
 
 @dataclass(frozen=True)
 class Workflow:
-    """A policy with all that its files bring along.
-
-    Attributes:
-        ladder_time: in which the minutes of its escalations pass.
-    """
+    """A policy with all that its files bring along."""
 
     path: Path
     policy: Policy
     examples: tuple[Example, ...]
     calibration: Calibration | None
     people: People = field(default_factory=People)
-    ladder_time: Calendar = field(default_factory=Calendar)
 
     @property
     def reference(self) -> str:
@@ -100,25 +94,19 @@ def load_workflow(name: str) -> Workflow:
         raise PolicyInvalid(f"{path.parent / policy.examples}: no example for {silent}. Add at least one of each.")
     record = path.with_name(f"{path.stem}.calibration.json")
     calibration = load_calibration(record) if record.is_file() else None
-    return Workflow(path, policy, examples, calibration, *_people(path, policy))
+    return Workflow(path, policy, examples, calibration, _people(path, policy))
 
 
-def _people(path: Path, policy: Policy) -> tuple[People, Calendar]:
-    """Who the policy's people are, and the time in which its ladder climbs."""
-    calendar, file = policy.escalation.calendar, None
+def _people(path: Path, policy: Policy) -> People:
+    """Who the policy's people are; all that it names are there, and can be reached as it says."""
+    people = People()
     if policy.people is not None:
-        beside = path.parent / policy.people
-        if not beside.is_file():
+        if not (beside := path.parent / policy.people).is_file():
             raise PolicyInvalid(f"{path}: people: no such file: {beside}. Write it, or remove the line.")
-        file = load_people(beside)
-    people = file.everybody if file else People()
-    faults = list(unknown_people(policy, people))
-    hours = file.calendars.get(calendar) if file and calendar else None
-    if calendar and hours is None:
-        faults.append(f"escalation.calendar: no calendar '{calendar}' in the people file; add it or mend the name")
-    if faults:
+        people = load_people(beside).everybody
+    if faults := list(unknown_people(policy, people)):
         raise PolicyInvalid("\n".join(f"{path}: {fault}." for fault in faults))
-    return people, hours.calendar if hours else Calendar()
+    return people
 
 
 def load_policy(path: Path) -> Policy:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from domain.assignment import Assigning
+from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
@@ -14,6 +15,7 @@ from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
+from policies.calendars import WorkingHours
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
 from policies.templates import check_template
@@ -244,6 +246,7 @@ class Policy(Frozen):
     extract: Extract | None = None
     validation: Validation = Validation()
     destinations: dict[Name, Destination] = Field(min_length=1)
+    calendars: dict[Name, WorkingHours] = Field(default_factory=dict)
     review: Review = Review()
     sla: Sla = Sla()
     people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
@@ -290,6 +293,14 @@ class Policy(Frozen):
             and calibration.delta <= target.delta
             and all(calibration.named.get(route, 1) <= bound for route, bound in target.routes.items())
         )
+
+    @property
+    def ladder_time(self) -> Calendar:
+        """In which the minutes of its escalations pass."""
+        return self._calendar(self.escalation.calendar)
+
+    def _calendar(self, name: str | None) -> Calendar:
+        return self.calendars[name].calendar if name else Calendar()
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Policy":

@@ -1,16 +1,16 @@
 """The people file: how a business writes down who its people are, and whether a policy's names are in it."""
 
-import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from domain.business_time import DAY_MINUTES, WEEK, Calendar, Span, Weekday
+from domain.business_time import Calendar
 from domain.people import Absence, Channel, People, Person, Team
 from domain.values import Frozen
+from policies.calendars import WorkingHours
 from policies.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -18,45 +18,6 @@ if TYPE_CHECKING:
 
 Called = Annotated[str, Field(min_length=1, max_length=100)]
 """A person's, role's or team's name, as people say it."""
-
-_HOURS = re.compile(r"(\d{1,2}):(\d{2}) ?[-–] ?(\d{1,2}):(\d{2})")
-
-
-class WorkingHours(Frozen):
-    """When work is done.
-
-    Attributes:
-        zone: IANA name of a time zone, such as Europe/Berlin.
-        hours: by weekday (`mon`) or several (`mon-fri`), such as `09:00-17:00`; days that are left out are free.
-        holidays: dates without work.
-    """
-
-    zone: str = "UTC"
-    hours: dict[str, tuple[str, ...]] = Field(min_length=1)
-    holidays: frozenset[date] = frozenset()
-
-    @field_validator("hours", mode="before")
-    @classmethod
-    def _one_or_several(cls, given: object) -> object:
-        if not isinstance(given, dict):
-            return given
-        return {days: [spans] if isinstance(spans, str) else spans for days, spans in given.items()}
-
-    @model_validator(mode="after")
-    def _can_be_read(self) -> "WorkingHours":
-        _ = self.calendar
-        return self
-
-    @property
-    def calendar(self) -> Calendar:
-        """The same, to count with."""
-        hours: dict[Weekday, tuple[Span, ...]] = {}
-        for days, spans in self.hours.items():
-            for day in _days(days):
-                if day in hours:
-                    raise ValueError(f"{day} has hours twice; write each weekday once")
-                hours[day] = tuple(_span(span) for span in spans)
-        return Calendar(zone=self.zone, hours=hours, holidays=self.holidays)
 
 
 class Reach(Frozen):
@@ -166,21 +127,3 @@ def unknown_people(policy: "Policy", people: People) -> Iterator[str]:
     for name in (assigning.team, assigning.next_team) if assigning else ():
         if name is not None and not people.members(name):
             yield f"review.assign: nobody in the people file is in the team '{name}'; add somebody or mend the name"
-
-
-def _days(written: str) -> tuple[Weekday, ...]:
-    first, _, last = written.partition("-")
-    names = [day.value for day in WEEK]
-    if first not in names or (last or first) not in names or names.index(first) > names.index(last or first):
-        raise ValueError(f"'{written}' is no weekday; write mon, tue, …, or several as mon-fri")
-    return WEEK[names.index(first) : names.index(last or first) + 1]
-
-
-def _span(written: str) -> Span:
-    found = _HOURS.fullmatch(written.strip())
-    if found is None or int(found[2]) > 59 or int(found[4]) > 59:  # noqa: PLR2004  minutes of an hour
-        raise ValueError(f"'{written}' are no hours; write them as 09:00-17:00")
-    opens, closes = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
-    if not opens < closes <= DAY_MINUTES:
-        raise ValueError(f"'{written}' end before they begin; write hours past midnight on both days")
-    return Span(opens=opens, closes=closes)
