@@ -1,9 +1,10 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, the books."""
+"""Looks after what waits and what acts: audit, drift, late reviews, ladders, lost forms, the books."""
 
 from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
+from tasks.escalate import climb
 from tasks.forms import open_forms
 from tasks.names import named
 from tasks.resources import opened
@@ -18,5 +19,6 @@ async def watch(policy: str) -> Account:
         await step_back(policy)
         await watch_drift(policy)
         await escalate_late(policy)
+        await climb(policy)
         await open_forms(policy)
         return await balance(policy)

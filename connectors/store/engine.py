@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
 from connectors.store.cursors import Cursors
+from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.inbox import Inbox
 from connectors.store.ledger import Ledger
@@ -24,7 +25,7 @@ from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0004"
+HEAD = "0009"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -51,6 +52,7 @@ class Transaction:
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
+        self.escalations = Escalations(session, self.ledger)
 
 
 class Store:
