@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import EscalationRow
@@ -19,23 +18,14 @@ app = typer.Typer(help="What people were told of and nobody has acknowledged.", 
 @app.command("list")
 def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this policy's.")] = None) -> None:
     """List what nobody has acknowledged, the oldest first."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("escalation", "policy", "since (UTC)", "seen", "told", "what"):
-        table.add_column(heading, no_wrap=heading == "escalation")
     with reading() as tx:
         waiting = tx.escalations.waiting(policy)
         for row in waiting:
-            table.add_row(
-                row.escalation_id,
-                row.policy,
-                f"{row.began_at:%m-%d %H:%M}",
-                str(row.occurrences),
-                shown(_told(tx, row)),
-                shown(row.message),
-            )
-    if waiting:
-        OUT.print(table)
-    else:
+            seen = "once" if row.occurrences == 1 else f"{row.occurrences} times"
+            since = f"{row.began_at:%Y-%m-%d %H:%M} UTC"
+            OUT.print(f"[bold]{row.escalation_id}[/]  {shown(row.policy)}: {shown(row.message)}", highlight=False)
+            OUT.print(f"    seen {seen} since {since}; told: {shown(_told(tx, row))}", highlight=False)
+    if not waiting:
         OUT.print("Nothing waits to be acknowledged.")
 
 

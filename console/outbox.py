@@ -40,6 +40,6 @@ async def _retry(item: str) -> str:
             if len(found) != 1:
                 raise InputInvalid(f"'{item}' is not one item")
             count = tx.outbox.retry(found[0], here.now())
-            again = "the write was put back"
-            tx.escalations.resolve(Cause.WRITE_DEAD_LETTERED, found[0], again, here.now())
+            if count:
+                tx.escalations.resolve(Cause.WRITE_DEAD_LETTERED, found[0], "the write was put back", here.now())
         return f"{count} writes put back; 'interlock outbox drain' sends them."

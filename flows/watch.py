@@ -4,6 +4,7 @@ from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
+from tasks.assign import assign_reviews
 from tasks.escalate import climb
 from tasks.forms import open_forms
 from tasks.names import named
@@ -19,6 +20,7 @@ async def watch(policy: str) -> Account:
         await step_back(policy)
         await watch_drift(policy)
         await escalate_late(policy)
+        await assign_reviews(policy)
         await climb(policy)
         await open_forms(policy)
         return await balance(policy)

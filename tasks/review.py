@@ -4,13 +4,14 @@ from prefect import task
 from pydantic import AwareDatetime
 
 from domain.decision import Decision
+from domain.escalation import Cause
 from domain.proposal import NONE_OF_THESE
 from domain.review import EXPLAIN, Answer, Refusal, settle
 from domain.values import Frozen
 from policies.intake import check
 from policies.writes import operations
 from prompts.review import review_form
-from tasks.alert import alert
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import resources
 
@@ -87,6 +88,7 @@ async def settle_review(item_id: str, answer: Answer) -> Settled:
         writes = operations(claimed, checked, outcome, workflow.policy)
         tx.inbox.replace_decision(item_id, outcome, len(writes), now)
         tx.reviews.answered(item_id, now, outcome)
+        tx.escalations.resolve(Cause.REVIEW_LATE, item_id, f"{outcome.by} has answered", now, by=outcome.by)
         for write in writes:
             tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     return Settled(refusal=None, by=outcome.by, route=outcome.route)
@@ -101,11 +103,11 @@ def _is_same(answer: Answer, decided: Decision) -> bool:
 async def escalate_late(policy: str) -> list[str]:
     """Escalate reviews whose time is over, once each; an act. Returns their items."""
     here = resources()
-    workflow = here.workflow(policy)
-    name, to = workflow.policy.name, workflow.policy.escalation.to
+    name, now = here.workflow(policy).policy.name, here.now()
     with here.store.transaction() as tx:
-        late = tx.reviews.escalate_late(name, to, here.now())
-    for item_id in late:
-        message = f"nobody answered the review of {item_id} in time: for {to}"
-        alert("review.late", "item", item_id, message, policy=name, to=to)
-    return late
+        late = tx.reviews.mark_late(name, now)
+        for review in late:
+            item_id = review.item_id
+            message = f"nobody answered the review of {item_id} by {review.due_at:%Y-%m-%d %H:%M} UTC"
+            escalate(tx, Cause.REVIEW_LATE, item_id, name, message, now, item_id=item_id)
+    return [review.item_id for review in late]

@@ -110,11 +110,9 @@ class Reviews:
             for row, item in self._session.exec(query)
         ]
 
-    def escalate_late(self, policy: str, to: str, now: datetime) -> list[str]:
-        """Escalate, once each, the reviews whose time is over; returns their items."""
+    def mark_late(self, policy: str, now: datetime) -> list[ReviewRow]:
+        """Mark, once each, the reviews whose time is over, and give them: somebody must be told."""
         late = [row for row in self.waiting(policy) if row.due_at < now and row.escalated_at is None]
         for row in late:
             row.escalated_at = now
-            due_at = row.due_at.isoformat(timespec="minutes")
-            self._ledger.append(row.item_id, Event.ESCALATED, now, due_at=due_at, to=to)
-        return [row.item_id for row in late]
+        return late
