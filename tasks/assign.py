@@ -10,13 +10,12 @@ from domain.assignment import Assigning, Because, Overload, Placement, Seat, ass
 from domain.decision import Terms
 from domain.escalation import Cause
 from domain.people import Person
-from domain.review import relieve
-from policies.intake import check, match_rule
+from domain.review import ReviewKind
 from policies.load import Workflow
-from policies.writes import operations
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
+from tasks.route_review import RouteReview
 from tasks.standing import in_force
 
 
@@ -39,7 +38,7 @@ async def assign_reviews(policy: str) -> int:
         placements = _placements(tx, workflow, assigning, waiting, here)
         moved = tx.assignments.place(waiting, placements, here.now())
         full = {one.review_id for one in placements if one.why is Because.FULL}
-        beyond = [one for one in waiting if one.review.item_id in full]
+        beyond = [one for one in waiting if one.review.review_id in full]
         if assigning.overload is Overload.RULES:
             beyond = _relieved(tx, workflow, terms, beyond, here)
         _tell_of_overload(tx, workflow.policy.name, len(beyond), here)
@@ -61,7 +60,7 @@ def _seat(one: Waiting, people: Sequence[Person]) -> Seat:
     """A review, and who may not decide it: whoever the item names is its sender, or asked for it."""
     words = frozenset(value.strip().casefold() for value in (*one.item.fields.values(), *one.item.other.values()))
     return Seat(
-        review_id=one.review.item_id,
+        review_id=one.review.review_id,
         opened_at=one.review.opened_at,
         barred=frozenset(person.name for person in people if person.is_one_of(words)),
         assignee=one.review.assignee,
@@ -75,25 +74,18 @@ def _relieved(
 ) -> list[Waiting]:
     """Let rules decide what nobody can take, as many as a batch has; gives those that go on waiting."""
     some = beyond[: workflow.policy.batch.items]
-    return [one for one in beyond if one not in some or not _relieve(tx, workflow, terms, one, here)]
+    return [one for one in beyond if one not in some or not _relieve(tx, terms, one, here)]
 
 
-def _relieve(tx: Transaction, workflow: Workflow, terms: Terms, one: Waiting, here: Resources) -> bool:
-    item_id, now = one.review.item_id, here.now()
-    stored = tx.inbox.decided(item_id)
-    if stored is None:
+def _relieve(tx: Transaction, terms: Terms, one: Waiting, here: Resources) -> bool:
+    review, now = one.review, here.now()
+    if review.kind != ReviewKind.ROUTE:
         return False
-    claimed, _, held = stored
-    checked = check(claimed.item, workflow.policy, tx.extractions.of([item_id]).get(item_id))
-    decision = relieve(held, match_rule(claimed.item, checked, workflow.policy), terms, now)
-    if decision is None:
+    rule = RouteReview.load(here, tx, review).relieve(tx, terms, now)
+    if rule is None:
         return False
-    writes = operations(claimed, checked, decision, workflow.policy)
-    tx.inbox.replace_decision(item_id, decision, len(writes), now)
-    tx.reviews.answered(item_id, now)
-    tx.escalations.resolve(Cause.REVIEW_LATE, item_id, "a rule has decided", now)
-    for write in writes:
-        tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
+    tx.reviews.relieved(review.review_id, rule, now)
+    tx.escalations.resolve(Cause.REVIEW_LATE, review.review_id, f"the rule {rule} has decided", now)
     return True
 
 

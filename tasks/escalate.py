@@ -139,4 +139,10 @@ def _give(tx: Transaction, workflow: Workflow, group: Sequence[Standing], turn: 
     tx.escalations.gave([one.row for one in group], turn, step, told, why, now)
     payload = {"to": step.to, "by": step.by.value, "escalation": first.escalation_id, "count": str(len(group))}
     line = f"for {step.to}: {headline(policy.name, matters)}"
-    return _Told(Cause(first.cause), first.subject, line, {"policy": policy.name, **first.facts, **payload}, bool(told))
+    return _Told(
+        Cause(first.cause),
+        first.item_id or first.subject,
+        line,
+        {"policy": policy.name, **first.facts, **payload},
+        bool(told),
+    )

@@ -35,7 +35,7 @@ class Assignments:
             select(ReviewRow, ItemRow.item)
             .join(ItemRow, col(ItemRow.item_id) == ReviewRow.item_id)
             .where(ReviewRow.policy == policy, col(ReviewRow.answered_at).is_(None))
-            .order_by(col(ReviewRow.opened_at), col(ReviewRow.item_id))
+            .order_by(col(ReviewRow.opened_at), col(ReviewRow.review_id))
         )
         return [Waiting(row, InboundItem.model_validate(item)) for row, item in self._session.exec(query)]
 
@@ -63,12 +63,13 @@ class Assignments:
 
     def place(self, waiting: Sequence[Waiting], placements: Sequence[Placement], now: datetime) -> int:
         """Give reviews to whom the placements say; returns how many went to somebody else than before."""
-        rows = {one.review.item_id: one.review for one in waiting}
+        rows = {one.review.review_id: one.review for one in waiting}
         moved = [one for one in placements if one.to != rows[one.review_id].assignee]
         for one in moved:
             row = rows[one.review_id]
             before, row.assignee, row.assigned_at = row.assignee, one.to, now if one.to else None
             if before is not None and one.why is Because.UNANSWERED:
                 row.passed = [*(row.passed or ()), before]
-            self._ledger.append(row.item_id, Event.ASSIGNED, now, to=one.to, why=one.why.value, before=before)
+            facts = {"review": row.review_id, "to": one.to, "why": one.why.value, "before": before}
+            self._ledger.append(row.item_id, Event.ASSIGNED, now, **facts)
         return len(moved)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.decide import decide
 from domain.decision import Decision, Kind, Mode, Reason, RuleAction, RuleMatch
-from domain.review import RELIEVED, relieve
+from domain.route_review import RELIEVED, relieve
 
 SURE, UNSURE = proposal(confidence=0.97), proposal(confidence=0.5)
 ROUTES = RuleMatch(name="says_sales", action=RuleAction.ROUTE, route="sales", flags=("check_size",))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import proposal
+from builders import proposal, route_review
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import message, write_people, write_tiny
@@ -63,7 +63,7 @@ class Floor:
                 held = held.model_copy(update={"kind": Kind.HUMAN, "reason": Reason.MODE_ASSIST})
             tx.inbox.keep_decision(claimed.item_id, proposed, held, 0, self.now)
             due_at = self.now + timedelta(minutes=240)
-            tx.reviews.open(claimed, workflow.reference, proposed.hash, due_at, self.now, held=held)
+            tx.reviews.open(route_review(claimed, workflow.reference, proposed.hash, due_at, held), self.now)
         return claimed.item_id
 
     async def assigns(self) -> int:
@@ -154,9 +154,8 @@ async def test_what_nobody_has_room_for_waits_and_is_told_once_until_there_is(fl
 
 async def answer(floor: Floor, item: str) -> None:
     async with opened(floor.here):
-        given = Answer(
-            route="billing", reviewer="Ann", proposal_hash=floor.decision(item).proposal_hash, aware_late=True
-        )
+        binding = floor.decision(item).proposal_hash
+        given = Answer(choice="billing", reviewer="Ann", binding=binding, aware_late=True)
         assert (await settle_review.fn(item, given)).refusal is None
 
 
@@ -198,7 +197,7 @@ async def test_a_late_review_is_told_of_until_it_is_answered(floor):
     async with opened(floor.here):
         assert [await escalate_late.fn(floor.policy) for _ in range(2)] == [[item], []]
         assert await climb.fn(floor.policy) == 1
-    assert floor.escalations() == [f"nobody answered the review of {item} by 2026-03-02 13:00 UTC"]
+    assert floor.escalations() == [f"nobody answered the review {item} by 2026-03-02 13:00 UTC"]
     await answer(floor, item)
     assert floor.escalations() == []
     assert floor.events(item)[-4:] == ["notified", "decided", "resolved", "queued"]
