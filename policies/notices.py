@@ -1,7 +1,6 @@
 """From a notice to the messages that it is: one outbox operation a recipient."""
 
 from collections.abc import Sequence
-from typing import assert_never
 
 from domain.delivery import Operation, Patience, operation_id
 from domain.escalation import Matter, Why, headline, say
@@ -9,6 +8,9 @@ from domain.people import Channel, Recipient
 
 PATIENCE = Patience(attempts=8, first_delay_s=2, longest_delay_s=60)
 """About four minutes of tries: who waits for help had better hear that the next step is due."""
+
+SYSTEMS = {Channel.SLACK: "slack", Channel.MAIL: "smtp"}
+"""The systems by which people are told; none by Prefect's event."""
 
 LONGEST_SUBJECT = 150
 """Characters of a mail's subject."""
@@ -22,7 +24,7 @@ def messages(
     They belong to the first escalation that they tell of, as a write belongs to its item, and
     each is a record of its own: no message waits for another.
     """
-    if by is Channel.PREFECT:
+    if by not in SYSTEMS:
         return []
     leader, text = matters[0].escalation_id, say(policy, matters, why)
     return [
@@ -31,7 +33,7 @@ def messages(
             item_id=leader,
             policy=policy,
             destination=f"notice to {one.name}",
-            system=_system(by),
+            system=SYSTEMS[by],
             record_key=f"{leader}/{turn}/{one.name}",
             values=_values(by, one, headline(policy, matters), text),
             options={"channel": one.address} if by is Channel.SLACK else {},
@@ -40,17 +42,7 @@ def messages(
     ]
 
 
-def _system(by: Channel) -> str:
-    return "slack" if by is Channel.SLACK else "smtp"
-
-
 def _values(by: Channel, one: Recipient, subject: str, text: str) -> dict[str, str]:
-    match by:
-        case Channel.SLACK:
-            return {"text": text}
-        case Channel.MAIL:
-            return {"to": one.address, "subject": subject[:LONGEST_SUBJECT], "body": text}
-        case Channel.PREFECT:
-            return {}
-        case _:
-            assert_never(by)
+    if by is Channel.SLACK:
+        return {"text": text}
+    return {"to": one.address, "subject": subject[:LONGEST_SUBJECT], "body": text}
