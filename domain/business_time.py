@@ -8,7 +8,7 @@ stretches of unchanging offset and days inside them, never by minutes.
 from collections.abc import Iterator
 from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -131,7 +131,7 @@ class Calendar(Frozen):
             return opens
         raise OverflowError(f"never open again after {moment}")
 
-    @property
+    @cached_property
     def _always_open(self) -> bool:
         return not self.holidays and all(self.hours.get(weekday) == (ALL_DAY,) for weekday in WEEK)
 

@@ -45,6 +45,10 @@ class Event(StrEnum):
     DRIFTED = "drifted"
     SYSTEM_PAUSED = "system_paused"
     SYSTEM_RESUMED = "system_resumed"
+    CUSTOMER_ASKED = "customer_asked"
+    CUSTOMER_ANSWERED = "customer_answered"
+    SLA_WARNED = "sla_warned"
+    SLA_BREACHED = "sla_breached"
 
 
 class Entry(Frozen):
@@ -157,6 +161,15 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"Nothing is sent to {facts['system']} until {facts['until']}: {facts['why']}"
         case Event.SYSTEM_RESUMED:
             return f"{facts['system']} answers again after {facts['failures']} failures in a row."
+        case Event.CUSTOMER_ASKED:
+            return f"{facts['by']} asked the customer for {facts['what']}; the clocks stand still until the answer."
+        case Event.CUSTOMER_ANSWERED:
+            return f"{facts['by']} recorded the customer's answer; the clocks run on."
+        case Event.SLA_WARNED:
+            return f"Time is running out ({_words(facts['clock'])}): due by {facts['due_at']}."
+        case Event.SLA_BREACHED:
+            ended = f"it came at {facts['ended_at']}" if facts["ended_at"] else "it has not come yet"
+            return f"Late ({_words(facts['clock'])}): due by {facts['due_at']}, and {ended}."
         case _:
             assert_never(event)
 

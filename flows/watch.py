@@ -1,12 +1,14 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, ladders, lost forms, the books."""
+"""Looks after what waits and what acts: audit, drift, late reviews, ladders, lost forms, promises, the books."""
 
 from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
 from tasks.assign import assign_reviews
+from tasks.clocks import watch_clocks
 from tasks.escalate import climb
 from tasks.forms import open_forms
+from tasks.heartbeat import beat
 from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
@@ -21,6 +23,9 @@ async def watch(policy: str) -> Account:
         await watch_drift(policy)
         await escalate_late(policy)
         await assign_reviews(policy)
+        await watch_clocks(policy)
         await climb(policy)
         await open_forms(policy)
-        return await balance(policy)
+        account = await balance(policy)
+        await beat(policy)
+        return account

@@ -1,6 +1,7 @@
 """Business calendars, as people write them down."""
 
 import re
+import warnings
 from datetime import date
 from functools import cached_property
 from typing import Annotated
@@ -9,6 +10,9 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from domain.business_time import WEEK, Calendar, Span, Weekday
 from domain.values import Frozen
+
+COUNTRY_YEARS = range(2020, 2046)
+"""Years whose holidays are looked up for a country. A fixed range: what a policy means depends on no clock."""
 
 _DAY = "|".join(WEEK)
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
@@ -37,11 +41,14 @@ class WorkingHours(Frozen):
         zone: IANA name of the time zone, such as `Europe/Berlin`.
         hours: by weekday or range of weekdays; what is left out is closed.
         holidays: dates on which nobody works.
+        country: ISO code whose public holidays are closed too, with a subdivision where they
+            differ: `DE`, `DE-BY`. They are those that the package `holidays` knows.
     """
 
     zone: str
     hours: dict[Days, tuple[Hours, ...]] = Field(min_length=1)
     holidays: tuple[date, ...] = ()
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -52,7 +59,8 @@ class WorkingHours(Frozen):
                 if day in spans:
                     raise ValueError(f"{day} is given twice; give each day its hours once")
                 spans[day] = tuple(map(_minutes, hours))
-        return Calendar(zone=self.zone, hours=spans, holidays=frozenset(self.holidays))
+        closed = {*self.holidays, *(_public(self.country) if self.country else ())}
+        return Calendar(zone=self.zone, hours=spans, holidays=frozenset(closed))
 
     @model_validator(mode="after")
     def _can_be_counted_with(self) -> "WorkingHours":
@@ -74,3 +82,15 @@ def _days(days: str) -> tuple[Weekday, ...]:
 def _minutes(hours: str) -> Span:
     opens, closes = ((int(clock[:2]) * 60 + int(clock[3:])) for clock in hours.split("-"))
     return Span(opens=opens, closes=closes)
+
+
+def _public(country: str) -> list[date]:
+    from holidays import country_holidays  # noqa: PLC0415  a big package, needed by few policies
+
+    code, _, subdivision = country.partition("-")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # years that it does not know of a country have no holidays
+        try:
+            return list(country_holidays(code, subdiv=subdivision or None, years=COUNTRY_YEARS))
+        except NotImplementedError as exc:
+            raise ValueError(f"no holidays are known for '{country}'; list them under holidays instead") from exc

@@ -1,7 +1,8 @@
 """A workflow's policy, as strict models; the YAML files are read into these."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -13,11 +14,13 @@ from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
 from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
+from domain.sla import Clock, ClockName
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
 from policies.calendars import WorkingHours
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.sla import SlaClock
 from policies.templates import check_template
 from policies.webhooks import Intake
 
@@ -192,23 +195,14 @@ class Review(Frozen):
     """How long a reviewer has; after that the review is escalated, and can still be answered.
 
     Attributes:
+        answer_within_minutes: of working time, by the calendar.
+        calendar: one of `calendars`; without it every minute counts.
         assign: to whom reviews are given; without it whoever comes first takes them.
     """
 
-    answer_within_minutes: float = Field(default=240, gt=0)
+    answer_within_minutes: float = Field(default=240, gt=0, le=5_000_000)
+    calendar: Name | None = None
     assign: Assigning | None = None
-
-    @property
-    def answer_within(self) -> timedelta:
-        """The same as a duration."""
-        return timedelta(minutes=self.answer_within_minutes)
-
-
-class Sla(Frozen):
-    """Promises on time, in minutes from acceptance."""
-
-    first_decision_minutes: float = Field(default=15, gt=0)
-    delivered_minutes: float = Field(default=60, gt=0)
 
 
 class Batch(Frozen):
@@ -248,7 +242,7 @@ class Policy(Frozen):
     destinations: dict[Name, Destination] = Field(min_length=1)
     calendars: dict[Name, WorkingHours] = Field(default_factory=dict)
     review: Review = Review()
-    sla: Sla = Sla()
+    sla: dict[ClockName, SlaClock] = Field(default_factory=dict)
     people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
     escalation: Ladder
     batch: Batch = Batch()
@@ -268,6 +262,16 @@ class Policy(Frozen):
     def fingerprint(self) -> str:
         """Digest of everything that the file says."""
         return digest(self.model_dump(mode="json"))
+
+    @cached_property
+    def clocks(self) -> tuple[Clock, ...]:
+        """What is promised on time."""
+        return tuple(promised.clock(name, self._calendar(promised.calendar)) for name, promised in self.sla.items())
+
+    def review_due_at(self, opened_at: datetime) -> datetime:
+        """When a review's time is over."""
+        within = timedelta(minutes=self.review.answer_within_minutes)
+        return self._calendar(self.review.calendar).add(opened_at, within)
 
     def terms(self, calibration: Calibration | None) -> Terms:
         """What `decide` needs to know; nothing is trusted that was proven for a looser promise."""

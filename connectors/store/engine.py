@@ -14,9 +14,11 @@ from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
 from connectors.store.assignments import Assignments
+from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
+from connectors.store.heartbeats import Heartbeats
 from connectors.store.inbox import Inbox
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
@@ -55,6 +57,8 @@ class Transaction:
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.escalations = Escalations(session, self.ledger)
+        self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.heartbeats = Heartbeats(session)
 
 
 class Store:

@@ -399,6 +399,36 @@ STORIES = [
         id="system resumed",
     ),
     pytest.param(
+        Event.CUSTOMER_ASKED,
+        {"what": "the order number", "by": "Ada"},
+        "Ada asked the customer for the order number; the clocks stand still until the answer.",
+        id="customer asked",
+    ),
+    pytest.param(
+        Event.CUSTOMER_ANSWERED,
+        {"by": "Ada"},
+        "Ada recorded the customer's answer; the clocks run on.",
+        id="customer answered",
+    ),
+    pytest.param(
+        Event.SLA_WARNED,
+        {"clock": "first_decision", "due_at": "2026-03-02T10:00+00:00"},
+        "Time is running out (first decision): due by 2026-03-02T10:00+00:00.",
+        id="warned",
+    ),
+    pytest.param(
+        Event.SLA_BREACHED,
+        {"clock": "delivered", "due_at": "2026-03-02T10:00+00:00", "ended_at": None},
+        "Late (delivered): due by 2026-03-02T10:00+00:00, and it has not come yet.",
+        id="breached",
+    ),
+    pytest.param(
+        Event.SLA_BREACHED,
+        {"clock": "delivered", "due_at": "2026-03-02T10:00+00:00", "ended_at": "2026-03-02T11:00+00:00"},
+        "Late (delivered): due by 2026-03-02T10:00+00:00, and it came at 2026-03-02T11:00+00:00.",
+        id="breached, and done",
+    ),
+    pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"
     ),
 ]
