@@ -16,7 +16,7 @@ from prefect.settings import get_current_settings
 from console.shared import ERR, OUT, explained
 from console.web.app import create_app, open_doors
 from domain.errors import Unavailable
-from policies.load import HERE
+from policies.load import shipped_policies
 from tasks.prefect_secrets import resolved_now
 from tasks.resources import Resources
 
@@ -65,7 +65,7 @@ def serve(
     The flows route what was stored when they next run: soon after it came where PREFECT_API_URL
     is set, by their schedules in any case.
     """
-    wanted = policies or sorted(path.stem for path in HERE.glob("*.yaml"))
+    wanted = policies or shipped_policies()
     with explained(), _bound(host, port) as listener, _resources(environ := resolved_now(os.environ)) as here:
         doors = open_doors(
             here,

@@ -1,10 +1,12 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, promises on time, the books."""
+"""Looks after what waits and what acts: audit, drift, late reviews, ladders, lost forms, promises, the books."""
 
 from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
+from tasks.assign import assign_reviews
 from tasks.clocks import watch_clocks
+from tasks.escalate import climb
 from tasks.forms import open_forms
 from tasks.heartbeat import beat
 from tasks.names import named
@@ -20,8 +22,10 @@ async def watch(policy: str) -> Account:
         await step_back(policy)
         await watch_drift(policy)
         await escalate_late(policy)
-        await open_forms(policy)
+        await assign_reviews(policy)
         await watch_clocks(policy)
+        await climb(policy)
+        await open_forms(policy)
         account = await balance(policy)
         await beat(policy)
         return account

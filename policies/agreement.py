@@ -64,7 +64,8 @@ def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
 
 def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
     named = [(("sla", clock.value), promised.calendar) for clock, promised in policy.sla.items()]
-    for loc, name in [*named, (("review",), policy.review.calendar)]:
+    others = [(("review",), policy.review.calendar), (("escalation",), policy.escalation.calendar)]
+    for loc, name in [*named, *others]:
         if name is not None and name not in policy.calendars:
             known = ", ".join(policy.calendars) or "none"
             yield _at(

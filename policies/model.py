@@ -7,10 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from domain.assignment import Assigning
 from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
+from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName
 from domain.values import Frozen, digest
@@ -195,16 +197,12 @@ class Review(Frozen):
     Attributes:
         answer_within_minutes: of working time, by the calendar.
         calendar: one of `calendars`; without it every minute counts.
+        assign: to whom reviews are given; without it whoever comes first takes them.
     """
 
     answer_within_minutes: float = Field(default=240, gt=0, le=5_000_000)
     calendar: Name | None = None
-
-
-class Escalation(Frozen):
-    """Who is told when a review is late or a write is given up."""
-
-    to: str = Field(min_length=1)
+    assign: Assigning | None = None
 
 
 class Batch(Frozen):
@@ -219,7 +217,11 @@ class Batch(Frozen):
 
 
 class Policy(Frozen):
-    """A workflow: what comes in, where it can go, who decides and what is written."""
+    """A workflow: what comes in, where it can go, who decides and what is written.
+
+    Attributes:
+        people: the file beside this one that says who people are.
+    """
 
     name: Name
     version: int = Field(ge=1)
@@ -241,7 +243,8 @@ class Policy(Frozen):
     calendars: dict[Name, WorkingHours] = Field(default_factory=dict)
     review: Review = Review()
     sla: dict[ClockName, SlaClock] = Field(default_factory=dict)
-    escalation: Escalation
+    people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
+    escalation: Ladder
     batch: Batch = Batch()
 
     @property
@@ -294,6 +297,11 @@ class Policy(Frozen):
             and calibration.delta <= target.delta
             and all(calibration.named.get(route, 1) <= bound for route, bound in target.routes.items())
         )
+
+    @property
+    def ladder_time(self) -> Calendar:
+        """In which the minutes of its escalations pass."""
+        return self._calendar(self.escalation.calendar)
 
     def _calendar(self, name: str | None) -> Calendar:
         return self.calendars[name].calendar if name else Calendar()

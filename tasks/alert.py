@@ -8,11 +8,12 @@ from prefect.events import emit_event
 from prefect.logging import get_logger
 from prefect.settings import get_current_settings
 
-from policies.model import Policy
+Subject = Literal["item", "policy", "source", "system"]
+"""What an event can be about."""
 
 
-def alert(event: str, kind: Literal["item", "policy", "source"], name: str, message: str, /, **payload: str) -> None:
-    """Emit `interlock.<event>` about an item, a policy or a source, and log it as a warning.
+def alert(event: str, kind: Subject, name: str, message: str, /, **payload: str) -> None:
+    """Emit `interlock.<event>` about a subject, and log it as a warning.
 
     Events carry no message text and no secret, only where to look.
     """
@@ -22,8 +23,3 @@ def alert(event: str, kind: Literal["item", "policy", "source"], name: str, mess
         return  # emitting would start a server for it; the ledger has it
     resource = {"prefect.resource.id": f"interlock.{kind}.{name}", "prefect.resource.name": name}
     emit_event(f"interlock.{event}", resource=resource, payload={"message": message, **payload})
-
-
-def escalate(event: str, item_id: str, policy: Policy, message: str, /) -> None:
-    """Tell those whom the policy names for what went wrong with an item, so that one of them acts."""
-    alert(event, "item", item_id, message, policy=policy.name, to=policy.escalation.to)

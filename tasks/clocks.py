@@ -3,9 +3,11 @@
 from prefect import task
 
 from connectors.store.clocks import Alarm
+from domain.escalation import Cause
 from domain.sla import ClockName, State
 from policies.model import Policy
-from tasks.alert import alert, escalate
+from tasks.alert import alert
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -38,20 +40,43 @@ def _follow(here: Resources, policy: Policy) -> bool:
 
 
 def _ring(here: Resources, policy: Policy) -> list[Alarm] | None:
+    """Those that ring now; what is late and not done is escalated in the same transaction."""
+    now = here.now()
     with here.store.transaction() as tx:
-        return tx.clocks.ring(policy.name, policy.clocks, ALARMS, here.now())
+        alarms = tx.clocks.ring(policy.name, policy.clocks, ALARMS, now)
+        for alarm in filter(_is_for_somebody, alarms or ()):
+            item_id = alarm.item_id
+            escalate(tx, Cause.SLA_BREACHED, item_id, policy.name, _late(alarm), now, item_id=item_id)
+    return alarms
+
+
+def _is_for_somebody(alarm: Alarm) -> bool:
+    """Whether it is late and not done; a late review is escalated when its own time is over."""
+    reading = alarm.reading
+    unfinished = reading.state is State.BREACHED and reading.ended_at is None
+    return unfinished and reading.clock is not ClockName.REVIEW_ANSWERED
 
 
 def _tell(policy: Policy, alarm: Alarm) -> None:
-    """Escalate what is late and not done; a late review is escalated when its own time is over."""
-    item_id, reading = alarm.item_id, alarm.reading
-    what = reading.clock.value.replace("_", " ")
-    due = f"due by {reading.due_at:%Y-%m-%d %H:%M} UTC"
-    if reading.state is not State.BREACHED:
-        alert("sla.warned", "item", item_id, f"{item_id}: {what} is {due}", policy=policy.name)
-    elif reading.ended_at is None and reading.clock is not ClockName.REVIEW_ANSWERED:
-        escalate(
-            "sla.breached", item_id, policy, f"{item_id}: {what} is late, it was {due}: for {policy.escalation.to}"
-        )
+    """Prefect's event for each clock; people are told of what is late by the ladder, many as one."""
+    item_id, due = alarm.item_id, _due(alarm)
+    if alarm.reading.state is not State.BREACHED:
+        alert("sla.warned", "item", item_id, f"{item_id}: {_what(alarm)} is {due}", policy=policy.name)
+    elif _is_for_somebody(alarm):
+        first = policy.escalation.step(0).to
+        alert("sla.breached", "item", item_id, _late(alarm), policy=policy.name, to=first)
     else:
-        alert("sla.breached", "item", item_id, f"{item_id}: {what} was late, it was {due}", policy=policy.name)
+        message = f"{item_id}: {_what(alarm)} was late, it was {due}"
+        alert("sla.breached", "item", item_id, message, policy=policy.name)
+
+
+def _late(alarm: Alarm) -> str:
+    return f"{alarm.item_id}: {_what(alarm)} is late, it was {_due(alarm)}"
+
+
+def _what(alarm: Alarm) -> str:
+    return alarm.reading.clock.value.replace("_", " ")
+
+
+def _due(alarm: Alarm) -> str:
+    return f"due by {alarm.reading.due_at:%Y-%m-%d %H:%M} UTC"

@@ -10,11 +10,12 @@ from prefect import get_run_logger, task
 from connectors.ports import Arrival, Unreadable
 from connectors.registry import reading_of
 from domain.errors import Permanent, Retryable, Unavailable
+from domain.escalation import Cause
 from domain.source_state import SourceState, Trouble, failed
 from policies.sources import IntakeSource
 from policies.webhooks import payload_fields
 from tasks.accept import Admitted, admit
-from tasks.alert import alert
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.trigger import start_route
@@ -119,14 +120,20 @@ def _note(here: Resources, policy: str, wanted: IntakeSource, state: SourceState
     with here.store.transaction() as tx:
         if not tx.sources.put(name, workflow.policy.name, str(wanted), state, here.now()):
             return
-    to = workflow.policy.escalation.to
-    match state.trouble:
-        case Trouble.AWAY:
-            event, message = "source.paused", f"the source {wanted} does not answer: {state.breaker.why}"
-        case Trouble.REFUSED:
-            event, message = "source.refused", f"the source {wanted} cannot be read: {state.breaker.why}"
-        case None:
-            event, message = "source.resumed", f"the source {wanted} is read again"
-        case other:
-            assert_never(other)
-    alert(event, "source", name, message, policy=workflow.policy.name, to=to)
+        match state.trouble:
+            case Trouble.AWAY:
+                message = f"the source {wanted} does not answer: {state.breaker.why}"
+            case Trouble.REFUSED:
+                message = f"the source {wanted} cannot be read: {state.breaker.why}"
+            case None:
+                tx.escalations.resolve(
+                    Cause.SOURCE_UNREADABLE,
+                    str(wanted),
+                    f"the source {wanted} is read again",
+                    here.now(),
+                    policy=workflow.policy.name,
+                )
+                return
+            case other:
+                assert_never(other)
+        escalate(tx, Cause.SOURCE_UNREADABLE, str(wanted), workflow.policy.name, message, here.now())

@@ -10,6 +10,7 @@ from domain.errors import PolicyInvalid
 from domain.explain import BECAUSE
 from domain.values import Frozen
 from policies.load import Workflow
+from policies.notices import SYSTEMS
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.standing import in_force
@@ -40,7 +41,7 @@ async def prepare(policy: str) -> Plan:
 
 
 def reach_systems(here: Resources, workflow: Workflow) -> None:
-    """Open the connector of every system that a workflow writes to.
+    """Open the connector of every system that a workflow writes to, or tells people by.
 
     Raises:
         PolicyInvalid: one is unknown or not set up, or is told something that it does not
@@ -49,6 +50,9 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
     check_systems(workflow)
     for destination in workflow.policy.destinations.values():
         here.destination(destination.system)
+    for step in workflow.policy.escalation.all_steps:
+        if step.by in SYSTEMS:
+            here.destination(SYSTEMS[step.by])
 
 
 def check_systems(workflow: Workflow) -> None:

@@ -7,9 +7,10 @@ from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
+from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, refusal
 from domain.values import Frozen
-from tasks.alert import escalate
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.route_review import RouteReview
@@ -92,7 +93,9 @@ async def settle_review(review_id: str, answer: Answer) -> Settled:
             return Settled(refusal=refused, notice=EXPLAIN[refused])
         writes = asked.settle(tx, answer, now)
         tx.reviews.answered(review_id, answer, now)
-    return Settled(by=answer.reviewer.strip(), choice=answer.choice, writes=writes)
+        by = answer.reviewer.strip()
+        tx.escalations.resolve(Cause.REVIEW_LATE, review_id, f"{by} has answered", now, by=by)
+    return Settled(by=by, choice=answer.choice, writes=writes)
 
 
 def _too_late(tx: Transaction, review: ReviewRow, answer: Answer, now: AwareDatetime) -> Settled:
@@ -100,19 +103,19 @@ def _too_late(tx: Transaction, review: ReviewRow, answer: Answer, now: AwareDate
     by, choice = review.reviewer or "", review.answer or ""
     if (by, choice) == (answer.reviewer.strip(), answer.choice):
         return Settled(by=by, choice=choice)
-    notice = f"{EXPLAIN[Refusal.ALREADY_DECIDED]} It was {by}, who chose {choice}."
+    notice = f"{EXPLAIN[Refusal.ALREADY_DECIDED]} {review.outcome}"
     tx.reviews.refuse(review.review_id, answer, notice, now)
     return Settled(refusal=Refusal.ALREADY_DECIDED, notice=notice, by=by, choice=choice)
 
 
 @task(task_run_name=named("escalate"), **ACT)
 async def escalate_late(policy: str) -> list[str]:
-    """Escalate reviews whose time is over, once each; an act. Returns their items."""
+    """Escalate reviews whose time is over, once each; an act. Returns them."""
     here = resources()
-    workflow = here.workflow(policy)
-    to = workflow.policy.escalation.to
+    name, now = here.workflow(policy).policy.name, here.now()
     with here.store.transaction() as tx:
-        late = tx.reviews.escalate_late(workflow.policy.name, to, here.now())
-    for item_id in late:
-        escalate("review.late", item_id, workflow.policy, f"nobody answered the review of {item_id} in time: for {to}")
-    return late
+        late = tx.reviews.mark_late(name, now)
+        for review in late:
+            message = f"nobody answered the review {review.review_id} by {review.due_at:%Y-%m-%d %H:%M} UTC"
+            escalate(tx, Cause.REVIEW_LATE, review.review_id, name, message, now, item_id=review.item_id)
+    return [review.review_id for review in late]

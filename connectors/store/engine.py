@@ -13,8 +13,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
+from connectors.store.assignments import Assignments
 from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
+from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.heartbeats import Heartbeats
 from connectors.store.inbox import Inbox
@@ -27,7 +29,7 @@ from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -50,11 +52,13 @@ class Transaction:
         self.proposals = Proposals(session)
         self.extractions = Extractions(session, self.ledger)
         self.reviews = Reviews(session, self.ledger)
+        self.assignments = Assignments(session, self.ledger)
         self.systems = Systems(session, self.ledger)
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.sources = Sources(session, self.ledger)
+        self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
         self.heartbeats = Heartbeats(session)
 

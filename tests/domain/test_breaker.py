@@ -93,3 +93,11 @@ def test_only_failures_in_a_row_make_it_probe(outcomes: list[DeliveryOutcome]) -
         in_a_row = 0 if outcome in WELL else in_a_row + (outcome in FAILED)
 
     assert told(*outcomes).failures == in_a_row
+
+
+def test_a_person_should_know_of_a_pause_that_is_as_long_as_pauses_get_and_of_no_shorter() -> None:
+    assert not Breaker().down(NOW)
+    assert not told(LIMITED).down(NOW)
+    assert told(RetryAfter(seconds=LONGEST_PAUSE_S, limit="daily", detail="429")).down(NOW)
+    failing = [told(*[FAILED[0]] * times).down(NOW) for times in range(1, 20)]
+    assert failing == [times >= FAILURES + 8 for times in range(1, 20)]

@@ -9,6 +9,7 @@ from connectors.store.clocks import Alarm
 from domain.decision import Kind, Reason
 from domain.delivery import Written
 from domain.ledger import Event
+from domain.review import Answer
 from domain.sla import Clock, ClockName, Compliance, State
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -167,7 +168,7 @@ def test_a_review_has_a_clock_of_its_own(desk) -> None:
     desk.later(minutes=10)
     with desk.store.transaction() as tx:
         tx.inbox.replace_decision(item, desk.decision(Kind.HUMAN, Reason.DISMISSED, by="Ada"), 0, desk.now)
-        tx.reviews.answered(item, desk.now)
+        tx.reviews.answered(item, Answer(choice="none_of_these", reviewer="Ada", binding="any"), desk.now)
     watch(desk)
 
     assert figures(desk) == {

@@ -113,10 +113,11 @@ async def test_an_item_that_nobody_decides_is_warned_of_then_escalated_each_once
     assert await office.watch(minutes=11) == []
     assert await office.watch(minutes=1) == [f"{item}: first decision is due by 2026-03-06 16:15 UTC"]
     assert await office.watch(minutes=1) == []
-    assert await office.watch(minutes=3) == [
-        f"{item}: first decision is late, it was due by 2026-03-06 16:15 UTC: for the lead"
-    ]
+    late = f"{item}: first decision is late, it was due by 2026-03-06 16:15 UTC"
+    assert await office.watch(minutes=3) == [late]
     assert await office.watch(minutes=3) == []
+    with office.store.reading() as tx:
+        assert [row.message for row in tx.escalations.waiting("tiny")] == [late]
     assert office.events(item) == ["sla_warned", "sla_breached"]
 
 
@@ -163,7 +164,7 @@ async def test_an_answer_that_ends_an_item_unwritten_ends_its_clocks(office):
     with office.store.reading() as tx:
         decided = tx.inbox.decided(item)
     assert decided is not None
-    answer = Answer(route="none_of_these", reviewer="Ada", proposal_hash=decided[2].proposal_hash)
+    answer = Answer(choice="none_of_these", reviewer="Ada", binding=decided[2].proposal_hash)
     async with opened(office.here):
         assert (await settle_review.fn(item, answer)).refusal is None
     assert await office.watch(days=30) == []

@@ -112,6 +112,23 @@ async def test_a_source_that_fails_keeps_no_other_waiting_and_goes_on_where_it_w
     assert office.accepted() == 3
 
 
+async def test_of_a_source_that_refuses_us_somebody_is_told_until_it_can_be_read_again(office: Office) -> None:
+    def told() -> list[str]:
+        with office.store.reading() as tx:
+            return [row.message for row in tx.escalations.waiting("tiny")]
+
+    office.mailbox.failure = Unauthorised("wrong password")
+    for _ in range(2):
+        await office.collect()
+    assert told() == ["the source imap cannot be read: wrong password"]
+
+    office.mailbox.failure = None
+    office.now += timedelta(seconds=LONGEST_PAUSE_S)
+    await office.collect()
+
+    assert told() == []
+
+
 async def test_whoever_dies_between_fetch_and_store_has_moved_no_cursor(office: Office) -> None:
     office.mailbox.arrivals = [mail(1)]
     office.mailbox.failure = RuntimeError("killed")
@@ -128,12 +145,12 @@ async def test_a_source_that_is_away_is_left_in_peace_and_told_once_and_again_wh
     for _ in range(FAILURES + 3):
         await office.collect()
         office.now += timedelta(minutes=10)
-    assert office.events() == ["source_paused"]
+    assert office.events() == ["source_paused", "escalated"]
 
     office.mailbox.failure, office.mailbox.arrivals = None, [mail(1)]
 
     assert await office.collect() == 1
-    assert office.events() == ["source_paused", "accepted", "source_resumed"]
+    assert office.events() == ["source_paused", "escalated", "accepted", "source_resumed", "resolved"]
 
 
 async def test_a_source_that_refuses_us_is_told_once_and_asked_again_after_a_while(office: Office) -> None:
@@ -144,7 +161,7 @@ async def test_a_source_that_refuses_us_is_told_once_and_asked_again_after_a_whi
     assert await office.collect() == 0, "a password that is tried too often locks an account"
     office.now += timedelta(seconds=LONGEST_PAUSE_S)
     assert await office.collect() == 1
-    assert office.events() == ["source_refused", "accepted", "source_resumed"]
+    assert office.events() == ["source_refused", "escalated", "accepted", "source_resumed", "resolved"]
 
 
 async def test_a_source_that_asks_to_be_left_alone_is_left_alone_for_so_long(office: Office) -> None:

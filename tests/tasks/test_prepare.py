@@ -1,19 +1,23 @@
 """What a run says, before it touches anything, of who will decide."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import proof
 from databases import sqlite_database
-from fakes import FakeModel, FakeSystem, fake_resources, sure
-from tiny import write_tiny
+from fakes import FakeModel, FakeSystem, fake_resources, sure, words_only
+from tiny import write_people, write_tiny
 
+from connectors.ports import Destination
+from connectors.registry import open_destination
 from connectors.store.engine import Store
 from domain.confidence import Source
 from domain.decision import Reason
-from tasks.prepare import alone, nobody_alone, thresholds, what_changed, who_decides
+from domain.errors import PolicyInvalid
+from tasks.prepare import alone, nobody_alone, reach_systems, thresholds, what_changed, who_decides
 from tasks.resources import Resources
 
 Here = Callable[..., tuple[Resources, Any]]
@@ -154,3 +158,16 @@ def replace(path: Path, old: str, new: str) -> None:
 )
 def test_thresholds_in_words(threshold: float | None, named: dict[str, float | None], told: str) -> None:
     assert thresholds(proof(threshold=threshold, **named)) == told
+
+
+def test_that_people_cannot_be_told_is_said_before_anybody_must_be(tmp_path):
+    write_people(tmp_path, {"people": {"the lead": {"slack": "D01"}}})
+    path = write_tiny(tmp_path, people="people.yaml", escalation={"steps": [{"to": "the lead", "by": "slack"}]})
+
+    def system(name: str) -> Destination:
+        return open_destination(name, {}) if name == "slack" else FakeSystem()
+
+    with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as store:
+        resources = Resources(store, lambda: None, words_only, system)
+        with pytest.raises(PolicyInvalid, match="set INTERLOCK_SLACK_TOKEN"):
+            reach_systems(resources, resources.workflow(path))
