@@ -39,6 +39,8 @@ class Event(StrEnum):
     DRIFTED = "drifted"
     SYSTEM_PAUSED = "system_paused"
     SYSTEM_RESUMED = "system_resumed"
+    EVENT_WAITS = "event_waits"
+    CASE_MOVED = "case_moved"
 
 
 class Entry(Frozen):
@@ -138,6 +140,10 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"Nothing is sent to {facts['system']} until {facts['until']}: {facts['why']}"
         case Event.SYSTEM_RESUMED:
             return f"{facts['system']} answers again after {facts['failures']} failures in a row."
+        case Event.EVENT_WAITS:
+            return f"Came before its turn: {facts['case']} is {_words(facts['state'])}. Waits until {facts['until']}."
+        case Event.CASE_MOVED:
+            return _moved(facts)
         case _:
             assert_never(event)
 
@@ -177,12 +183,37 @@ def _decided(facts: dict[str, Any]) -> str:
         facts["kind"], f"by the rule {facts['rule']}"
     )
     if facts["waits"]:
-        return f"Left to a person: {why}.{tail}"
+        plan = facts.get("plan")
+        return f"Left to a person: {why}.{tail}{_proposed_plan(plan) if plan else ''}"
     note = f" Note: {facts['note']}" if facts["note"] else ""
+    if plan := facts.get("plan"):
+        unwritten = "" if facts["writes"] else " Nothing is written in this mode."
+        return (
+            f"Decided to {_planned(plan)} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
+        )
     if facts["route"] is None:
         return f"Ended without a write {who}: {why}.{note}{flags}"
     unwritten = "" if facts["writes"] else " Nothing is written in this mode."
     return f"Routed to {facts['route']} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
+
+
+def _planned(plan: dict[str, Any]) -> str:
+    with_ = ", ".join(f"{_words(name)} {one['value']}" for name, one in plan["parameters"].items())
+    return _words(plan["action"]) + (f" with {with_}" if with_ else "")
+
+
+def _proposed_plan(plan: dict[str, Any]) -> str:
+    agreed = f" Agreed so far: {', '.join(plan['approved_by'])}." if plan["approved_by"] else ""
+    faults = f" Against it: {'; '.join(plan['faults'])}." if plan["faults"] else ""
+    return f" It would be to {_planned(plan)}.{faults}{agreed}"
+
+
+def _moved(facts: dict[str, Any]) -> str:
+    stayed = facts["from"] == facts["to"]
+    where = f"stays {_words(facts['to'])}" if stayed else f"went from {_words(facts['from'])} to {_words(facts['to'])}"
+    due = f" Something must happen by {facts['due_at']}." if facts["due_at"] else ""
+    done = f"{_words(facts['action'])} by {facts['by']}" if facts["action"] else f"nothing done, by {facts['by']}"
+    return f"Case {facts['case']} {where} after {_words(facts['event'])}: {done}.{due}"
 
 
 def _attempted(facts: dict[str, Any]) -> str:

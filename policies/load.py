@@ -3,6 +3,7 @@
 Every error names the file, the line, the path inside the file and the mend.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from domain.calibration import Calibration
 from domain.decision import Terms
 from domain.errors import PolicyInvalid
 from domain.values import Frozen, digest
+from policies.cases import CasePolicy
 from policies.model import Policy
 from policies.strict_yaml import load_yaml, read_text
 
 HERE = Path(__file__).parent
+
+_OF_CASES = re.compile(r"(?m)^states\s*:")
+"""What only a policy about cases has."""
 
 
 class Example(Frozen):
@@ -37,6 +42,11 @@ class Workflow:
     calibration: Calibration | None
 
     @property
+    def cases(self) -> CasePolicy | None:
+        """The policy, where it is about cases."""
+        return self.policy if isinstance(self.policy, CasePolicy) else None
+
+    @property
     def reference(self) -> str:
         """What `load_workflow` takes to load it again, from any working directory."""
         return self.path.stem if self.path.parent == HERE else str(self.path)
@@ -55,6 +65,17 @@ class Workflow:
     def calibration_path(self) -> Path:
         """Where this workflow's calibration record is, or would be."""
         return self.path.with_name(f"{self.path.stem}.calibration.json")
+
+
+def cases_of(workflow: Workflow) -> CasePolicy:
+    """The policy of a workflow that is about cases.
+
+    Raises:
+        PolicyInvalid: it is not.
+    """
+    if workflow.cases is None:
+        raise PolicyInvalid(f"{workflow.path} is not about cases: run flows.route on it")
+    return workflow.cases
 
 
 def find_policy(name: str) -> Path:
@@ -91,7 +112,8 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyInvalid: one line a fault.
     """
-    return load_yaml(path, Policy, "name: <workflow>")
+    model = CasePolicy if _OF_CASES.search(read_text(path)) else Policy
+    return load_yaml(path, model, "name: <workflow>")
 
 
 def load_examples(path: Path, labels: tuple[str, ...]) -> tuple[Example, ...]:

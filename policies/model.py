@@ -260,6 +260,10 @@ class Policy(Frozen):
         """Digest of everything that the file says."""
         return digest(self.model_dump(mode="json"))
 
+    def written(self, route: str | None) -> dict[str, Destination]:  # noqa: ARG002  here every route writes the same
+        """The destinations that an item of `route` is written to."""
+        return self.destinations
+
     def terms(self, calibration: Calibration | None) -> Terms:
         """What `decide` needs to know; nothing is trusted that was proven for a looser promise."""
         return Terms(

@@ -57,7 +57,7 @@ def _keep(
     proposal, now = proposed.proposal, decision.decided_at
     if tx.inbox.is_decided(claimed.item_id):
         return
-    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **_facts(proposed, decision))
+    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts_of(proposed, decision))
     tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
@@ -67,7 +67,8 @@ def _keep(
         tx.reviews.open(claimed, workflow.reference, proposal.hash, due_at, now, held=decision, classifier=classifier)
 
 
-def _facts(proposed: Proposed, decision: Decision) -> dict[str, Any]:
+def facts_of(proposed: Proposed, decision: Decision) -> dict[str, Any]:
+    """What the ledger keeps of a proposal that was decided on."""
     proposal = proposed.proposal
     answered = proposal.outcome is AskOutcome.ANSWERED
     return {

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
+from connectors.store.cases import Cases
 from connectors.store.cursors import Cursors
 from connectors.store.extractions import Extractions
 from connectors.store.inbox import Inbox
@@ -24,7 +25,7 @@ from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0004"
+HEAD = "0010"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -51,6 +52,7 @@ class Transaction:
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
+        self.cases = Cases(session, self.ledger)
 
 
 class Store:
