@@ -109,7 +109,7 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.QUEUED:
             return f"The write to {facts['destination']} (record {facts['record_key']}) was put in the outbox."
         case Event.REVIEW_OPENED:
-            return f"A person was asked; an answer is due by {facts['due_at']}."
+            return f"A person was asked{_ABOUT[facts.get('asks', 'route')]}; an answer is due by {facts['due_at']}."
         case Event.REVIEW_SHOWN:
             return f"The review form was opened in Prefect (run {facts['flow_run']})."
         case Event.ANSWER_REFUSED:
@@ -146,6 +146,10 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return _moved(facts)
         case _:
             assert_never(event)
+
+
+_ABOUT = {"route": ""}
+"""What a review of each kind asks."""
 
 
 def _extracted(facts: dict[str, Any]) -> str:
