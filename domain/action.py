@@ -80,7 +80,7 @@ def agreed(held: Decision, plan: Plan | None, by: str, note: str, mode: Mode, no
     before = held.plan.approved_by if held.plan and held.plan.binding == plan.binding else ()
     signed = plan.model_copy(update={"approved_by": (*before, by)})
     if len(signed.approved_by) < signed.approvals:
-        waiting = {"reason": Reason.NEEDS_TWO_PEOPLE, "plan": signed, "proposed": signed.action}
+        waiting = {"reason": Reason.NEEDS_TWO_PEOPLE, "plan": signed, "proposed": signed.action, "decided_at": now}
         return held.model_copy(update=waiting)
     approved = held.proposed == plan.action
     return held.model_copy(

@@ -23,7 +23,7 @@ class State(Frozen):
 
     Attributes:
         events: those that may come here; `deadline_passed` may wherever there is a deadline.
-        to: states that an action may move the case to from here, beside staying.
+        to: states that an action may move the case to from here; one that names no state stays.
         deadline_minutes: working minutes after which somebody must do something; None for never.
         owner: who answers for cases here, for people.
     """
@@ -101,8 +101,8 @@ class Machine(Frozen):
         return frozenset(found)
 
     def allows(self, state: str, to: str | None) -> bool:
-        """Whether an action may leave a case of `state` in `to`; None stays."""
-        return to is None or to == state or to in self.states[state].to
+        """Whether an action may leave a case of `state` in `to`; None stays, which every state allows."""
+        return to is None or to in self.states[state].to
 
 
 class Parameter(Frozen):

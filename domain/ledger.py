@@ -148,7 +148,7 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             assert_never(event)
 
 
-_ABOUT = {"route": ""}
+_ABOUT = {"route": "", "action": " what to do"}
 """What a review of each kind asks."""
 
 
@@ -217,7 +217,7 @@ def _moved(facts: dict[str, Any]) -> str:
     where = f"stays {_words(facts['to'])}" if stayed else f"went from {_words(facts['from'])} to {_words(facts['to'])}"
     due = f" Something must happen by {facts['due_at']}." if facts["due_at"] else ""
     done = f"{_words(facts['action'])} by {facts['by']}" if facts["action"] else f"nothing done, by {facts['by']}"
-    return f"Case {facts['case']} {where} after {_words(facts['event'])}: {done}.{due}"
+    return f"Case {facts['case']} {where} after {_words(facts['after'])}: {done}.{due}"
 
 
 def _attempted(facts: dict[str, Any]) -> str:

@@ -1,10 +1,11 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, the books."""
+"""Looks after what waits and what acts: deadlines of cases, audit, drift, late reviews, lost forms, the books."""
 
 from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
 from tasks.forms import open_forms
+from tasks.meet import note_deadlines
 from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
@@ -15,6 +16,7 @@ from tasks.standing import step_back, watch_drift
 async def watch(policy: str) -> Account:
     """For a schedule: nothing waits longer than the policy says, or goes wrong unseen, without somebody being told."""
     async with opened():
+        await note_deadlines(policy)
         await step_back(policy)
         await watch_drift(policy)
         await escalate_late(policy)

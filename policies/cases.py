@@ -245,7 +245,7 @@ def _in_action(policy: CasePolicy, name: str, action: Action) -> Iterator[InitEr
             yield at("actions", name, "writes", index, fault=f"no destination '{destination}'; add it or remove it")
     if action.to is not None and not any(action.to in state.to for state in policy.states.values()):
         yield at("actions", name, "to", fault=f"no state leads to '{action.to}'; add it to some state's 'to'")
-    if any(name in told for told in (*policy.states, *policy.events)):
+    if "_" in name and any(name in told for told in (*policy.states, *policy.events)):
         yield at("actions", name, fault="a state or event has this name in its own; messages would seem to name it")
     numbers = policy.input.numeric | action.numeric
     for index, requirement in enumerate(action.requires):

@@ -5,6 +5,7 @@ from prefect import task
 from connectors.store.engine import Transaction
 from domain.action import permitted
 from domain.case import Case, moved
+from domain.decide import fingerprint
 from domain.decision import Decision, Kind
 from domain.ledger import Event
 from domain.review import Review, ReviewKind
@@ -56,7 +57,8 @@ def _keep(tx: Transaction, workflow: Workflow, met: Situation, proposed: Propose
     tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts_of(proposed, decision))
     if decision.waits:
         tx.inbox.keep_decision(claimed.item_id, proposed.proposal, decision, 0, now)
-        tx.reviews.open(action_review(workflow, met, decision), now)
+        classifier = fingerprint(proposed.proposal, decision.source)
+        tx.reviews.open(action_review(workflow, met, decision, classifier=classifier), now)
         return
     due = carry_out(tx, cases_of(workflow), met, decision)
     tx.inbox.keep_decision(claimed.item_id, proposed.proposal, decision, due, now)
@@ -86,10 +88,13 @@ def carry_out(tx: Transaction, cases: CasePolicy, met: Situation, decision: Deci
     return len(writes)
 
 
-def action_review(workflow: Workflow, met: Situation, held: Decision, asking: int = 1) -> Review:
+def action_review(
+    workflow: Workflow, met: Situation, held: Decision, asking: int = 1, classifier: str | None = None
+) -> Review:
     """The question whether an action may be taken, or which.
 
     Args:
+        classifier: fingerprint of what the confidence in the proposal depends on, for audits.
         asking: 2 for the second person, and more where what they look at has changed.
     """
     return Review(
@@ -102,6 +107,7 @@ def action_review(workflow: Workflow, met: Situation, held: Decision, asking: in
         binding=shown_binding(met.case, held),
         why=held.reason.value,
         proposed=held.proposed,
+        classifier=classifier,
         due_at=held.decided_at + workflow.policy.review.answer_within,
     )
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from prefect import get_run_logger, task
+from prefect import task
 
 from connectors.store.engine import Transaction
 from domain.case import Case, Gate
@@ -80,5 +80,4 @@ async def note_deadlines(policy: str) -> list[str]:
     for case in fresh:
         message = f"case {case.key} stayed in {case.state} longer than it may"
         alert("case.late", "policy", cases.name, message, case=case.key, owner=cases.states[case.state].owner)
-    get_run_logger().info("%s: %d cases past their deadline", cases.name, len(late))
     return [case.key for case in fresh]

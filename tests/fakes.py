@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.examples.index import LabelledExamples
+from connectors.llm.agent import AgentModel
 from connectors.ports import (
     Arrival,
     Capabilities,
@@ -156,7 +157,8 @@ def fake_resources(
     open_examples: Callable[[Workflow], Examples] = words_only,
     sources: Mapping[str, FakeSource] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    open_agent: Callable[[], AgentModel | None] = lambda: None,
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside."""
     given = sources or {}
-    return Resources(store, lambda: model, open_examples, lambda _system: system, clock, given.__getitem__)
+    return Resources(store, lambda: model, open_examples, lambda _system: system, clock, given.__getitem__, open_agent)

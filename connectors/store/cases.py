@@ -38,7 +38,7 @@ class Cases:
             "policy": before.policy,
             "case": before.key,
             "version": after.version,
-            "event": event,
+            "after": event,
             "from": before.state,
             "to": after.state,
             "action": plan.action if plan else None,

@@ -249,7 +249,7 @@ def test_a_case_only_ever_goes_where_its_policy_leads(events, data) -> None:
         if gate is not Gate.ALLOWED:
             continue
         to = data.draw(st.sampled_from([case.state, *STATES[case.state].to]))
-        assert MACHINE.allows(case.state, to)
+        assert MACHINE.allows(case.state, None if to == case.state else to)
         after = moved(case, event, {}, plan(to=to, version=case.version), DUE)
         assert after.version == case.version + 1
         assert after.state == case.state or after.state in MACHINE.reachable(case.state)
@@ -260,6 +260,7 @@ def test_a_case_only_ever_goes_where_its_policy_leads(events, data) -> None:
 def test_staying_is_always_allowed() -> None:
     assert MACHINE.allows("gone", None)
     assert not MACHINE.allows("gone", "new")
+    assert not MACHINE.allows("gone", "gone")
 
 
 def test_a_plan_that_differs_in_anything_that_would_be_done_has_another_binding() -> None:
