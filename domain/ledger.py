@@ -183,9 +183,8 @@ def _decided(facts: dict[str, Any]) -> str:
     missing = f" Missing: {', '.join(facts['missing'])}." if facts["missing"] else ""
     held = f" The model may not act alone: {'; '.join(BECAUSE[Reason(hold)] for hold in facts['holds'])}."
     tail = f"{held if facts['holds'] else ''}{flags}{missing}"
-    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(
-        facts["kind"], f"by the rule {facts['rule']}"
-    )
+    by_rule = f"by the rule {facts['rule']}" if facts["rule"] else "automatically"
+    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(facts["kind"], by_rule)
     if facts["waits"]:
         plan = facts.get("plan")
         return f"Left to a person: {why}.{tail}{_proposed_plan(plan) if plan else ''}"

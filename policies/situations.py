@@ -47,8 +47,9 @@ class Situation:
     @property
     def barred(self) -> tuple[Reason, ...]:
         """Why this goes to a person whatever is proposed."""
-        unnamed = () if self.case.key else (Reason.CASE_UNNAMED,)
-        return (*unnamed, BARRED[self.gate]) if self.gate in BARRED else unnamed
+        if not self.case.key:
+            return (Reason.CASE_UNNAMED,)
+        return (BARRED[self.gate],) if self.gate in BARRED else ()
 
 
 def case_key(policy: CasePolicy, item: InboundItem) -> str:

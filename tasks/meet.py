@@ -36,7 +36,7 @@ async def meet(policy: str, items: list[ClaimedItem]) -> list[Situation]:
                 tx.inbox.put_off(claimed.item_id, here.now())
                 continue
             situation = situate(cases, claimed, stored(tx, cases, key))
-            if situation.gate is Gate.EARLY and _waits(tx, cases, situation, here.now()):
+            if key and situation.gate is Gate.EARLY and _waits(tx, cases, situation, here.now()):
                 continue
             met[key or claimed.item_id] = situation
     return list(met.values())

@@ -15,7 +15,7 @@ from domain.decision import OF_CASES, Decision, Kind, Mode, Reason, RuleAction, 
 STATES = {
     "new": State(description="nothing yet", events=("order",), to=("unpaid",)),
     "unpaid": State(description="waits for money", events=("pay", "ask"), to=("sent", "gone"), deadline_minutes=60),
-    "sent": State(description="on its way", events=("arrive", "ask")),
+    "sent": State(description="on its way", events=("arrive", "ask"), to=("gone",)),
     "gone": State(description="given up"),
 }
 MACHINE = Machine(initial="new", events=frozenset({"order", "pay", "ask", "arrive"}), states=STATES)

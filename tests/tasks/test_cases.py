@@ -361,7 +361,7 @@ async def test_an_agents_parameters_count_only_with_evidence(office):
     await office.works()
     plans = {item: office.decision(item).plan for item in (known, invented)}
     assert {item: made and made.action for item, made in plans.items()} == {known: "explain", invented: "explain"}
-    assert plans[known].parameters["place"].evidence == "message"
+    assert plans[known].parameters["place"].evidence == "event.note"
     assert plans[invented].parameters == {}
     assert Reason.PARAMETERS_UNSUPPORTED in office.decision(invented).holds
 
