@@ -44,7 +44,9 @@ def show(
 
 def _print(tx: Transaction, case: Case) -> None:
     due = f", due by {case.due_at:%Y-%m-%d %H:%M} UTC" if case.due_at else ""
-    OUT.print(f"[bold]{shown(case.key)}[/] ({case.policy}) is {case.state}, version {case.version}{due}", highlight=False)
+    OUT.print(
+        f"[bold]{shown(case.key)}[/] ({case.policy}) is {case.state}, version {case.version}{due}", highlight=False
+    )
     for name, value in case.values.items():
         OUT.print(f"  {name}: {shown(value)}", highlight=False)
     for entry in tx.cases.history(case.policy, case.key, count=1000):

@@ -9,6 +9,7 @@ from connectors.store.engine import Transaction
 from domain.decide import decide, fingerprint
 from domain.decision import Decision
 from domain.delivery import Operation
+from domain.errors import PolicyInvalid
 from domain.item import ClaimedItem
 from domain.ledger import Event
 from domain.proposal import AskOutcome, Proposal
@@ -31,6 +32,8 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
     """
     here = resources()
     workflow = here.workflow(policy)
+    if workflow.cases:  # its actions have preconditions and approvals that nobody looks at here
+        raise PolicyInvalid(f"{workflow.path} is about cases: run flows.next_action on it")
     terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
     with here.store.reading() as tx:
         extracted = tx.extractions.of([claimed.item_id for claimed in items])

@@ -29,9 +29,8 @@ async def order() -> dict[str, str]:
     return {"order.total": "40.00 EUR"}
 
 
-async def asked(
-    *replies: Reply, bounds: Bounds = Bounds(requests=3, look_ups=2, timeout_s=20)
-) -> tuple[Chosen, list[dict[str, Any]]]:
+async def asked(*replies: Reply, timeout_s: float = 20) -> tuple[Chosen, list[dict[str, Any]]]:
+    bounds = Bounds(requests=3, look_ups=2, timeout_s=timeout_s)
     with llm_server(*replies) as server:
         agent = open_agent(Settings(llm_base_url=server.base_url, llm_model="scripted", llm_api_key="k"))
         assert agent is not None
@@ -84,7 +83,7 @@ async def test_each_failure_is_an_error_of_ours(reply: Reply, failure: type[Inte
 
 async def test_it_ends_within_its_time() -> None:
     with pytest.raises(TimedOut):
-        await asked(Hang(), bounds=Bounds(requests=3, look_ups=2, timeout_s=0.2))
+        await asked(Hang(), timeout_s=0.2)
 
 
 def test_without_an_endpoint_there_is_no_agent() -> None:
