@@ -50,7 +50,7 @@ class Cases:
         return True
 
     def overdue(self, policy: str, now: datetime) -> list[Case]:
-        """The cases whose deadline has passed, the latest first to wait first."""
+        """The cases whose deadline has passed, the longest overdue first."""
         query = select(CaseRow).where(CaseRow.policy == policy, col(CaseRow.due_at) <= now)
         return [_case(row) for row in self._session.exec(query.order_by(col(CaseRow.due_at)))]
 

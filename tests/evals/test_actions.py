@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 from builders import calibration, proof, proposal
+from cases import write_cases
+from fakes import FakeSystem, fake_resources
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from llm_server import Status, Text, label_tokens, llm_server
+from typer.testing import CliRunner
 
+from connectors.llm.agent import open_agent
+from connectors.settings import Settings
+from connectors.store.engine import Store
 from domain.calibration import OTHERS, Promise
 from domain.case import Gate
 from domain.confidence import Source
@@ -16,11 +23,14 @@ from domain.decision import Decision, Mode
 from domain.proposal import AskOutcome, Opinion, Proposal
 from evals.actions import NO_TIME, decided, measure_actions, situation_of
 from evals.items import Data, Item, load_data
+from evals.main import app
+from evals.proposals import propose_all
 from evals.recorded import Row
 from evals.ruled import rule_match
 from policies.cases import CasePolicy
 from policies.load import Workflow, cases_of, load_workflow
 from policies.next_action import Said, decide_action
+from tasks.resources import opened
 
 DATA = Path(__file__).parents[2] / "evals" / "data"
 NAMES = ("onboarding", "order_processing")
@@ -162,3 +172,35 @@ def test_labels_of_the_files_are_the_policies_own():
     for name in NAMES:
         lines = (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
         assert {json.loads(line)["label"] for line in lines} == set(SHIPPED[name].policy.labels)
+
+
+def test_a_run_prints_what_is_decided_automatically_and_that_nothing_grave_goes_without_approval(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path))
+    monkeypatch.setenv("INTERLOCK_EMBEDDINGS", "off")
+    command = ["run", "onboarding", "--data", str(DATA / "onboarding.jsonl"), "--without-model"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    assert "decided automatically: 84 of 124" in shown.output
+    assert "of those wrong: 0, 0.0 % (0.0 to 4.3 %); at most 3.5 % with 95% confidence" in shown.output
+    assert "irreversible actions without approval: 0" in shown.output
+    told = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert (told["actions"]["alone"], told["actions"]["without_approval"], told["n"]) == (84, 0, 124)
+
+
+async def test_with_an_endpoint_an_agent_is_asked_about_each_event_and_can_look_nothing_up(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    answer = Text('{"label": "explain", "parameters": []}', label_tokens("explain", 0.9, ["explain", "nudge"]))
+    texts = ["complained while sent\nwhere is it", "complained while sent\nhm"]
+    items = [
+        Item(id=str(n), text=text, label="explain", fields={"event": "complained", "state": "sent"})
+        for n, text in enumerate(texts)
+    ]
+    with llm_server(answer, Status(401)) as server:
+        settings = Settings(llm_base_url=server.base_url, llm_model="scripted")
+        here = fake_resources(store, None, FakeSystem(), open_agent=lambda: open_agent(settings))
+        async with opened(here):
+            run = await propose_all(write_cases(tmp_path), Data(tuple(items), ()), lambda _count: None)
+        await here.aclose()
+    assert [row.proposal.outcome for row in run.rows] == [AskOutcome.ANSWERED, AskOutcome.REFUSED]
+    assert (run.rows[0].proposal.label, run.model) == ("explain", "scripted")
+    assert "tools" not in server.requests[0]

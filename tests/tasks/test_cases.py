@@ -13,6 +13,7 @@ from fakes import FakeSystem, fake_resources
 from connectors.store.engine import Store
 from domain.case import Case
 from domain.decision import Decision, Kind, Reason
+from domain.errors import PolicyInvalid
 from domain.item import InboundItem
 from domain.ledger import Entry, first_break, tell
 from domain.review import Answer, Refusal
@@ -20,6 +21,7 @@ from policies.next_action import Said
 from tasks.account import balance
 from tasks.act import act
 from tasks.claim import claim
+from tasks.decide import decide_items
 from tasks.meet import meet, note_deadlines
 from tasks.propose import Proposed, Question, ask_chunk, question_key
 from tasks.resources import Resources, opened
@@ -425,3 +427,15 @@ async def test_cases_past_their_deadline_are_found_by_it_and_others_are_not(offi
         assert [case.key for case in tx.cases.all("parcels", "sent")] == ["p-1", "p-2"]
         assert tx.cases.all("another") == []
         assert [entry.facts["to"] for entry in tx.cases.history("parcels", "p-2")] == ["sent"]
+
+
+async def test_the_flow_for_messages_refuses_a_policy_about_cases(office):
+    office.comes(ASKED)
+    async with opened(office.here):
+        with pytest.raises(PolicyInvalid, match=r"run flows.next_action on it"):
+            await decide_items.fn(office.policy, await claim.fn(office.policy, "run", 1), {})
+
+
+async def test_a_policy_about_messages_has_no_deadlines(office):
+    office.policy = "lead_routing"
+    assert await office.watches() == []
