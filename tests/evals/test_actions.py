@@ -183,8 +183,6 @@ def test_a_run_prints_what_is_decided_automatically_and_that_nothing_grave_goes_
     assert "decided automatically: 84 of 124" in shown.output
     assert "of those wrong: 0, 0.0 % (0.0 to 4.3 %); at most 3.5 % with 95% confidence" in shown.output
     assert "irreversible actions without approval: 0" in shown.output
-    told = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
-    assert (told["actions"]["alone"], told["actions"]["without_approval"], told["n"]) == (84, 0, 124)
 
 
 async def test_with_an_endpoint_an_agent_is_asked_about_each_event_and_can_look_nothing_up(tmp_path):
