@@ -13,7 +13,7 @@ from prefect.logging.configuration import setup_logging
 from rich.console import Console
 
 from connectors.settings import Settings
-from console import customer, escalations, ledger, outbox, policies, reviews
+from console import cases, customer, escalations, ledger, outbox, policies, reviews
 from console.demo import demo
 from console.drill import drill_command
 from console.report import make_report, print_report
@@ -29,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals can hold secrets
 )
+app.add_typer(cases.app, name="cases")
 app.add_typer(policies.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(reviews.app, name="reviews")

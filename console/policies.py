@@ -12,6 +12,7 @@ from console.shared import OUT, explained, reading, shown
 from domain.audit import AuditTally, effective
 from domain.calibration import Proof
 from domain.confidence import Source
+from policies.cases import CasePolicy
 from policies.load import load_workflow
 from policies.model import Policy
 from policies.sources import IntakeSource
@@ -32,7 +33,11 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
         check_sources(workflow)
     policy, proofs = workflow.policy, workflow.terms.proofs
     OUT.print(f"[bold]{policy.name}[/] version {policy.version} holds, mode {policy.mode.value}", highlight=False)
-    OUT.print(f"  routes: {', '.join(policy.routes)}", highlight=False)
+    what = "actions" if workflow.cases else "routes"
+    OUT.print(f"  {what}: {', '.join(policy.routes)}", highlight=False)
+    if workflow.cases:
+        OUT.print(f"  states: {', '.join(workflow.cases.states)}", highlight=False)
+        OUT.print(f"  events: {', '.join(workflow.cases.events)}", highlight=False)
     OUT.print(f"  {len(workflow.examples)} labelled examples, {len(policy.rules)} rules", highlight=False)
     writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
     if policy.intake.sources:
@@ -48,9 +53,11 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    cases: Annotated[bool, typer.Option("--cases", help="Of policies about cases: case_policy.schema.json.")] = False,
+) -> None:
     """Print the JSON schema of policies, for editors: save it as policy.schema.json beside them."""
-    typer.echo(json.dumps(Policy.model_json_schema(), indent=2))
+    typer.echo(json.dumps((CasePolicy if cases else Policy).model_json_schema(), indent=2))
 
 
 Named = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of a YAML file.")]

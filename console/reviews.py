@@ -51,7 +51,7 @@ def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this poli
 def _asked(tx: Transaction, review: ReviewRow) -> tuple[str, str]:
     """What is proposed, and why a person is asked."""
     stored = tx.inbox.decided(review.item_id)
-    if review.kind != ReviewKind.ROUTE or stored is None:
+    if review.kind not in (ReviewKind.ROUTE, ReviewKind.ACTION) or stored is None:
         return "-", _words(review.why or review.kind)
     held = stored[2]
     return "-" if held.blind else held.proposed or "-", _why(held)

@@ -20,6 +20,7 @@ from console.local_prefect import deploy_reviews, prefect_server, review_worker
 from console.shared import shown
 from domain.ledger import tell
 from domain.tally import tally
+from flows.next_action import next_action
 from flows.route import route
 from tasks.accept import accept
 from tasks.deliver import deliver_due
@@ -116,7 +117,7 @@ async def _until_routed(here: Resources, policy: str) -> None:
     name = here.workflow(policy).policy.name
     left = True
     while left:
-        await route(policy)
+        await (next_action if here.workflow(policy).cases else route)(policy)
         with here.store.reading() as tx:
             left = tx.inbox.claimable(name, here.now()) > 0
 

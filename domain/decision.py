@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from domain.calibration import Proof
+from domain.case import Plan
 from domain.confidence import Source
 from domain.values import Frozen
 
@@ -62,6 +63,17 @@ class Reason(StrEnum):
     OUTSIDE_CANARY = "outside_canary"
     AUDIT = "audit"
     OUT_OF_SCOPE = "out_of_scope"
+    EVENT_UNKNOWN = "event_unknown"
+    EVENT_NOT_ALLOWED = "event_not_allowed"
+    EVENT_EARLY = "event_early"
+    CASE_UNNAMED = "case_unnamed"
+    DEADLINE_MOOT = "deadline_moot"
+    ACTION_NOT_ALLOWED = "action_not_allowed"
+    PARAMETERS_MISSING = "parameters_missing"
+    PARAMETERS_UNSUPPORTED = "parameters_unsupported"
+    PRECONDITION_FAILED = "precondition_failed"
+    NEEDS_APPROVAL = "needs_approval"
+    NEEDS_TWO_PEOPLE = "needs_two_people"
     APPROVED = "approved"
     OVERRIDDEN = "overridden"
     DISMISSED = "dismissed"
@@ -125,6 +137,7 @@ class Decision(Frozen):
         holds: every reason for which the proposal may not act alone.
         writes: whether anything may leave the house.
         by: who decided: `model`, `examples`, `rule`, or the name a reviewer gave.
+        plan: for an event of a case, the action with its parameters; None where none is proposed.
     """
 
     kind: Kind
@@ -144,6 +157,7 @@ class Decision(Frozen):
     note: str = ""
     proposal_hash: str
     policy_fingerprint: str
+    plan: Plan | None = None
     decided_at: AwareDatetime
 
     @property
@@ -159,6 +173,23 @@ class Decision(Frozen):
 
 SETTLED = frozenset({Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED})
 """Reasons that only a person's answer gives."""
+
+OF_CASES = frozenset(
+    {
+        Reason.EVENT_UNKNOWN,
+        Reason.EVENT_NOT_ALLOWED,
+        Reason.EVENT_EARLY,
+        Reason.CASE_UNNAMED,
+        Reason.DEADLINE_MOOT,
+        Reason.ACTION_NOT_ALLOWED,
+        Reason.PARAMETERS_MISSING,
+        Reason.PARAMETERS_UNSUPPORTED,
+        Reason.PRECONDITION_FAILED,
+        Reason.NEEDS_APPROVAL,
+        Reason.NEEDS_TWO_PEOPLE,
+    }
+)
+"""Reasons that only an event of a case gives; see `domain.action`."""
 
 ENRICH = "needs_enrichment"
 """Flag of an item that was routed though required fields are missing."""

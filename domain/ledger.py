@@ -54,6 +54,8 @@ class Event(StrEnum):
     CUSTOMER_ANSWERED = "customer_answered"
     SLA_WARNED = "sla_warned"
     SLA_BREACHED = "sla_breached"
+    EVENT_WAITS = "event_waits"
+    CASE_MOVED = "case_moved"
 
 
 class Entry(Frozen):
@@ -183,11 +185,15 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.SLA_BREACHED:
             ended = f"it came at {facts['ended_at']}" if facts["ended_at"] else "it has not come yet"
             return f"Late ({_words(facts['clock'])}): due by {facts['due_at']}, and {ended}."
+        case Event.EVENT_WAITS:
+            return f"Came before its turn: {facts['case']} is {_words(facts['state'])}. Waits until {facts['until']}."
+        case Event.CASE_MOVED:
+            return _moved(facts)
         case _:
             assert_never(event)
 
 
-_ABOUT = {"route": ""}
+_ABOUT = {"route": "", "action": " what to do"}
 """What a review of each kind asks."""
 
 
@@ -226,16 +232,40 @@ def _decided(facts: dict[str, Any]) -> str:
     missing = f" Missing: {', '.join(facts['missing'])}." if facts["missing"] else ""
     held = f" The model may not act alone: {'; '.join(BECAUSE[Reason(hold)] for hold in facts['holds'])}."
     tail = f"{held if facts['holds'] else ''}{flags}{missing}"
-    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(
-        facts["kind"], f"by the rule {facts['rule']}"
-    )
+    by_rule = f"by the rule {facts['rule']}" if facts["rule"] else "automatically"
+    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(facts["kind"], by_rule)
     if facts["waits"]:
-        return f"Left to a person: {why}.{tail}"
+        plan = facts.get("plan")
+        return f"Left to a person: {why}.{tail}{_proposed_plan(plan) if plan else ''}"
     note = f" Note: {facts['note']}" if facts["note"] else ""
+    if plan := facts.get("plan"):
+        unwritten = "" if facts["writes"] else " Nothing is written in this mode."
+        return (
+            f"Decided to {_planned(plan)} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
+        )
     if facts["route"] is None:
         return f"Ended without a write {who}: {why}.{note}{flags}"
     unwritten = "" if facts["writes"] else " Nothing is written in this mode."
     return f"Routed to {facts['route']} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
+
+
+def _planned(plan: dict[str, Any]) -> str:
+    with_ = ", ".join(f"{_words(name)} {one['value']}" for name, one in plan["parameters"].items())
+    return _words(plan["action"]) + (f" with {with_}" if with_ else "")
+
+
+def _proposed_plan(plan: dict[str, Any]) -> str:
+    agreed = f" Agreed so far: {', '.join(plan['approved_by'])}." if plan["approved_by"] else ""
+    faults = f" Against it: {'; '.join(plan['faults'])}." if plan["faults"] else ""
+    return f" It would be to {_planned(plan)}.{faults}{agreed}"
+
+
+def _moved(facts: dict[str, Any]) -> str:
+    stayed = facts["from"] == facts["to"]
+    where = f"stays {_words(facts['to'])}" if stayed else f"went from {_words(facts['from'])} to {_words(facts['to'])}"
+    due = f" Something must happen by {facts['due_at']}." if facts["due_at"] else ""
+    done = f"{_words(facts['action'])} by {facts['by']}" if facts["action"] else f"nothing done, by {facts['by']}"
+    return f"Case {facts['case']} {where} after {_words(facts['after'])}: {done}.{due}"
 
 
 def _attempted(facts: dict[str, Any]) -> str:

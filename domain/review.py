@@ -21,6 +21,8 @@ class ReviewKind(StrEnum):
 
     ROUTE = "route"
     """Where the item should go."""
+    ACTION = "action"
+    """What should be done about an event of a case."""
 
 
 _THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE})
@@ -111,6 +113,8 @@ class Refusal(StrEnum):
     UNKNOWN_INPUT = "unknown_input"
     CHANGED = "changed"
     LATE = "late"
+    IMPOSSIBLE = "impossible"
+    """What was chosen cannot be done; the notice says why."""
 
 
 EXPLAIN: dict[Refusal, str] = {
@@ -123,6 +127,7 @@ EXPLAIN: dict[Refusal, str] = {
         "The time for this review is over and it was escalated. "
         "Please confirm that nobody has dealt with the message in the meantime."
     ),
+    Refusal.IMPOSSIBLE: "That cannot be done.",
 }
 
 

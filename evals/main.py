@@ -86,6 +86,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Measure what would be routed alone, how much of it goes wrong, and what the rest costs."""
+    from evals.actions import measure_actions, print_actions  # noqa: PLC0415
     from evals.metrics import measure  # noqa: PLC0415
     from evals.prices import load_prices  # noqa: PLC0415
     from evals.report import page, print_measures  # noqa: PLC0415
@@ -99,10 +100,14 @@ def run(
         if html:
             html.parent.mkdir(parents=True, exist_ok=True)
             html.write_text(page(made, workflow, measures), encoding="utf-8")
+        acted = measure_actions(workflow, made.scored) if workflow.cases else None
     if as_json:
-        OUT.print_json(measures.model_dump_json())
+        told = measures.model_dump(mode="json") | ({"actions": acted.model_dump(mode="json")} if acted else {})
+        OUT.print_json(data=told)
     else:
         print_measures(measures, OUT)
+        if acted:
+            print_actions(acted, OUT)
     for path, what in ((out, "run"), (html, "report")):
         if path:
             ERR.print(f"{what}: {path}", highlight=False)

@@ -3,12 +3,18 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from connectors.llm.agent import AgentModel
+from domain.errors import InterlockError
+from domain.proposal import Proposal
+from evals.actions import situation_of
 from evals.items import Data, Item
 from evals.recorded import Row, Run
 from evals.ruled import rule_match
+from policies.cases import CasePolicy
 from policies.load import Workflow
-from tasks.propose import Question, Unfinished, ask_chunk, question_key
-from tasks.resources import resources
+from tasks.choose import answered, ask_agent
+from tasks.propose import Question, Unfinished, ask_chunk, failed, question_key
+from tasks.resources import Resources, resources
 
 
 async def propose_all(policy: str, data: Data, progress: Callable[[int], None]) -> Run:
@@ -28,7 +34,7 @@ async def propose_all(policy: str, data: Data, progress: Callable[[int], None]) 
     return Run(
         policy=workflow.policy.name,
         reference=workflow.reference,
-        model=here.model_name,
+        model=here.asked_by(workflow),
         classifier=here.classifier(workflow),
         parts=here.parts(workflow),
         data=data.fingerprint,
@@ -43,8 +49,22 @@ async def _ask(policy: str, workflow: Workflow, items: Sequence[Item]) -> list[R
         item.text: Question(key=question_key(here, workflow, item.text), text=item.text, item_ids=()) for item in items
     }
     try:
-        answered = await ask_chunk.fn(policy, list(asked.values()))
+        proposals = await ask_chunk.fn(policy, list(asked.values()))
     except Unfinished as exc:
-        answered = exc.proposals
-    by_text = dict(zip(asked, answered, strict=True))
+        proposals = exc.proposals
+    by_text = dict(zip(asked, proposals, strict=True))
+    if workflow.cases and here.agent:
+        return [await _row(here, workflow, workflow.cases, here.agent, item, by_text[item.text]) for item in items]
     return [Row(item=item, proposal=by_text[item.text], rule=rule_match(workflow.policy, item)) for item in items]
+
+
+async def _row(
+    here: Resources, workflow: Workflow, cases: CasePolicy, agent: AgentModel, item: Item, bare: Proposal
+) -> Row:
+    """An event with what the agent says of it, who can look nothing up here."""
+    situation = situation_of(cases, item)
+    try:
+        proposal = answered(bare, await ask_agent(here, workflow, agent, situation, looks=()), 0.0)
+    except InterlockError as exc:
+        proposal = failed(bare, exc, 0.0)
+    return Row(item=item, proposal=proposal, rule=rule_match(cases, item))

@@ -6,8 +6,10 @@ from domain.confidence import Judgement
 from domain.decide import weigh
 from domain.decision import Reason, RuleAction, RuleMatch, Terms
 from domain.item import InboundItem
+from evals.actions import situation_of
 from evals.items import Item
 from evals.recorded import Row
+from policies.cases import CasePolicy
 from policies.intake import check, match_rule
 from policies.model import Policy
 
@@ -23,6 +25,9 @@ def inbound(policy: Policy, item: Item) -> InboundItem:
 
 def rule_match(policy: Policy, item: Item) -> RuleMatch | None:
     """The first of a policy's rules that holds for a labelled item."""
+    if isinstance(policy, CasePolicy):
+        situation = situation_of(policy, item)
+        return match_rule(situation.claimed.item, situation.checked, policy)
     came_in = inbound(policy, item)
     return match_rule(came_in, check(came_in, policy), policy)
 

@@ -1,4 +1,4 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, ladders, lost forms, promises, the books."""
+"""Looks after what waits and what acts: deadlines, audit, drift, late reviews, ladders, forms, promises, the books."""
 
 from prefect import flow
 
@@ -9,6 +9,7 @@ from tasks.clocks import watch_clocks
 from tasks.escalate import climb
 from tasks.forms import open_forms
 from tasks.heartbeat import beat
+from tasks.meet import note_deadlines
 from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
@@ -19,6 +20,7 @@ from tasks.standing import step_back, watch_drift
 async def watch(policy: str) -> Account:
     """For a schedule: nothing waits longer than the policy says, or goes wrong unseen, without somebody being told."""
     async with opened():
+        await note_deadlines(policy)
         await step_back(policy)
         await watch_drift(policy)
         await escalate_late(policy)

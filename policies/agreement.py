@@ -1,6 +1,6 @@
 """Where the parts of a policy contradict each other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     """Each place that contradicts another, so that the loader can name its line."""
     if NONE_OF_THESE in policy.routes:
-        yield _at("routes", NONE_OF_THESE, fault=f"'{NONE_OF_THESE}' is always a label; remove it from the routes")
+        yield at("routes", NONE_OF_THESE, fault=f"'{NONE_OF_THESE}' is always a label; remove it from the routes")
     yield from _in_rules(policy)
     yield from _in_target(policy)
     yield from _in_validation(policy)
     yield from _in_calendars(policy)
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
-            yield _at("extract", "fields", name, fault=_unknown(name))
+            yield at("extract", "fields", name, fault=_unknown(name))
     for name in policy.intake.webhook.fields:
         if name not in policy.input.fields:
-            yield _at("intake", "webhook", "fields", name, fault=_unknown(name))
+            yield at("intake", "webhook", "fields", name, fault=_unknown(name))
     for index, source in enumerate(policy.intake.sources):
         for name in source.fields:
             if name not in policy.input.fields:
-                yield _at("intake", "sources", index, "fields", name, fault=_unknown(name))
+                yield at("intake", "sources", index, "fields", name, fault=_unknown(name))
 
 
 def _in_rules(policy: "Policy") -> Iterator[InitErrorDetails]:
@@ -37,52 +37,57 @@ def _in_rules(policy: "Policy") -> Iterator[InitErrorDetails]:
     for index, rule in enumerate(policy.rules):
         if rule.route and rule.route not in policy.routes:
             known = ", ".join(policy.routes)
-            yield _at("rules", index, "route", fault=f"no route '{rule.route}'; add it or use one of: {known}")
+            yield at("rules", index, "route", fault=f"no route '{rule.route}'; add it or use one of: {known}")
         if rule.name in names[:index]:
-            yield _at("rules", index, "name", fault=f"'{rule.name}' is used twice; give each rule its own name")
-        yield from _in_expression(policy, rule.when, "rules", index, "when")
+            yield at("rules", index, "name", fault=f"'{rule.name}' is used twice; give each rule its own name")
+        yield from in_expression(rule.when, policy.input.numeric, "rules", index, "when")
 
 
 def _in_target(policy: "Policy") -> Iterator[InitErrorDetails]:
     for route, bound in policy.target.routes.items():
         if route not in policy.routes:
-            yield _at("target", "routes", route, fault=f"no route '{route}'; add it to the routes or remove it here")
+            yield at("target", "routes", route, fault=f"no route '{route}'; add it to the routes or remove it here")
         elif bound > policy.target.misroute:
             fault = f"looser than target.misroute ({policy.target.misroute}); make it stricter or remove it"
-            yield _at("target", "routes", route, fault=fault)
+            yield at("target", "routes", route, fault=fault)
 
 
 def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
     for index, name in enumerate(policy.validation.required):
         if name not in policy.input.fields:
-            yield _at("validation", "required", index, fault=_unknown(name))
+            yield at("validation", "required", index, fault=_unknown(name))
     for index, check in enumerate(policy.validation.checks):
         if check.field not in policy.input.fields:
-            yield _at("validation", "checks", index, "field", fault=_unknown(check.field))
-        yield from _in_expression(policy, check.must, "validation", "checks", index, "must")
+            yield at("validation", "checks", index, "field", fault=_unknown(check.field))
+        yield from in_expression(check.must, policy.input.numeric, "validation", "checks", index, "must")
 
 
 def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
     named = [(("sla", clock.value), promised.calendar) for clock, promised in policy.sla.items()]
     others = [(("review",), policy.review.calendar), (("escalation",), policy.escalation.calendar)]
     for loc, name in [*named, *others]:
-        if name is not None and name not in policy.calendars:
-            known = ", ".join(policy.calendars) or "none"
-            yield _at(
-                *loc, "calendar", fault=f"no calendar '{name}'; add it to calendars (there: {known}) or remove it"
-            )
+        yield from in_calendar(policy, name, *loc, "calendar")
 
 
-def _in_expression(policy: "Policy", expression: str, *loc: str | int) -> Iterator[InitErrorDetails]:
+def in_calendar(policy: "Policy", name: str | None, *loc: str | int) -> Iterator[InitErrorDetails]:
+    """The fault of the name of a calendar that the policy does not have."""
+    if name is not None and name not in policy.calendars:
+        known = ", ".join(policy.calendars) or "none"
+        yield at(*loc, fault=f"no calendar '{name}'; add it to calendars (there: {known}) or remove it")
+
+
+def in_expression(expression: str, fields: Mapping[str, bool], *loc: str | int) -> Iterator[InitErrorDetails]:
+    """The fault of an expression over these fields, if it has one; see `policies.rules.check_expression`."""
     try:
-        check_expression(expression, policy.input.numeric)
+        check_expression(expression, fields)
     except ValueError as exc:
-        yield _at(*loc, fault=str(exc))
+        yield at(*loc, fault=str(exc))
 
 
 def _unknown(name: str) -> str:
     return f"'{name}' is not in input.fields; add it there or remove it here"
 
 
-def _at(*loc: str | int, fault: str) -> InitErrorDetails:
+def at(*loc: str | int, fault: str) -> InitErrorDetails:
+    """A fault at a path inside the file, with its mend."""
     return InitErrorDetails(type=PydanticCustomError("policy", "{fault}", {"fault": fault}), loc=loc, input=None)

@@ -108,8 +108,8 @@ def _faults(item: InboundItem, policy: Policy, values: dict[str, str]) -> dict[s
     faults: dict[str, str] = {}
     for one in policy.validation.checks:
         if one.field in values and one.field not in faults:
-            seen = _seen(item, values, _numbers(values, policy), ())
-            if not rules.matches(one.must, policy.input.numeric, seen):
+            names = _seen(item, values, _numbers(values, policy), ())
+            if not rules.matches(one.must, policy.input.numeric, names):
                 faults[one.field] = one.message
     return faults
 
@@ -126,11 +126,16 @@ def _seen(
     return {**values, **numbers, "text": item.text, "source": item.source, "missing": list(missing)}
 
 
+def seen(item: InboundItem, checked: Checked) -> dict[str, object]:
+    """What rules see of an item with checked fields."""
+    return _seen(item, checked.values, checked.numbers, checked.missing)
+
+
 def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch | None:
     """The first of the policy's rules that holds for an item."""
-    seen = _seen(item, checked.values, checked.numbers, checked.missing)
+    names = seen(item, checked)
     for rule in policy.rules:
-        if rules.matches(rule.when, policy.input.numeric, seen):
+        if rules.matches(rule.when, policy.input.numeric, names):
             return matched(rule)
     return None
 

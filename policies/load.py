@@ -3,6 +3,7 @@
 Every error names the file, the line, the path inside the file and the mend.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from domain.decision import Terms
 from domain.errors import PolicyInvalid
 from domain.people import People
 from domain.values import Frozen, digest
+from policies.cases import CasePolicy
 from policies.model import Policy
 from policies.people import load_people, unknown_people
 from policies.strict_yaml import load_yaml, read_text
@@ -20,6 +22,9 @@ from policies.strict_yaml import load_yaml, read_text
 HERE = Path(__file__).parent
 PEOPLE = "people.yaml"
 """Who the people of the policies in this folder are."""
+
+_OF_CASES = re.compile(r"(?m)^states\s*:")
+"""What only a policy about cases has."""
 
 
 class Example(Frozen):
@@ -42,6 +47,11 @@ class Workflow:
     people: People = field(default_factory=People)
 
     @property
+    def cases(self) -> CasePolicy | None:
+        """The policy, where it is about cases."""
+        return self.policy if isinstance(self.policy, CasePolicy) else None
+
+    @property
     def reference(self) -> str:
         """What `load_workflow` takes to load it again, from any working directory."""
         return self.path.stem if self.path.parent == HERE else str(self.path)
@@ -60,6 +70,17 @@ class Workflow:
     def calibration_path(self) -> Path:
         """Where this workflow's calibration record is, or would be."""
         return self.path.with_name(f"{self.path.stem}.calibration.json")
+
+
+def cases_of(workflow: Workflow) -> CasePolicy:
+    """The policy of a workflow that is about cases.
+
+    Raises:
+        PolicyInvalid: it is not.
+    """
+    if workflow.cases is None:
+        raise PolicyInvalid(f"{workflow.path} is not about cases: run flows.route on it")
+    return workflow.cases
 
 
 def find_policy(name: str) -> Path:
@@ -115,7 +136,8 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyInvalid: one line a fault.
     """
-    return load_yaml(path, Policy, "name: <workflow>")
+    model = CasePolicy if _OF_CASES.search(read_text(path)) else Policy
+    return load_yaml(path, model, "name: <workflow>")
 
 
 def load_examples(path: Path, labels: tuple[str, ...]) -> tuple[Example, ...]:

@@ -273,6 +273,10 @@ class Policy(Frozen):
         within = timedelta(minutes=self.review.answer_within_minutes)
         return self._calendar(self.review.calendar).add(opened_at, within)
 
+    def written(self, route: str | None) -> dict[str, Destination]:  # noqa: ARG002  here every route writes the same
+        """The destinations that an item of `route` is written to."""
+        return self.destinations
+
     def terms(self, calibration: Calibration | None) -> Terms:
         """What `decide` needs to know; nothing is trusted that was proven for a looser promise."""
         return Terms(

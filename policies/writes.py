@@ -9,7 +9,7 @@ from policies.templates import render
 
 
 def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, policy: Policy) -> list[Operation]:
-    """One operation for each destination; none where the decision writes nothing.
+    """One operation for each destination of the route; none where the decision writes nothing.
 
     Only values that passed the policy's checks can be written. Where the record's key is
     empty, the item is its own record: two strangers never share one.
@@ -25,6 +25,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
         "text": claimed.item.text,
         "item_id": claimed.item_id,
         "by": decision.by,
+        **planned(decision),
     }
     return [
         Operation(
@@ -37,5 +38,13 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
             values={field: text for field, source in destination.values.items() if (text := render(source, seen))},
             options=destination.options,
         )
-        for name, destination in policy.destinations.items()
+        for name, destination in policy.written(decision.route).items()
     ]
+
+
+def planned(decision: Decision) -> dict[str, str]:
+    """What templates see of a case's action: its parameters, the case's key and the state that it comes to."""
+    if (plan := decision.plan) is None:
+        return {}
+    parameters = {name: one.value for name, one in plan.parameters.items()}
+    return {**parameters, "case": plan.case, "action": plan.action, "to": plan.to}

@@ -53,6 +53,7 @@ def conversation(workflow: Workflow, text: str, neighbours: Sequence[tuple[str, 
 def _system(workflow: Workflow) -> str:
     policy = workflow.policy
     known = {"description": policy.description, "routes": policy.routes, "none_of_these": NONE_OF_THESE}
+    known |= {"actions": workflow.cases.actions} if workflow.cases else {}
     return _render(policy.classifier.prompt, "system", **known)
 
 
@@ -79,6 +80,7 @@ def classifier_parts(workflow: Workflow, model: str, index: str) -> dict[str, st
             classifier.neighbours,
             LONGEST_EXAMPLE,
             classifier.samples,
+            *([workflow.cases.model_dump(mode="json", include={"agent", "look_ups"})] if workflow.cases else []),
         ),
         "labels": digest(workflow.policy.labels),
         "examples": workflow.examples_fingerprint,

@@ -9,6 +9,7 @@ from connectors.store.engine import Transaction
 from domain.decide import decide, fingerprint
 from domain.decision import Decision
 from domain.delivery import Operation
+from domain.errors import PolicyInvalid
 from domain.item import ClaimedItem
 from domain.ledger import Event
 from domain.proposal import AskOutcome, Proposal
@@ -31,6 +32,8 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
     """
     here = resources()
     workflow = here.workflow(policy)
+    if workflow.cases:  # its actions have preconditions and approvals that nobody looks at here
+        raise PolicyInvalid(f"{workflow.path} is about cases: run flows.next_action on it")
     terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
     with here.store.reading() as tx:
         extracted = tx.extractions.of([claimed.item_id for claimed in items])
@@ -58,7 +61,7 @@ def _keep(
     proposal, now = proposed.proposal, decision.decided_at
     if tx.inbox.is_decided(claimed.item_id):
         return
-    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **_facts(proposed, decision))
+    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts_of(proposed, decision))
     tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
@@ -80,7 +83,8 @@ def _review(workflow: Workflow, claimed: ClaimedItem, proposal: Proposal, held: 
     )
 
 
-def _facts(proposed: Proposed, decision: Decision) -> dict[str, Any]:
+def facts_of(proposed: Proposed, decision: Decision) -> dict[str, Any]:
+    """What the ledger keeps of a proposal that was decided on."""
     proposal = proposed.proposal
     answered = proposal.outcome is AskOutcome.ANSWERED
     return {

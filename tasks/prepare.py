@@ -2,6 +2,7 @@
 
 from prefect import get_run_logger, task
 
+from connectors.choice import NOBODY
 from connectors.registry import reading_of, system_spec
 from domain.calibration import OTHERS, Proof
 from domain.confidence import Source
@@ -9,7 +10,9 @@ from domain.decision import Reason
 from domain.errors import PolicyInvalid
 from domain.explain import BECAUSE
 from domain.values import Frozen
+from policies.cases import LookUp
 from policies.load import Workflow
+from policies.model import Destination
 from policies.notices import SYSTEMS
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -48,8 +51,9 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
             understand; says what to set.
     """
     check_systems(workflow)
-    for destination in workflow.policy.destinations.values():
-        here.destination(destination.system)
+    looked_up = workflow.cases.look_ups.values() if workflow.cases else ()
+    for used in (*workflow.policy.destinations.values(), *looked_up):
+        here.destination(used.system)
     for step in workflow.policy.escalation.all_steps:
         if step.by in SYSTEMS:
             here.destination(SYSTEMS[step.by])
@@ -61,11 +65,16 @@ def check_systems(workflow: Workflow) -> None:
     Raises:
         PolicyInvalid: one does not.
     """
-    for name, destination in workflow.policy.destinations.items():
+    used: dict[str, Destination | LookUp] = {
+        f"destinations.{name}": destination for name, destination in workflow.policy.destinations.items()
+    }
+    if workflow.cases:
+        used |= {f"look_ups.{name}": look for name, look in workflow.cases.look_ups.items()}
+    for where, one in used.items():
         try:
-            system_spec(destination.system).chosen(destination.options)
+            system_spec(one.system).chosen(one.options)
         except PolicyInvalid as exc:
-            raise PolicyInvalid(f"{workflow.path}: destinations.{name}: {exc}") from exc
+            raise PolicyInvalid(f"{workflow.path}: {where}: {exc}") from exc
 
 
 def check_sources(workflow: Workflow) -> None:
@@ -91,7 +100,9 @@ def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:
     if alone(here, workflow):
         return None
     proofs = workflow.terms.proofs.values()
-    if here.model is None and any(proof.proven and proof.source is not Source.EXAMPLES for proof in proofs):
+    if here.asked_by(workflow) == NOBODY and any(
+        proof.proven and proof.source is not Source.EXAMPLES for proof in proofs
+    ):
         return Reason.NO_MODEL
     return Reason.STALE_CALIBRATION if proofs else Reason.NO_CALIBRATION
 
@@ -101,7 +112,7 @@ def alone(here: Resources, workflow: Workflow) -> list[Proof]:
     prints = {
         source: here.voter(workflow) if source is Source.EXAMPLES else here.classifier(workflow) for source in Source
     }
-    asks = here.model is not None
+    asks = here.asked_by(workflow) != NOBODY
     return [
         proof
         for source, proof in workflow.terms.proofs.items()

@@ -167,9 +167,9 @@ async def _ask_all(
     try:
         consulted = await here.examples(workflow).consult(texts, workflow.policy.classifier.neighbours)
     except InterlockError as exc:
-        return [(_failed(_bare(here, workflow, question, None), exc, 0.0), exc) for question in questions]
+        return [(failed(_bare(here, workflow, question, None), exc, 0.0), exc) for question in questions]
     bare = [_bare(here, workflow, *pair) for pair in zip(questions, consulted, strict=True)]
-    if here.model is None:
+    if here.model is None or workflow.cases:  # of a case an agent is asked, beside the examples
         return [(proposal, None) for proposal in bare]
     limit = asyncio.Semaphore(workflow.policy.classifier.concurrency)
     asking = [
@@ -200,7 +200,7 @@ async def _ask_once(
                 timeout_s=classifier.timeout_s,
             )
         except InterlockError as exc:
-            return _failed(bare, exc, time.perf_counter() - asked_at), exc
+            return failed(bare, exc, time.perf_counter() - asked_at), exc
         update = {
             "outcome": AskOutcome.ANSWERED,
             "detail": "",
@@ -214,7 +214,8 @@ async def _ask_once(
         return bare.model_copy(update=update), None
 
 
-def _failed(bare: Proposal, exc: InterlockError, latency_s: float) -> Proposal:
+def failed(bare: Proposal, exc: InterlockError, latency_s: float) -> Proposal:
+    """The proposal that is left when asking the model failed."""
     calls = 0 if bare.opinion is None else 1
     update = {"outcome": outcome_of(exc), "detail": str(exc), "calls": calls, "latency_s": latency_s}
     return bare.model_copy(update=update)
@@ -228,7 +229,7 @@ def _bare(here: Resources, workflow: Workflow, question: Question, consulted: Co
         detail="no model: neither INTERLOCK_LLM_BASE_URL nor the extra 'local'",
         opinion=consulted.opinion if consulted else None,
         tampering=signs(question.text, {name: route.description for name, route in workflow.policy.routes.items()}),
-        model=here.model_name,
+        model=here.asked_by(workflow),
         classifier=here.classifier(workflow),
         voter=here.voter(workflow),
     )

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiolimiter import AsyncLimiter
 
@@ -25,6 +25,9 @@ from policies.sources import IntakeSource
 from prompts.render import VOTER_PARTS, classifier_parts
 from tasks.prefect_secrets import resolved
 
+if TYPE_CHECKING:
+    from connectors.llm.agent import AgentModel
+
 
 class Resources:
     """Opened on first use, closed together.
@@ -38,6 +41,7 @@ class Resources:
         open_destination: gives the connector of a system by name.
         clock: tells the time.
         open_source: gives what is read for new items, by its name and its options.
+        open_agent: gives the model that the agent of a case asks, or None.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Resources:
         open_destination: Callable[[str], Destination],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_source: Callable[[str, Mapping[str, str]], Changes] = lambda name, options: open_source(name, options, {}),
+        open_agent: Callable[[], "AgentModel | None"] = lambda: None,
     ) -> None:
         self.store = store
         self.now = clock
@@ -55,6 +60,9 @@ class Resources:
         self._open_destination, self._open_source = open_destination, open_source
         self._model: LanguageModel | None = None
         self._model_opened = False
+        self._open_agent = open_agent
+        self._agent: AgentModel | None = None
+        self._agent_opened = False
         self._workflows: dict[str, Workflow] = {}
         self._examples: dict[Path, Examples] = {}
         self._parts: dict[Path, dict[str, str]] = {}
@@ -74,6 +82,7 @@ class Resources:
             lambda workflow: open_examples(settings, labelled(workflow)),
             lambda system: open_destination(system, environ),
             open_source=lambda name, options: open_source(name, options, environ),
+            open_agent=lambda: _agent_of(settings) if ask else None,
         )
 
     @property
@@ -88,6 +97,19 @@ class Resources:
         """The model's name, `none` where there is none."""
         return self.model.model if self.model else NOBODY
 
+    @property
+    def agent(self) -> "AgentModel | None":
+        """The model that the agent of a case asks; None where there is no endpoint."""
+        if not self._agent_opened:
+            self._agent, self._agent_opened = self._open_agent(), True
+        return self._agent
+
+    def asked_by(self, workflow: Workflow) -> str:
+        """The name of the model that a workflow asks, `none` where there is none."""
+        if workflow.cases is None:
+            return self.model_name
+        return self.agent.name if self.agent else NOBODY
+
     def workflow(self, policy: str) -> Workflow:
         """The workflow of a policy, by name or path."""
         if policy not in self._workflows:
@@ -98,7 +120,7 @@ class Resources:
         """Fingerprints of model, prompt, labels, examples and index: this model under this workflow."""
         if workflow.path not in self._parts:
             index = self.examples(workflow).name
-            self._parts[workflow.path] = classifier_parts(workflow, self.model_name, index)
+            self._parts[workflow.path] = classifier_parts(workflow, self.asked_by(workflow), index)
         return self._parts[workflow.path]
 
     def classifier(self, workflow: Workflow) -> str:
@@ -150,6 +172,14 @@ class Resources:
                 stack.push_async_callback(source.aclose)
             if self._model is not None:
                 stack.push_async_callback(self._model.aclose)
+            if self._agent is not None:
+                stack.push_async_callback(self._agent.aclose)
+
+
+def _agent_of(settings: Settings) -> "AgentModel | None":
+    from connectors.llm.agent import open_agent  # noqa: PLC0415  pydantic-ai takes a second to import
+
+    return open_agent(settings)
 
 
 def labelled(workflow: Workflow) -> list[Labelled]:

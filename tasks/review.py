@@ -10,6 +10,7 @@ from connectors.store.tables import ReviewRow
 from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, refusal
 from domain.values import Frozen
+from tasks.action_review import ActionReview
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -23,6 +24,10 @@ class Question(Protocol):
         """What the reviewer is shown, `notice` before everything else."""
         ...
 
+    def objection(self, answer: Answer) -> str:
+        """Why what was chosen cannot be done, in words; empty where it can."""
+        ...
+
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Keep what an answer settles that nothing speaks against; returns whether something will be written."""
         ...
@@ -34,6 +39,8 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
     match kind:
         case ReviewKind.ROUTE:
             return RouteReview.load(here, tx, review)
+        case ReviewKind.ACTION:
+            return ActionReview.load(here, tx, review)
         case _:
             assert_never(kind)
 
@@ -87,10 +94,14 @@ async def settle_review(review_id: str, answer: Answer) -> Settled:
         if review.answered_at is not None:
             return _too_late(tx, review, answer, now)
         asked = question(here, tx, review)
-        refused = refusal(answer, asked.form("", late=False), review.binding, now)
-        if refused is not None:
-            tx.reviews.refuse(review_id, answer, EXPLAIN[refused], now)
-            return Settled(refusal=refused, notice=EXPLAIN[refused])
+        form = asked.form("", late=False)
+        if ReviewKind(review.kind) is ReviewKind.ACTION and form.binding != review.binding:
+            tx.reviews.rebind(review_id, form.binding)  # the case has moved on: what was shown before is void
+        refused = refusal(answer, form, review.binding, now)
+        notice = EXPLAIN[refused] if refused else asked.objection(answer)
+        if notice:
+            tx.reviews.refuse(review_id, answer, notice, now)
+            return Settled(refusal=refused or Refusal.IMPOSSIBLE, notice=notice)
         writes = asked.settle(tx, answer, now)
         tx.reviews.answered(review_id, answer, now)
         by = answer.reviewer.strip()

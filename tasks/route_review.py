@@ -50,6 +50,10 @@ class RouteReview:
             late=late,
         )
 
+    def objection(self, answer: Answer) -> str:  # noqa: ARG002  an item can go to every route of its policy
+        """Nothing: every choice of the form can be done."""
+        return ""
+
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Keep the decision with the writes that it asks for."""
         return self._keep(tx, settle_route(answer, self.held, self.workflow.terms.mode, now), self._checked(tx), now)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.examples.index import LabelledExamples
+from connectors.llm.agent import AgentModel
 from connectors.ports import (
     Arrival,
     Capabilities,
@@ -160,6 +161,7 @@ def fake_resources(
     sources: Mapping[str, FakeSource] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     systems: Mapping[str, FakeSystem] | None = None,
+    open_agent: Callable[[], AgentModel | None] = lambda: None,
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside.
 
@@ -167,5 +169,11 @@ def fake_resources(
     """
     given, named = sources or {}, systems or {}
     return Resources(
-        store, lambda: model, open_examples, lambda name: named.get(name, system), clock, lambda name, _: given[name]
+        store,
+        lambda: model,
+        open_examples,
+        lambda name: named.get(name, system),
+        clock,
+        lambda name, _: given[name],
+        open_agent,
     )

@@ -54,6 +54,14 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Call:
+    """An answer that wants a tool called."""
+
+    tool: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True)
 class Vectors:
     """Embeddings, one a text, listed from the last to the first as an endpoint may."""
 
@@ -85,7 +93,7 @@ class Drop:
     """The connection closes without an answer."""
 
 
-Reply = Label | Text | Vectors | Status | Hang | Drip | Drop
+Reply = Label | Text | Call | Vectors | Status | Hang | Drip | Drop
 Script = Callable[[Body], Reply]
 
 
@@ -198,6 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(_completion(text, body))
             case Text():
                 self._send(_completion(reply, body))
+            case Call():
+                self._send(_completion(Text(None, finish_reason="tool_calls"), body, reply))
             case Vectors():
                 self._send(_embeddings(reply, body))
             case Status():
@@ -231,11 +241,13 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def _completion(reply: Text, body: Body) -> Status:
+def _completion(reply: Text, body: Body, call: Call | None = None) -> Status:
     asked_for_logprobs = bool(body.get("logprobs")) and reply.tokens is not None
+    called = {"name": call.tool, "arguments": call.arguments} if call else {}
+    calls = {"tool_calls": [{"id": "call-1", "type": "function", "function": called}]} if call else {}
     choice = {
         "index": 0,
-        "message": {"role": "assistant", "content": reply.text},
+        "message": {"role": "assistant", "content": reply.text} | calls,
         "finish_reason": reply.finish_reason,
         "logprobs": {"content": [_token(*token) for token in reply.tokens or ()]} if asked_for_logprobs else None,
     }

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
 from connectors.store.assignments import Assignments
+from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
 from connectors.store.escalations import Escalations
@@ -29,7 +30,7 @@ from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -61,6 +62,7 @@ class Transaction:
         self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
         self.heartbeats = Heartbeats(session)
+        self.cases = Cases(session, self.ledger)
 
 
 class Store:

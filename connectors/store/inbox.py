@@ -75,6 +75,11 @@ class Inbox:
             claimed.append(_claimed(row))
         return claimed
 
+    def put_off(self, item_id: str, until: datetime) -> None:
+        """Give an item back; it can be claimed again from `until` on."""
+        row = self._row(item_id)
+        row.lease_owner, row.lease_until = None, until
+
     def claimable(self, policy: str, now: datetime) -> int:
         """How many items a run could claim now."""
         return self._session.exec(select(func.count()).select_from(ItemRow).where(*_claimable(policy, now))).one()
@@ -169,6 +174,7 @@ class Inbox:
             | {"threshold"}
             | {"mode", "writes", "by", "note", "proposal_hash", "policy_fingerprint"},
         )
+        facts |= {"plan": decision.plan.model_dump(mode="json")} if decision.plan else {}
         self._ledger.append(row.item_id, Event.DECIDED, now, waits=decision.waits, **facts)
 
     def _row(self, item_id: str) -> ItemRow:

@@ -53,6 +53,10 @@ class Reviews:
         facts = {"review": review_id, "reviewer": answer.reviewer, "choice": answer.choice, "why": why}
         self._ledger.append(self._session.get_one(ReviewRow, review_id).item_id, Event.ANSWER_REFUSED, now, **facts)
 
+    def rebind(self, review_id: str, binding: str) -> None:
+        """Note that what stands there now is another than when the review was opened."""
+        self._session.get_one(ReviewRow, review_id).binding = binding
+
     def answered(self, review_id: str, answer: Answer, now: datetime) -> None:
         """Close the review with the answer that settled it; what it settled, its kind keeps."""
         row = self._session.get_one(ReviewRow, review_id)
@@ -67,7 +71,7 @@ class Reviews:
         """The blind answers on one classifier's decisions, those after `since` or all."""
         query = select(ReviewRow.proposed, ReviewRow.answer).where(
             ReviewRow.policy == policy,
-            ReviewRow.kind == ReviewKind.ROUTE,
+            col(ReviewRow.kind).in_((ReviewKind.ROUTE, ReviewKind.ACTION)),
             ReviewRow.classifier == classifier,
             ReviewRow.why == Reason.AUDIT.value,
             col(ReviewRow.answer).is_not(None),

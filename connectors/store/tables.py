@@ -265,6 +265,21 @@ class HeartbeatRow(SQLModel, table=True):
     at: datetime = _time(nullable=False)
 
 
+class CaseRow(SQLModel, table=True):
+    """Where a case stands; see `domain.case.Case`."""
+
+    __tablename__ = "cases"
+    __table_args__ = (Index("cases_due", "policy", "due_at"),)
+
+    policy: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    state: str
+    version: int
+    due_at: datetime | None = _time()
+    moved_at: datetime = _time(nullable=False)
+    case: dict[str, Any] = _json(nullable=False)
+
+
 class CursorRow(SQLModel, table=True):
     """How far a source was read; moved in the transaction that stores what was read."""
 

@@ -10,6 +10,7 @@ from builders import NOW, proposal, terms
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.case import Parameter, Plan
 from domain.decide import decide
 from domain.decision import Decision, RuleAction, RuleMatch
 from domain.delivery import Conflict, NotThere, Step, Unknown, Written
@@ -116,6 +117,23 @@ def answered(route: str, note: str = "") -> dict[str, Any]:
 def attempted(outcome: Any, step: Step, *, look_up: bool = False) -> dict[str, Any]:
     facts = outcome.model_dump(mode="json", exclude={"kind"})
     return facts | {"destination": "crm", "attempt": 1, "look_up": look_up, "outcome": outcome.kind, "next": step.value}
+
+
+PLAN = Plan(
+    case="O-1",
+    version=1,
+    state="sent",
+    event="complained",
+    action="give_back",
+    parameters={"amount": Parameter(value="40.00 EUR", evidence="case.price")},
+    to="returned",
+)
+DOUBTED = PLAN.model_copy(update={"faults": ("too much",), "approved_by": ("Ada",)})
+
+
+def moved(**changes: Any) -> dict[str, Any]:
+    facts = {"case": "O-1", "from": "not_paid", "to": "not_paid", "after": "money_received", "action": "send_it"}
+    return facts | {"by": "rule", "due_at": None} | changes
 
 
 def proposed(label: str | None = "sales", confidence: float | None = 0.9, **more: Any) -> dict[str, Any]:
@@ -245,6 +263,45 @@ STORIES = [
         answered("none_of_these"),
         "Ended without a write by Ada (name as given): the reviewer found that no route fits.",
         id="dismissed",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(SURE, None, terms(), NOW).model_copy(update={"plan": PLAN})),
+        "Decided to give back with amount 40.00 EUR automatically: it is sure enough by a proven threshold, and "
+        "nothing speaks against it.",
+        id="an action decided",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(UNSURE, None, terms(), NOW).model_copy(update={"plan": DOUBTED})),
+        "Left to a person: it is less sure than the threshold asks. The model may not act alone: it is less sure than "
+        "the threshold asks. It would be to give back with amount 40.00 EUR. Against it: too much. Agreed so far: Ada.",
+        id="an action left to a person",
+    ),
+    pytest.param(
+        Event.DECIDED,
+        decided(decide(SURE, RuleMatch(name="r", action=RuleAction.REJECT), terms(), NOW))
+        | {"reason": "deadline_moot", "rule": None},
+        "Ended without a write automatically: the case had moved on before its deadline was looked at.",
+        id="a deadline that is moot",
+    ),
+    pytest.param(
+        Event.EVENT_WAITS,
+        {"case": "O-1", "state": "not_paid", "until": "noon"},
+        "Came before its turn: O-1 is not paid. Waits until noon.",
+        id="an event waits",
+    ),
+    pytest.param(
+        Event.CASE_MOVED,
+        moved(to="sent_off", due_at="noon"),
+        "Case O-1 went from not paid to sent off after money received: send it by rule. Something must happen by noon.",
+        id="a case moved",
+    ),
+    pytest.param(
+        Event.CASE_MOVED,
+        moved(action=None, by="Ada"),
+        "Case O-1 stays not paid after money received: nothing done, by Ada.",
+        id="a case stayed",
     ),
     pytest.param(
         Event.QUEUED,

@@ -1,0 +1,75 @@
+"""Cases: where each stands. How it came there is in the ledger."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from connectors.store.ledger import Ledger
+from connectors.store.tables import CaseRow, EntryRow
+from domain.case import Case, Plan
+from domain.ledger import Entry, Event
+
+
+class Cases:
+    """The cases of all policies."""
+
+    def __init__(self, session: Session, ledger: Ledger) -> None:
+        self._session = session
+        self._ledger = ledger
+
+    def get(self, policy: str, key: str) -> Case | None:
+        """A case; None while nothing was settled of it."""
+        row = self._session.get(CaseRow, (policy, key))
+        return _case(row) if row else None
+
+    def move(
+        self, item_id: str, before: Case, after: Case, event: str, plan: Plan | None, by: str, at: datetime
+    ) -> bool:
+        """Put `after` in place of `before`, and tell the ledger; nothing, and False, if it is not `before` any more."""
+        row = self._session.get(CaseRow, (before.policy, before.key))
+        if (row.version if row else 0) != before.version:
+            return False
+        if row is None:
+            row = CaseRow(policy=before.policy, key=before.key, state="", version=0, case={}, moved_at=at)
+        row.state, row.version, row.due_at, row.moved_at = after.state, after.version, after.due_at, at
+        row.case = after.model_dump(mode="json")
+        self._session.add(row)
+        facts = {
+            "policy": before.policy,
+            "case": before.key,
+            "version": after.version,
+            "after": event,
+            "from": before.state,
+            "to": after.state,
+            "action": plan.action if plan else None,
+            "parameters": {name: one.model_dump() for name, one in plan.parameters.items()} if plan else {},
+            "due_at": after.due_at.isoformat(timespec="minutes") if after.due_at else None,
+            "by": by,
+        }
+        self._ledger.append(item_id, Event.CASE_MOVED, at, **facts)
+        return True
+
+    def overdue(self, policy: str, now: datetime) -> list[Case]:
+        """The cases whose deadline has passed, the longest overdue first."""
+        query = select(CaseRow).where(CaseRow.policy == policy, col(CaseRow.due_at) <= now)
+        return [_case(row) for row in self._session.exec(query.order_by(col(CaseRow.due_at)))]
+
+    def all(self, policy: str | None = None, state: str | None = None) -> list[Case]:
+        """Cases, those with the next deadline first."""
+        query = select(CaseRow).order_by(col(CaseRow.due_at).is_(None), col(CaseRow.due_at), col(CaseRow.key))
+        query = query.where(CaseRow.policy == policy) if policy else query
+        return [_case(row) for row in self._session.exec(query.where(CaseRow.state == state) if state else query)]
+
+    def history(self, policy: str, key: str, count: int = 100) -> list[Entry]:
+        """How a case came to stand where it does: its last `count` moves, the oldest first."""
+        query = select(EntryRow).where(
+            EntryRow.event == Event.CASE_MOVED,
+            EntryRow.facts["case"].as_string() == key,
+            EntryRow.facts["policy"].as_string() == policy,
+        )
+        rows = self._session.exec(query.order_by(col(EntryRow.seq).desc()).limit(count))
+        return [Entry(**row.model_dump()) for row in rows][::-1]
+
+
+def _case(row: CaseRow) -> Case:
+    return Case.model_validate(row.case)

@@ -1,0 +1,441 @@
+"""What happens to events and cases, whatever comes doubled, late, early, unknown or not at all. No Prefect server."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import NOW
+from cases import event, write_cases
+from fakes import FakeSystem, fake_resources
+
+from connectors.store.engine import Store
+from domain.case import Case
+from domain.decision import Decision, Kind, Reason
+from domain.errors import PolicyInvalid
+from domain.item import InboundItem
+from domain.ledger import Entry, first_break, tell
+from domain.review import Answer, Refusal
+from policies.next_action import Said
+from tasks.account import balance
+from tasks.act import act
+from tasks.claim import claim
+from tasks.decide import decide_items
+from tasks.meet import meet, note_deadlines
+from tasks.propose import Proposed, Question, ask_chunk, question_key
+from tasks.resources import Resources, opened
+from tasks.review import Settled, settle_review, show
+
+WINDOW = timedelta(hours=72)
+
+
+class Office:
+    """A workflow of cases with a store and a clock that is moved by hand; each method is one thing that happens."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder, self.store, self.now = folder, store, NOW
+        self.policy = write_cases(folder)
+        self.said: dict[str, Said] = {}
+        self.here: Resources = self._resources()
+
+    def _resources(self) -> Resources:
+        return fake_resources(self.store, None, FakeSystem(), clock=lambda: self.now)
+
+    def change_policy(self, **changes: Any) -> None:
+        self.policy = write_cases(self.folder, **changes)
+        self.here = self._resources()
+
+    def later(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+    def comes(self, *items: InboundItem) -> list[str]:
+        with self.store.transaction() as tx:
+            return [item_id for item_id, _ in tx.inbox.accept_all("parcels", items, WINDOW, self.now)]
+
+    async def works(self, times: int = 3) -> list[Decision]:
+        """One run of the flow's tasks, without Prefect around them."""
+        decided: list[Decision] = []
+        async with opened(self.here):
+            for _ in range(times):
+                items = await claim.fn(self.policy, "run", 4)
+                situations = await meet.fn(self.policy, items) if items else []
+                if situations:
+                    decided += await act.fn(self.policy, situations, await self.proposed(situations), self.said)
+        return decided
+
+    async def proposed(self, situations: list[Any]) -> dict[str, Proposed]:
+        workflow = self.here.workflow(self.policy)
+        asked = [
+            Question(key=question_key(self.here, workflow, text), text=text, item_ids=(one.claimed.item_id,))
+            for one in situations
+            for text in (one.claimed.item.text,)
+        ]
+        proposals = await ask_chunk.fn(self.policy, asked)
+        return {
+            question.item_ids[0]: Proposed(proposal=proposal, cached=False)
+            for question, proposal in zip(asked, proposals, strict=True)
+        }
+
+    async def answers(self, review_id: str, choice: str, by: str, **inputs: str) -> Settled:
+        """A person looks at the form and fills it in."""
+        async with opened(self.here):
+            form = await show.fn(review_id)
+            assert form is not None
+            return await self.sends(review_id, choice, by, form.binding, **inputs)
+
+    async def sends(self, review_id: str, choice: str, by: str, binding: str, **inputs: str) -> Settled:
+        async with opened(self.here):
+            answer = Answer(choice=choice, inputs=inputs, reviewer=by, binding=binding)
+            return await settle_review.fn(review_id, answer)
+
+    async def shown(self, review_id: str) -> Any:
+        async with opened(self.here):
+            return await show.fn(review_id)
+
+    async def watches(self) -> list[str]:
+        async with opened(self.here):
+            return await note_deadlines.fn(self.policy)
+
+    def case(self, key: str = "p-1") -> Case:
+        with self.store.reading() as tx:
+            found = tx.cases.get("parcels", key)
+        assert found is not None
+        return found
+
+    def decision(self, item_id: str) -> Decision:
+        with self.store.reading() as tx:
+            stored = tx.inbox.decided(item_id)
+        assert stored is not None
+        return stored[2]
+
+    def writes(self) -> list[str]:
+        return [entry.facts["operation"] for entry in self.ledger() if entry.event == "queued"]
+
+    def ledger(self, item_id: str | None = None) -> list[Entry]:
+        with self.store.reading() as tx:
+            entries = list(tx.ledger.entries())
+        assert first_break(entries) is None, "the chain holds after every test"
+        return [entry for entry in entries if item_id is None or entry.item_id == item_id]
+
+    def story(self, item_id: str) -> str:
+        return " ".join(tell(entry.event, entry.facts) for entry in self.ledger(item_id))
+
+    async def unaccounted(self) -> int:
+        async with opened(self.here):
+            return (await balance.fn(self.policy)).unaccounted
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    yield Office(tmp_path, store)
+    store.close()
+
+
+ASKED = event("asked", "a", price="40 EUR", note="send it please")
+DEAR = event("asked", "a", price="400 EUR", note="send it please")
+REFUND = event("complained", "c", note="my money back")
+
+
+async def test_an_event_in_its_turn_moves_the_case_and_writes_once(office):
+    (item,) = office.comes(ASKED)
+    (decision,) = await office.works()
+    assert (decision.kind, decision.route, decision.plan.to) == (Kind.RULE, "send", "sent")
+    case = office.case()
+    assert (case.state, case.version, case.values["price"]) == ("sent", 1, "40.00 EUR")
+    assert case.due_at == NOW + timedelta(minutes=60)
+    assert len(office.writes()) == 1
+    assert "Case p-1 went from idle to sent after asked: send by rule." in office.story(item)
+    assert "Decided to send by the rule asked" in office.story(item)
+    assert await office.unaccounted() == 0
+
+
+async def test_working_twice_acts_once(office):
+    office.comes(ASKED)
+    await office.works()
+    await office.works()
+    assert (office.case().version, len(office.writes())) == (1, 1)
+
+
+async def test_a_doubled_event_changes_nothing(office):
+    office.comes(ASKED)
+    office.comes(ASKED, event("asked", "b", price="40 EUR", note="send it please"))
+    await office.works()
+    assert (office.case().version, len(office.writes())) == (1, 1)
+
+
+async def test_events_that_came_in_the_wrong_order_are_settled_in_the_right_one(office):
+    paid, asked = office.comes(event("paid", "p", amount="40 EUR"), ASKED)
+    await office.works()
+    assert office.case().state == "sent"
+    assert "Came before its turn: p-1 is idle" in office.story(paid)
+    office.later(minutes=2)
+    await office.works()
+    assert (office.case().state, office.case().version) == ("settled", 2)
+    assert office.decision(paid).route == "settle"
+    assert [entry.event.value for entry in office.ledger(paid)].count("event_waits") == 1
+    assert office.decision(asked).route == "send"
+
+
+async def test_an_early_event_goes_to_a_person_when_what_should_come_before_never_comes(office):
+    (paid,) = office.comes(event("paid", "p", amount="40 EUR"))
+    assert await office.works() == []
+    office.later(minutes=29)
+    assert await office.works() == []
+    office.later(minutes=1)
+    await office.works()
+    decision = office.decision(paid)
+    assert (decision.kind, decision.waits) == (Kind.HUMAN, True)
+    assert Reason.EVENT_EARLY in decision.holds
+    assert await office.unaccounted() == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "reason"),
+    [
+        pytest.param(ASKED, event("exploded", "x"), Reason.EVENT_UNKNOWN, id="an event that nobody knows"),
+        pytest.param(ASKED, event("asked", "x", note="again"), Reason.EVENT_NOT_ALLOWED, id="one that is over"),
+        pytest.param(ASKED, event("deadline_passed", "x"), Reason.EVENT_UNKNOWN, id="a deadline that others tell of"),
+        pytest.param(
+            ASKED,
+            event("complained", "x", parcel="{{", note="hm").model_copy(update={"fields": {"event": "complained"}}),
+            Reason.CASE_UNNAMED,
+            id="one that names no case",
+        ),
+    ],
+)
+async def test_an_event_that_does_not_fit_goes_to_a_person_with_the_reason(office, first, then, reason):
+    office.comes(first)
+    await office.works()
+    (item,) = office.comes(then)
+    await office.works()
+    decision = office.decision(item)
+    assert decision.waits
+    assert reason in (decision.reason, *decision.holds)
+    assert office.case().version == 1
+    form = await office.shown(f"{item}-action")
+    assert form.choices["none_of_these"]
+    assert (await office.answers(f"{item}-action", "none_of_these", "Ada")).refusal is None
+    assert office.decision(item).reason is Reason.DISMISSED
+    assert await office.unaccounted() == 0
+
+
+async def test_a_dropped_event_is_missed_by_the_deadline_once(office):
+    office.comes(ASKED)
+    await office.works()
+    office.later(minutes=59)
+    assert await office.watches() == []
+    office.later(minutes=1)
+    assert await office.watches() == ["p-1"]
+    assert await office.watches() == []
+    (decision,) = await office.works()
+    assert (decision.route, decision.by) == ("nudge", "rule")
+    assert office.case().due_at == office.now + timedelta(minutes=60)
+    office.later(minutes=60)
+    assert await office.watches() == ["p-1"]
+
+
+async def test_a_deadline_that_something_overtook_ends_by_itself(office):
+    office.comes(ASKED)
+    await office.works()
+    office.later(minutes=60)
+    await office.watches()
+    with office.store.transaction() as tx:
+        late = tx.inbox.claim("parcels", "slow", 1, timedelta(minutes=1), office.now)
+    (paid,) = office.comes(event("paid", "p", amount="40 EUR"))
+    await office.works()
+    assert office.decision(paid).route == "settle"
+    office.later(minutes=1)
+    (decision,) = await office.works()
+    assert (decision.kind, decision.reason) == (Kind.REJECT, Reason.DEADLINE_MOOT)
+    assert office.case().version == 2
+    assert "Ended without a write automatically" in office.story(late[0].item_id)
+
+
+async def test_what_rules_ask_too_often_goes_to_a_person(office):
+    office.comes(ASKED)
+    await office.works()
+    for _ in range(2):
+        office.later(minutes=60)
+        await office.watches()
+        await office.works()
+    office.later(minutes=60)
+    await office.watches()
+    (decision,) = await office.works()
+    assert (decision.waits, decision.reason, decision.plan.faults) == (
+        True,
+        Reason.PRECONDITION_FAILED,
+        ("asked twice already",),
+    )
+
+
+async def refund(office: Office, asked: InboundItem = ASKED) -> str:
+    office.comes(asked)
+    await office.works()
+    (item,) = office.comes(REFUND)
+    await office.works()
+    assert office.decision(item).waits
+    return item
+
+
+async def test_what_cannot_be_undone_waits_for_a_person_and_is_done_as_approved(office):
+    item = await refund(office)
+    assert office.decision(item).reason is Reason.NEEDS_APPROVAL
+    form = await office.shown(f"{item}-action")
+    assert form.preselected == "give_back"
+    assert "`40.00 EUR`" in form.markdown
+    assert "went from idle to sent" in form.markdown
+    settled = await office.answers(f"{item}-action", "give_back", "Ada")
+    assert (settled.refusal, settled.writes, office.case().state) == (None, True, "returned")
+    assert "with amount 40.00 EUR by Ada (name as given)" in office.story(item)
+    assert await office.unaccounted() == 0
+
+
+async def test_above_the_limit_two_different_people_must_agree(office):
+    item = await refund(office, DEAR)
+    assert office.decision(item).reason is Reason.NEEDS_TWO_PEOPLE
+    first = await office.answers(f"{item}-action", "give_back", "Ada")
+    assert (first.refusal, first.writes) == (None, False)
+    assert (office.case().state, len(office.writes())) == ("sent", 1)
+    assert await office.unaccounted() == 0
+    again = await office.answers(f"{item}-action-2", "give_back", " ada ")
+    assert again.refusal is Refusal.IMPOSSIBLE
+    assert "another person" in again.notice
+    assert "`Ada` did." in (await office.shown(f"{item}-action-2")).markdown
+    second = await office.answers(f"{item}-action-2", "give_back", "Bo")
+    assert (second.refusal, office.case().state, office.decision(item).by) == (None, "returned", "Ada and Bo")
+    assert len(office.writes()) == 2
+    assert await office.unaccounted() == 0
+
+
+async def test_an_approval_is_void_when_the_case_moved_on_and_is_asked_anew(office):
+    item = await refund(office, DEAR)
+    form = await office.shown(f"{item}-action")
+    office.comes(event("complained", "d", note="where is my parcel", weeks="2"))
+    await office.works()
+    other = [one for one in office.ledger() if one.event == "review_opened"][-1].facts["review"]
+    await office.answers(other, "explain", "Cy", place="at the depot")
+    assert office.case().version == 2
+    void = await office.sends(f"{item}-action", "give_back", "Ada", form.binding)
+    assert void.refusal is Refusal.CHANGED
+    await office.answers(f"{item}-action", "give_back", "Ada")
+    office.comes(event("complained", "e", note="hello?", weeks="3"))
+    await office.works()
+    other = [one for one in office.ledger() if one.event == "review_opened"][-1].facts["review"]
+    await office.answers(other, "none_of_these", "Cy")
+    second = await office.answers(f"{item}-action-2", "give_back", "Bo")
+    assert (second.writes, office.case().state) == (False, "sent")
+    assert "`Ada` did." not in (await office.shown(f"{item}-action-3")).markdown
+    await office.answers(f"{item}-action-3", "give_back", "Ada")
+    assert (office.case().state, office.decision(item).by) == ("returned", "Bo and Ada")
+    assert await office.unaccounted() == 0
+
+
+async def test_a_person_can_choose_only_what_is_possible_and_fill_in_what_is_missing(office):
+    item = await refund(office)
+    form = await office.shown(f"{item}-action")
+    assert set(form.choices) == {"give_back", "explain", "nudge", "none_of_these"}
+    assert form.inputs == {"place": "text, for explain", "amount": "money, for give_back"}
+    refused = await office.answers(f"{item}-action", "give_back", "Ada", amount="41 EUR")
+    assert refused.refusal is Refusal.IMPOSSIBLE
+    assert "more than it cost" in refused.notice
+    assert (await office.answers(f"{item}-action", "give_back", "Ada", amount="10 EUR")).refusal is None
+    decision = office.decision(item)
+    assert decision.plan.parameters["amount"].model_dump() == {"value": "10.00 EUR", "evidence": "person"}
+
+
+async def test_another_action_than_the_proposed_one_is_an_override(office):
+    item = await refund(office)
+    await office.answers(f"{item}-action", "explain", "Ada", place="with the neighbour")
+    assert (office.decision(item).reason, office.case().state) == (Reason.OVERRIDDEN, "sent")
+
+
+async def test_an_agents_parameters_count_only_with_evidence(office):
+    office.comes(ASKED)
+    await office.works()
+    known, invented = office.comes(
+        event("complained", "k", note="where is my parcel? at the depot in Linz?"),
+        event("complained", "i", note="where is my parcel, when does it come"),
+    )
+    for item, place in ((known, "depot in Linz"), (invented, "Paris")):
+        office.said[item] = Said(action="explain", parameters={"place": place}, found={"parcel.place": "Graz"})
+    await office.works()
+    plans = {item: office.decision(item).plan for item in (known, invented)}
+    assert {item: made and made.action for item, made in plans.items()} == {known: "explain", invented: "explain"}
+    assert plans[known].parameters["place"].evidence == "event.note"
+    assert plans[invented].parameters == {}
+    assert Reason.PARAMETERS_UNSUPPORTED in office.decision(invented).holds
+
+
+async def test_a_rule_that_ends_messages_leaves_the_case_alone(office):
+    office.comes(ASKED)
+    await office.works()
+    (item,) = office.comes(event("complained", "s", note="you won a prize"))
+    await office.works()
+    assert (office.decision(item).kind, office.case().version) == (Kind.REJECT, 1)
+
+
+async def test_in_shadow_mode_cases_move_and_nothing_is_written(office):
+    office.change_policy(mode="shadow")
+    office.comes(ASKED)
+    await office.works()
+    assert (office.case().state, office.writes()) == ("sent", [])
+
+
+async def test_in_assist_mode_a_person_confirms_what_the_rule_would_do(office):
+    office.change_policy(mode="assist")
+    (item,) = office.comes(ASKED)
+    await office.works()
+    form = await office.shown(f"{item}-action")
+    assert form.preselected == "send"
+    await office.answers(f"{item}-action", "send", "Ada")
+    assert office.case().state == "sent"
+
+
+async def test_several_events_of_one_case_are_settled_one_after_the_other(office):
+    office.comes(ASKED, event("paid", "p", amount="40 EUR"), event("asked", "other", parcel="p-2", price="1 EUR"))
+    await office.works(times=1)
+    assert (office.case().state, office.case("p-2").state) == ("sent", "sent")
+    office.later(minutes=1)
+    await office.works()
+    assert office.case().state == "settled"
+
+
+async def test_an_event_whose_case_moved_on_while_it_was_thought_about_is_met_anew(office):
+    office.comes(ASKED)
+    await office.works()
+    (paid,) = office.comes(event("paid", "p", amount="40 EUR"))
+    async with opened(office.here):
+        slow = await meet.fn(office.policy, await claim.fn(office.policy, "slow", 1))
+        proposed = await office.proposed(slow)
+        before = office.case()
+        with office.store.transaction() as tx:
+            tx.cases.move("it-0", before, before.model_copy(update={"version": 2}), "other", None, "test", office.now)
+        assert await act.fn(office.policy, slow, proposed, {}) == []
+    assert len(office.writes()) == 1
+    await office.works()
+    assert (office.decision(paid).plan.version, office.case().state) == (2, "settled")
+
+
+async def test_cases_past_their_deadline_are_found_by_it_and_others_are_not(office):
+    office.comes(ASKED, event("asked", "b", parcel="p-2", price="1 EUR"))
+    await office.works()
+    with office.store.reading() as tx:
+        assert tx.cases.overdue("parcels", NOW) == []
+        assert [case.key for case in tx.cases.overdue("parcels", NOW + timedelta(hours=1))] == ["p-1", "p-2"]
+        assert [case.key for case in tx.cases.all("parcels", "sent")] == ["p-1", "p-2"]
+        assert tx.cases.all("another") == []
+        assert [entry.facts["to"] for entry in tx.cases.history("parcels", "p-2")] == ["sent"]
+
+
+async def test_the_flow_for_messages_refuses_a_policy_about_cases(office):
+    office.comes(ASKED)
+    async with opened(office.here):
+        with pytest.raises(PolicyInvalid, match=r"run flows.next_action on it"):
+            await decide_items.fn(office.policy, await claim.fn(office.policy, "run", 1), {})
+
+
+async def test_a_policy_about_messages_has_no_deadlines(office):
+    office.policy = "lead_routing"
+    assert await office.watches() == []
