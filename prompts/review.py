@@ -9,6 +9,9 @@ from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal
 from policies.model import Policy
 from prompts.render import ENVIRONMENT
 
+NO_ROUTE = "no route fits; nothing is written"
+"""What `none_of_these` means."""
+
 
 def review_form(
     claimed: ClaimedItem, proposal: Proposal, held: Decision, policy: Policy, due_at: datetime, notice: str
@@ -31,6 +34,7 @@ def review_form(
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
         routes=policy.routes,
         none_of_these=NONE_OF_THESE,
+        no_route=NO_ROUTE,
         item_id=claimed.item_id,
         source=_plain(claimed.item.source),
         external_id=_plain(claimed.item.external_id),

@@ -95,6 +95,14 @@ class Inbox:
         """Put a person's decision in place of the one that waited for it."""
         self._put(self._row(item_id), decision, writes_due, now)
 
+    def get(self, item_id: str) -> ClaimedItem:
+        """An accepted item.
+
+        Raises:
+            LookupError: there is no such item.
+        """
+        return _claimed(self._row(item_id))
+
     def decided(self, item_id: str) -> tuple[ClaimedItem, Proposal, Decision] | None:
         """An item with its stored proposal and decision; None if it has none yet.
 
