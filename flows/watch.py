@@ -4,7 +4,7 @@ from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
-from tasks.forms import open_forms
+from tasks.forms import close_forms, open_forms
 from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
@@ -19,4 +19,5 @@ async def watch(policy: str) -> Account:
         await watch_drift(policy)
         await escalate_late(policy)
         await open_forms(policy)
+        await close_forms(policy)
         return await balance(policy)

@@ -185,9 +185,18 @@ class Destination(Frozen):
 
 
 class Review(Frozen):
-    """How long a reviewer has; after that the review is escalated, and can still be answered."""
+    """How long a reviewer has; after that the review is escalated, and can still be answered.
+
+    Attributes:
+        people: how many different people must choose the same route before it counts; a blind check
+            takes one, who must not know what another said.
+        forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
+            run each; the others wait in the store, on the review page and the command line.
+    """
 
     answer_within_minutes: float = Field(default=240, gt=0)
+    people: int = Field(default=1, ge=1, le=5)
+    forms: int = Field(default=50, ge=0, le=1000)
 
     @property
     def answer_within(self) -> timedelta:

@@ -16,15 +16,17 @@ from connectors.store.accounts import Accounts
 from connectors.store.cursors import Cursors
 from connectors.store.extractions import Extractions
 from connectors.store.inbox import Inbox
+from connectors.store.keys import UsedKeys
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
 from connectors.store.standings import Standings
 from connectors.store.systems import Systems
+from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0005"
+HEAD = "0011"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -51,6 +53,8 @@ class Transaction:
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
+        self.waiting = Waiting(session)
+        self.keys = UsedKeys(session)
 
 
 class Store:
