@@ -1,6 +1,5 @@
 """`interlock serve`: takes webhooks into the inbox."""
 
-import ipaddress
 import os
 import signal
 import socket
@@ -12,7 +11,9 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from connectors.settings import Settings
 from console.shared import ERR, OUT, explained
+from console.web.access import Access, NobodyGuards, is_loopback
 from console.web.app import create_app, open_doors
 from domain.errors import Unavailable
 from policies.load import HERE
@@ -42,23 +43,35 @@ PublicUrl = Annotated[
 ]
 
 
-def serve(policies: Policies = None, host: Host = "127.0.0.1", port: Port = 8710, public_url: PublicUrl = "") -> None:
-    """Take webhooks at /intake/POLICY: stored before they are acknowledged.
+Reviews = Annotated[bool, typer.Option(help="Serve the reviews, to look through and to decide, at /reviews.")]
+
+
+def serve(
+    policies: Policies = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8710,
+    public_url: PublicUrl = "",
+    reviews: Reviews = True,
+) -> None:
+    """Take webhooks at /intake/POLICY, stored before they are acknowledged, and let people decide at /reviews.
 
     The flows route what was stored when they next run.
     """
     wanted = policies or sorted(path.stem for path in HERE.glob("*.yaml"))
     with explained(), _bound(host, port) as listener, _resources() as here:
-        doors = open_doors(here, wanted, os.environ, on_loopback=_is_loopback(host), public_url=public_url)
+        doors = open_doors(here, wanted, os.environ, on_loopback=is_loopback(host), public_url=public_url)
         address = _address(listener)
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
+        access = _access(host, public_url) if reviews else None
+        if access is not None:
+            OUT.print(f"{address}/reviews  ({_way_in(access)})", highlight=False)
         ERR.print("Ctrl-C ends it; what is in flight is stored and answered first.", highlight=False)
         sys.setswitchinterval(SWITCH_S)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again
         config = uvicorn.Config(
-            create_app(here, doors),
+            create_app(here, doors, access),
             loop="asyncio",
             ws="none",
             lifespan="on",
@@ -70,6 +83,21 @@ def serve(policies: Policies = None, host: Host = "127.0.0.1", port: Port = 8710
             timeout_graceful_shutdown=DRAIN_S,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _access(host: str, public_url: str) -> Access | None:
+    """Who may come to the reviews; None, and said, where whoever reaches the address could decide."""
+    settings = Settings()
+    try:
+        return Access.configured(settings, on_loopback=is_loopback(host), public_url=public_url)
+    except NobodyGuards as exc:
+        ERR.print(str(exc), highlight=False)
+        return None
+
+
+def _way_in(access: Access) -> str:
+    ways = [way for way, there in (("links", access.links), ("token", bool(access.token))) if there]
+    return " and ".join(ways) or "whoever is on this machine, under the name that they give"
 
 
 @contextmanager
@@ -90,10 +118,3 @@ def _bound(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

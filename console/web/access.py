@@ -37,6 +37,10 @@ NO_WAY_IN = (
 )
 
 
+class NobodyGuards(PolicyInvalid):
+    """Whoever reaches the address could decide: reviews are not served."""
+
+
 @dataclass(frozen=True)
 class Visitor:
     """Who sends a request.
@@ -74,14 +78,15 @@ class Access:
         """The access that the environment asks for.
 
         Raises:
-            PolicyInvalid: it would let anybody in, or its secrets are too short.
+            NobodyGuards: it would let anybody in.
+            PolicyInvalid: a secret is too short.
         """
         secrets, token = link_secrets(settings), settings.reviewers_token.get_secret_value()
         if token and len(token) < SHORTEST_TOKEN:
             raise PolicyInvalid(f"INTERLOCK_REVIEWERS_TOKEN is shorter than {SHORTEST_TOKEN} characters")
         is_open = not secrets and not token
         if is_open and (not on_loopback or public_url):
-            raise PolicyInvalid(NO_WAY_IN)
+            raise NobodyGuards(NO_WAY_IN)
         return cls(secrets or (token_bytes(32),), bool(secrets), token, is_open, public_url.rstrip("/"))
 
     def check_caller(self, request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from domain.extraction import Found
 
@@ -28,5 +29,5 @@ def parts(text: str, found: Mapping[str, Found]) -> list[Part]:
     cuts = sorted({0, len(text), *[at for span in spans.values() for at in span]})
     return [
         Part(text[begin:end], tuple(name for name, (first, last) in spans.items() if first <= begin and end <= last))
-        for begin, end in zip(cuts, cuts[1:], strict=False)
+        for begin, end in pairwise(cuts)
     ]
