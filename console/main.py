@@ -13,7 +13,7 @@ from prefect.logging.configuration import setup_logging
 from rich.console import Console
 
 from connectors.settings import Settings
-from console import ledger, outbox, policies, reviews
+from console import escalations, ledger, outbox, policies, reviews
 from console.demo import demo
 from console.drill import drill_command
 from console.report import make_report, print_report
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(policies.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(reviews.app, name="reviews")
+app.add_typer(escalations.app, name="escalations")
 app.add_typer(outbox.app, name="outbox")
 app.command()(serve)
 app.command("drill")(drill_command)

@@ -7,6 +7,7 @@ import typer
 
 from console.shared import OUT, explained
 from domain.errors import InputInvalid
+from domain.escalation import Cause
 from tasks.deliver import deliver_due
 from tasks.resources import opened
 
@@ -39,4 +40,6 @@ async def _retry(item: str) -> str:
             if len(found) != 1:
                 raise InputInvalid(f"'{item}' is not one item")
             count = tx.outbox.retry(found[0], here.now())
+            if count:
+                tx.escalations.resolve(Cause.WRITE_DEAD_LETTERED, found[0], "the write was put back", here.now())
         return f"{count} writes put back; 'interlock outbox drain' sends them."

@@ -32,14 +32,14 @@ app = typer.Typer(help="Questions that wait for a person.", no_args_is_help=True
 def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this policy's.")] = None) -> None:
     """List what waits, the most urgent first."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("review", "policy", "due (UTC)", "proposed", "why", "message"):
+    for heading in ("review", "policy", "due (UTC)", "with", "proposed", "why", "message"):
         table.add_column(heading, no_wrap=heading in ("review", "policy"))
     with reading() as tx:
         waiting = tx.reviews.waiting(policy)
         for review in waiting:
             due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.due_at < datetime.now(UTC) else "")
             text = shown(" ".join(tx.inbox.get(review.item_id).item.text.split())[:60])
-            table.add_row(review.review_id, review.policy, due, *_asked(tx, review), text)
+            table.add_row(review.review_id, review.policy, due, review.assignee or "-", *_asked(tx, review), text)
     if waiting:
         OUT.print(table)
     else:
@@ -73,7 +73,7 @@ async def _form(name: str) -> Form:
         found = _find(here, name)
         form = await show_form.fn(found.review_id)
         if form is None:
-            raise InputInvalid(f"{EXPLAIN[Refusal.ALREADY_DECIDED]} It was {found.reviewer}, who chose {found.answer}.")
+            raise InputInvalid(f"{EXPLAIN[Refusal.ALREADY_DECIDED]} {found.outcome}")
         return form
 
 

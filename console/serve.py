@@ -16,7 +16,7 @@ from console.shared import ERR, OUT, explained
 from console.web.access import Access, NobodyGuards, is_loopback
 from console.web.app import create_app, open_doors
 from domain.errors import Unavailable
-from policies.load import HERE
+from policies.load import shipped_policies
 from tasks.resources import Resources
 
 MOST_CONNECTIONS = 1_000
@@ -57,7 +57,7 @@ def serve(
 
     The flows route what was stored when they next run.
     """
-    wanted = policies or sorted(path.stem for path in HERE.glob("*.yaml"))
+    wanted = policies or shipped_policies()
     with explained(), _bound(host, port) as listener, _resources() as here:
         doors = open_doors(here, wanted, os.environ, on_loopback=is_loopback(host), public_url=public_url)
         address = _address(listener)

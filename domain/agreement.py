@@ -20,29 +20,42 @@ class Agreed(Frozen):
     at: AwareDatetime
 
 
-def names(person: str) -> frozenset[str]:
-    """What somebody is known by: the words as a whole and any e-mail address in them, letter case aside."""
+def names(person: str, known: Iterable[frozenset[str]] = ()) -> frozenset[str]:
+    """What somebody is known by: the words as a whole and any e-mail address in them, letter case aside.
+
+    Args:
+        known: names and addresses of people, each person's together and casefolded.
+    """
     whole = " ".join(person.split()).casefold()
-    return frozenset({whole, *_ADDRESS.findall(whole)}) - {""}
+    own = frozenset({whole, *_ADDRESS.findall(whole)}) - {""}
+    return own.union(*[words for words in known if not own.isdisjoint(words)])
 
 
-def same_person(one: str, other: str) -> bool:
+def same_person(one: str, other: str, known: Iterable[frozenset[str]] = ()) -> bool:
     """Whether two names are known to be one person's."""
-    return not names(one).isdisjoint(names(other))
+    return not names(one, known).isdisjoint(names(other, known))
 
 
-def barred(answer: Answer, people: Iterable[str], given: Sequence[Agreed], *, key_used: bool) -> Refusal | None:
+def barred(
+    answer: Answer,
+    people: Iterable[str],
+    given: Sequence[Agreed],
+    known: Sequence[frozenset[str]] = (),
+    *,
+    key_used: bool,
+) -> Refusal | None:
     """Why this person may not give an answer that is otherwise valid, or not with this key; None if they may.
 
     Args:
         people: whom the item is about: who sent it, who asked for what is to be decided.
         given: those who have given the same answer before.
+        known: as `names` takes it.
     """
     if key_used:
         return Refusal.KEY_USED
-    if any(same_person(answer.reviewer, person) for person in people):
+    if any(same_person(answer.reviewer, person, known) for person in people):
         return Refusal.CONCERNED
-    if any(same_person(answer.reviewer, one.reviewer) for one in given):
+    if any(same_person(answer.reviewer, one.reviewer, known) for one in given):
         return Refusal.SAME_PERSON
     return None
 

@@ -49,6 +49,10 @@ class Breaker(Frozen):
         """Whether it has failed so often that one write at a time is enough."""
         return self.failures >= FAILURES
 
+    def down(self, now: datetime) -> bool:
+        """Whether it is paused for so long that a person should know."""
+        return self.open_until is not None and self.open_until - now >= timedelta(seconds=LONGEST_PAUSE_S)
+
     def paused(self, now: datetime) -> bool:
         """Whether nothing may be sent at `now`."""
         return self.open_until is not None and now < self.open_until

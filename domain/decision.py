@@ -37,6 +37,7 @@ class Reason(StrEnum):
     RULE_ROUTES = "rule_routes"
     RULE_REJECTS = "rule_rejects"
     RULE_WANTS_PERSON = "rule_wants_person"
+    RULE_RELIEVES = "rule_relieves"
     NO_MODEL = "no_model"
     LLM_UNAVAILABLE = "llm_unavailable"
     LLM_TIMED_OUT = "llm_timed_out"

@@ -7,6 +7,7 @@ BECAUSE: dict[Reason, str] = {
     Reason.RULE_ROUTES: "a rule matches",
     Reason.RULE_REJECTS: "a rule ends such messages",
     Reason.RULE_WANTS_PERSON: "a rule leaves such messages to a person",
+    Reason.RULE_RELIEVES: "more waits than reviewers can take, and this workflow lets a rule route it then",
     Reason.NO_MODEL: "no model is connected",
     Reason.LLM_UNAVAILABLE: "the model could not be reached",
     Reason.LLM_TIMED_OUT: "the model did not answer in time",

@@ -35,6 +35,12 @@ class Event(StrEnum):
     REVIEW_ANSWERED = "review_answered"
     ANSWER_REFUSED = "answer_refused"
     ESCALATED = "escalated"
+    RECURRED = "recurred"
+    NOTIFIED = "notified"
+    NOTICE_FAILED = "notice_failed"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ASSIGNED = "assigned"
     ATTEMPTED = "attempted"
     DEAD_LETTERED = "dead_lettered"
     BALANCED = "balanced"
@@ -128,7 +134,20 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.ANSWER_REFUSED:
             return f"An answer from {_who(facts['reviewer'], facts)} was not taken: {facts['why']}"
         case Event.ESCALATED:
-            return f"Nobody had answered by {facts['due_at']}: escalated to {facts['to']}."
+            return f"Escalated ({facts['escalation']}): {facts['message']}"
+        case Event.RECURRED:
+            return f"Seen {facts['occurrences']} times now ({facts['escalation']}): {facts['message']}"
+        case Event.NOTIFIED:
+            others = f", with {facts['others']} more in one message" if facts["others"] else ""
+            return f"{_told(facts)} {', '.join(facts['to'])} by {facts['by']}{others}."
+        case Event.NOTICE_FAILED:
+            return f"{', '.join(facts['to'])} could not be told by {facts['by']}; the next step of the ladder is due."
+        case Event.ACKNOWLEDGED:
+            return f"{facts['by']} (name as given) takes {facts['escalation']} over; nobody else is told."
+        case Event.RESOLVED:
+            return f"The escalation {facts['escalation']} is over: {facts['why']}."
+        case Event.ASSIGNED:
+            return _assigned(facts)
         case Event.ATTEMPTED:
             return _attempted(facts)
         case Event.DEAD_LETTERED:
@@ -216,6 +235,17 @@ def _attempted(facts: dict[str, Any]) -> str:
         return f"Written to {where}: {outcome}, record {facts['external_id']}.{found}"
     what = "Looking the write up in" if facts["look_up"] else f"Try {facts['attempt']} to write to"
     return f"{what} {where} ended {_words(outcome)}: {facts['detail']}. Next: {_words(facts['next'])}."
+
+
+def _told(facts: dict[str, Any]) -> str:
+    return "Told" if facts["why"] == "begun" else "Nobody has acknowledged: told"
+
+
+def _assigned(facts: dict[str, Any]) -> str:
+    former = f", before {facts['before']}" if facts["before"] else ""
+    if facts["to"] is None:
+        return f"The review is with nobody for now ({_words(facts['why'])}{former})."
+    return f"The review is with {facts['to']} now ({_words(facts['why'])}{former})."
 
 
 def _drifted(drift: dict[str, Any]) -> str:

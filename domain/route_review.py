@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime
 
-from domain.decision import Decision, Kind, Mode, Reason
+from domain.decision import Decision, Kind, Mode, Reason, RuleAction, RuleMatch, Terms
 from domain.proposal import NONE_OF_THESE
 from domain.review import Answer
 
@@ -32,3 +32,34 @@ def _reason(answer: Answer, held: Decision, dismissed: bool) -> Reason:
     if dismissed:
         return Reason.DISMISSED
     return Reason.APPROVED if answer.choice == held.proposed else Reason.OVERRIDDEN
+
+
+RELIEVED = frozenset({Reason.MODE_ASSIST, Reason.OUTSIDE_CANARY})
+"""Reasons to wait that a rule may end: a person was to confirm what would have acted. What was doubted,
+what a rule leaves to people and what the blind audit drew goes to a person however many wait."""
+
+
+def relieve(held: Decision, rule: RuleMatch | None, terms: Terms, now: AwareDatetime) -> Decision | None:
+    """The decision that a rule makes of one that waits, where people have more than they can take.
+
+    None unless the policy's rule names a route for it: what model and examples propose never acts here,
+    and where they are sure of another route, a person decides.
+    """
+    if held.reason not in RELIEVED or rule is None:
+        return None
+    if rule.action is not RuleAction.ROUTE or rule.route not in terms.routes:
+        return None
+    if not held.holds and held.proposed != rule.route:
+        return None
+    return held.model_copy(
+        update={
+            "kind": Kind.RULE,
+            "reason": Reason.RULE_RELIEVES,
+            "route": rule.route,
+            "rule": rule.name,
+            "flags": tuple(dict.fromkeys((*rule.flags, *held.flags))),
+            "writes": terms.mode is not Mode.SHADOW,
+            "by": "rule",
+            "decided_at": now,
+        }
+    )

@@ -8,9 +8,11 @@ from prefect.runtime import flow_run
 from domain.account import Account
 from flows.deliver import WAIT_S
 from tasks.account import balance
+from tasks.assign import assign_reviews
 from tasks.claim import claim
 from tasks.decide import decide_items
 from tasks.deliver import deliver_due
+from tasks.escalate import climb
 from tasks.extract import extract
 from tasks.forms import open_forms
 from tasks.names import named
@@ -47,6 +49,8 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
                 left -= len(items)
             await step_back(policy)
             await escalate_late(policy)
+            await assign_reviews(policy)
+            await climb(policy)
             async with asyncio.TaskGroup() as at_once:
                 at_once.create_task(open_forms(policy))
                 at_once.create_task(deliver_due(wait_s))

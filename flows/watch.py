@@ -1,9 +1,11 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, the books."""
+"""Looks after what waits and what acts: audit, drift, late reviews, ladders, lost forms, the books."""
 
 from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
+from tasks.assign import assign_reviews
+from tasks.escalate import climb
 from tasks.forms import close_forms, open_forms
 from tasks.names import named
 from tasks.resources import opened
@@ -18,6 +20,8 @@ async def watch(policy: str) -> Account:
         await step_back(policy)
         await watch_drift(policy)
         await escalate_late(policy)
+        await assign_reviews(policy)
+        await climb(policy)
         await open_forms(policy)
         await close_forms(policy)
         return await balance(policy)

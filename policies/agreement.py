@@ -19,6 +19,7 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     yield from _in_rules(policy)
     yield from _in_target(policy)
     yield from _in_validation(policy)
+    yield from _in_escalation(policy)
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
             yield _at("extract", "fields", name, fault=_unknown(name))
@@ -55,6 +56,14 @@ def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
         if check.field not in policy.input.fields:
             yield _at("validation", "checks", index, "field", fault=_unknown(check.field))
         yield from _in_expression(policy, check.must, "validation", "checks", index, "must")
+
+
+def _in_escalation(policy: "Policy") -> Iterator[InitErrorDetails]:
+    name = policy.escalation.calendar
+    if name is not None and name not in policy.calendars:
+        known = ", ".join(policy.calendars) or "none"
+        fault = f"no calendar '{name}'; add it to calendars (there: {known}) or remove it"
+        yield _at("escalation", "calendar", fault=fault)
 
 
 def _in_expression(policy: "Policy", expression: str, *loc: str | int) -> Iterator[InitErrorDetails]:

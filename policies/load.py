@@ -3,7 +3,7 @@
 Every error names the file, the line, the path inside the file and the mend.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,11 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from domain.calibration import Calibration
 from domain.decision import Terms
 from domain.errors import PolicyInvalid
+from domain.people import People
 from domain.values import Frozen, digest
 from policies.model import Policy
+from policies.people import load_people, unknown_people
 from policies.strict_yaml import load_yaml, read_text
 
 HERE = Path(__file__).parent
+PEOPLE = "people.yaml"
+"""Who the people of the policies in this folder are."""
 
 
 class Example(Frozen):
@@ -35,6 +39,7 @@ class Workflow:
     policy: Policy
     examples: tuple[Example, ...]
     calibration: Calibration | None
+    people: People = field(default_factory=People)
 
     @property
     def reference(self) -> str:
@@ -65,9 +70,15 @@ def find_policy(name: str) -> Path:
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else HERE / f"{name}.yaml"
     if not path.is_file():
-        shipped = ", ".join(sorted(file.stem for file in HERE.glob("*.yaml")))
-        raise PolicyInvalid(f"{path}: no such policy. Give the path of a YAML file or one of: {shipped}")
+        raise PolicyInvalid(
+            f"{path}: no such policy. Give the path of a YAML file or one of: {', '.join(shipped_policies())}"
+        )
     return path.resolve()
+
+
+def shipped_policies() -> list[str]:
+    """Names of the policies in this folder."""
+    return sorted(path.stem for path in HERE.glob("*.yaml") if path.name != PEOPLE)
 
 
 def load_workflow(name: str) -> Workflow:
@@ -82,7 +93,20 @@ def load_workflow(name: str) -> Workflow:
     if silent := [route for route in policy.routes if route not in {example.label for example in examples}]:
         raise PolicyInvalid(f"{path.parent / policy.examples}: no example for {silent}. Add at least one of each.")
     record = path.with_name(f"{path.stem}.calibration.json")
-    return Workflow(path, policy, examples, load_calibration(record) if record.is_file() else None)
+    calibration = load_calibration(record) if record.is_file() else None
+    return Workflow(path, policy, examples, calibration, _people(path, policy))
+
+
+def _people(path: Path, policy: Policy) -> People:
+    """Who the policy's people are; all that it names are there, and can be reached as it says."""
+    people = People()
+    if policy.people is not None:
+        if not (beside := path.parent / policy.people).is_file():
+            raise PolicyInvalid(f"{path}: people: no such file: {beside}. Write it, or remove the line.")
+        people = load_people(beside).everybody
+    if faults := list(unknown_people(policy, people)):
+        raise PolicyInvalid("\n".join(f"{path}: {fault}." for fault in faults))
+    return people
 
 
 def load_policy(path: Path) -> Policy:

@@ -6,12 +6,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from domain.assignment import Assigning
+from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
+from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
+from policies.calendars import WorkingHours
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
 from policies.templates import check_template
@@ -190,11 +194,13 @@ class Review(Frozen):
     Attributes:
         people: how many different people must choose the same route before it counts; a blind check
             takes one, who must not know what another said.
+        assign: to whom reviews are given; without it whoever comes first takes them.
         forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
             run each; the others wait in the store, on the review page and the command line.
     """
 
     answer_within_minutes: float = Field(default=240, gt=0)
+    assign: Assigning | None = None
     people: int = Field(default=1, ge=1, le=5)
     forms: int = Field(default=50, ge=0, le=1000)
 
@@ -211,12 +217,6 @@ class Sla(Frozen):
     delivered_minutes: float = Field(default=60, gt=0)
 
 
-class Escalation(Frozen):
-    """Who is told when a review is late or a write is given up."""
-
-    to: str = Field(min_length=1)
-
-
 class Batch(Frozen):
     """How much one run takes, and how many items one Prefect task does.
 
@@ -229,7 +229,11 @@ class Batch(Frozen):
 
 
 class Policy(Frozen):
-    """A workflow: what comes in, where it can go, who decides and what is written."""
+    """A workflow: what comes in, where it can go, who decides and what is written.
+
+    Attributes:
+        people: the file beside this one that says who people are.
+    """
 
     name: Name
     version: int = Field(ge=1)
@@ -248,9 +252,11 @@ class Policy(Frozen):
     extract: Extract | None = None
     validation: Validation = Validation()
     destinations: dict[Name, Destination] = Field(min_length=1)
+    calendars: dict[Name, WorkingHours] = Field(default_factory=dict)
     review: Review = Review()
     sla: Sla = Sla()
-    escalation: Escalation
+    people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
+    escalation: Ladder
     batch: Batch = Batch()
 
     @property
@@ -293,6 +299,14 @@ class Policy(Frozen):
             and calibration.delta <= target.delta
             and all(calibration.named.get(route, 1) <= bound for route, bound in target.routes.items())
         )
+
+    @property
+    def ladder_time(self) -> Calendar:
+        """In which the minutes of its escalations pass."""
+        return self._calendar(self.escalation.calendar)
+
+    def _calendar(self, name: str | None) -> Calendar:
+        return self.calendars[name].calendar if name else Calendar()
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Policy":

@@ -8,9 +8,12 @@ from prefect.events import emit_event
 from prefect.logging import get_logger
 from prefect.settings import get_current_settings
 
+Subject = Literal["item", "policy", "source", "system"]
+"""What an event can be about."""
 
-def alert(event: str, kind: Literal["item", "policy", "source"], name: str, message: str, /, **payload: str) -> None:
-    """Emit `interlock.<event>` about an item, a policy or a source, and log it as a warning.
+
+def alert(event: str, kind: Subject, name: str, message: str, /, **payload: str) -> None:
+    """Emit `interlock.<event>` about a subject, and log it as a warning.
 
     Events carry no message text and no secret, only where to look.
     """

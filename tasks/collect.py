@@ -3,8 +3,9 @@
 from prefect import get_run_logger, task
 
 from domain.errors import Permanent, Retryable
+from domain.escalation import Cause
 from tasks.accept import Admitted, admit
-from tasks.alert import alert
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -35,9 +36,24 @@ async def collect(policy: str) -> int:
         except Retryable as exc:
             get_run_logger().warning("%s does not answer now: %s", name, exc)
         except Permanent as exc:
-            message = f"the source {name} cannot be read: {exc}"
-            alert("source.unreadable", "source", name, message, policy=policy)
+            _tell(here, policy, name, f"the source {name} cannot be read: {exc}")
+        else:
+            _tell(here, policy, name, None)
     return came
+
+
+def _tell(here: Resources, policy: str, name: str, fault: str | None) -> None:
+    """Escalate that a source refuses us; that it does not any more ends what stands about it."""
+    workflow, now = here.workflow(policy).policy.name, here.now()
+    with here.store.reading() as tx:
+        stands = tx.escalations.stands(workflow, Cause.SOURCE_UNREADABLE, name)
+    if fault is None and not stands:
+        return
+    with here.store.transaction() as tx:
+        if fault is None:
+            tx.escalations.resolve(Cause.SOURCE_UNREADABLE, name, f"{name} can be read again", now, policy=workflow)
+        else:
+            escalate(tx, Cause.SOURCE_UNREADABLE, name, workflow, fault, now)
 
 
 async def _read(here: Resources, policy: str, name: str) -> int:

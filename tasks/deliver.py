@@ -8,10 +8,13 @@ from prefect import task
 
 from connectors.ports import BatchDestination, Destination
 from connectors.registry import completed
+from connectors.store.engine import Transaction
 from connectors.store.outbox import Due
+from domain.breaker import Breaker
 from domain.delivery import DeliveryOutcome, NotThere, Operation, RetryAfter, Step, Unknown, next_step
 from domain.errors import PolicyInvalid
-from tasks.alert import alert
+from domain.escalation import Cause
+from tasks.escalate import escalate
 from tasks.names import ACT
 from tasks.resources import Resources, resources
 
@@ -104,16 +107,42 @@ async def _try(here: Resources, request: Sequence[Due]) -> None:
 
 def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome]) -> None:
     now = here.now()
-    given_up = []
     with here.store.transaction() as tx:
         for due, outcome in zip(request, outcomes, strict=True):
             step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
             if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
-                given_up.append((due.operation, step.reason))
-    for write, reason in given_up:
-        message = f"the write of {write.item_id} to {write.destination} was given up: {reason}"
-        where = {"policy": write.policy, "destination": write.destination}
-        alert("write.dead_lettered", "item", write.item_id, message, **where)
+                _tell_of_dead_letter(tx, due.operation, step.reason, now)
+        for system, (before, after) in tx.systems.changed.items():
+            _tell_of_system(tx, system, request[0].operation.policy, (before, after), now)
+
+
+def _tell_of_dead_letter(tx: Transaction, write: Operation, reason: str, now: datetime) -> None:
+    """Escalate a write that was given up; a notice that was given up makes the next step of its ladder due instead."""
+    if tx.escalations.failed(write.operation_id, now):
+        return
+    message = f"the write of {write.item_id} to {write.destination} was given up: {reason}"
+    escalate(
+        tx,
+        Cause.WRITE_DEAD_LETTERED,
+        write.item_id,
+        write.policy,
+        message,
+        now,
+        item_id=write.item_id,
+        destination=write.destination,
+    )
+
+
+def _tell_of_system(
+    tx: Transaction, system: str, policy: str, breakers: tuple[Breaker, Breaker], now: datetime
+) -> None:
+    """Escalate a pause that is long enough for people to know; the end of it ends the escalation."""
+    before, after = breakers
+    if after.down(now):
+        message = f"nothing is sent to {system} until {after.open_until:%Y-%m-%d %H:%M} UTC: {after.why}"
+        escalate(tx, Cause.SYSTEM_PAUSED, system, policy, message, now)
+    elif before.open_until is not None and after.open_until is None:
+        tx.escalations.resolve(Cause.SYSTEM_PAUSED, system, f"{system} answers again", now)
 
 
 async def _outcomes(here: Resources, request: Sequence[Due]) -> list[DeliveryOutcome]:

@@ -9,10 +9,11 @@ from pydantic import AwareDatetime
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
 from domain.agreement import Agreed, barred, before, missing
+from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
 from policies.fields import FieldType
-from tasks.alert import alert
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.route_review import RouteReview
@@ -110,9 +111,7 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
             return _too_late(tx, review, answer, now)
         asked = question(here, tx, review)
         form, given = asked.form("", late=False), before(answer, tx.reviews.given(review_id))
-        refused = refusal(answer, form, review.binding, now) or barred(
-            answer, _people(here, tx, review), given, key_used=tx.keys.used(answer.key)
-        )
+        refused = refusal(answer, form, review.binding, now) or _barred(here, tx, review, answer, given)
         if refused is not None:
             tx.reviews.refuse(review_id, answer, EXPLAIN[refused], now)
             return Settled(refusal=refused, notice=EXPLAIN[refused])
@@ -122,21 +121,28 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
         if still or given:
             tx.reviews.agree(review_id, answer, still, now)
         if still:
-            return Settled(
-                by=answer.reviewer.strip(), choice=answer.choice, missing=still, notice=_agreed(answer, still)
-            )
+            notice = _agreed(answer, still)
+            return Settled(by=answer.reviewer.strip(), choice=answer.choice, missing=still, notice=notice)
         whole = answer.model_copy(update=_together(answer, given))
         tx.reviews.answered(review_id, whole, now)
         writes = asked.settle(tx, whole, now)
+        tx.escalations.resolve(Cause.REVIEW_LATE, review_id, f"{whole.by} has answered", now, by=whole.by)
     return Settled(by=whole.by, choice=answer.choice, writes=writes)
 
 
-def _people(here: Resources, tx: Transaction, review: ReviewRow) -> set[str]:
-    """Whom a review is about: who sent the item, and who asked for what is to be decided."""
-    fields = here.workflow(review.workflow).policy.input.fields
-    item = tx.inbox.get(review.item_id).item
-    senders = {item.fields.get(name, "") for name, kind in fields.items() if kind in (FieldType.EMAIL, FieldType.NAME)}
-    return senders | {str(review.question.get("asked_by", ""))}
+def _barred(
+    here: Resources, tx: Transaction, review: ReviewRow, answer: Answer, given: Sequence[Agreed]
+) -> Refusal | None:
+    """Why this person may not answer: whoever sent the item, or asked for what is to be decided, does not decide it."""
+    workflow, item = here.workflow(review.workflow), tx.inbox.get(review.item_id).item
+    types = workflow.policy.input.fields
+    senders = [text for name, text in item.fields.items() if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
+    about = [*senders, *item.other.values(), str(review.question.get("asked_by", ""))]
+    known = [
+        frozenset(word.casefold() for word in (person.name, *person.addresses.values()))
+        for person in workflow.people.people
+    ]
+    return barred(answer, about, given, known, key_used=tx.keys.used(answer.key))
 
 
 def _together(answer: Answer, given: Sequence[Agreed]) -> dict[str, object]:
@@ -156,20 +162,19 @@ def _too_late(tx: Transaction, review: ReviewRow, answer: Answer, now: AwareDate
     givers = {by, *[one.reviewer for one in tx.reviews.given(review.review_id)]}
     if choice == answer.choice and answer.reviewer.strip() in givers:
         return Settled(by=by, choice=choice)
-    notice = f"{EXPLAIN[Refusal.ALREADY_DECIDED]} It was {by}, who chose {choice}."
+    notice = f"{EXPLAIN[Refusal.ALREADY_DECIDED]} {review.outcome}"
     tx.reviews.refuse(review.review_id, answer, notice, now)
     return Settled(refusal=Refusal.ALREADY_DECIDED, notice=notice, by=by, choice=choice)
 
 
 @task(task_run_name=named("escalate"), **ACT)
 async def escalate_late(policy: str) -> list[str]:
-    """Escalate reviews whose time is over, once each; an act. Returns their items."""
+    """Escalate reviews whose time is over, once each; an act. Returns them."""
     here = resources()
-    workflow = here.workflow(policy)
-    name, to = workflow.policy.name, workflow.policy.escalation.to
+    name, now = here.workflow(policy).policy.name, here.now()
     with here.store.transaction() as tx:
-        late = tx.reviews.escalate_late(name, to, here.now())
-    for item_id in late:
-        message = f"nobody answered the review of {item_id} in time: for {to}"
-        alert("review.late", "item", item_id, message, policy=name, to=to)
-    return late
+        late = tx.reviews.mark_late(name, now)
+        for review in late:
+            message = f"nobody answered the review {review.review_id} by {review.due_at:%Y-%m-%d %H:%M} UTC"
+            escalate(tx, Cause.REVIEW_LATE, review.review_id, name, message, now, item_id=review.item_id)
+    return [review.review_id for review in late]

@@ -7,12 +7,12 @@ from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from domain.decision import Decision
+from domain.decision import Decision, Terms
 from domain.item import ClaimedItem
 from domain.proposal import NONE_OF_THESE, Proposal
 from domain.review import Answer, Form
-from domain.route_review import settle_route
-from policies.intake import check
+from domain.route_review import relieve, settle_route
+from policies.intake import Checked, check, match_rule
 from policies.load import Workflow
 from policies.writes import operations
 from prompts.review import NO_ROUTE, review_form
@@ -54,9 +54,23 @@ class RouteReview:
 
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Keep the decision with the writes that it asks for."""
+        return self._keep(tx, settle_route(answer, self.held, self.workflow.terms.mode, now), self._checked(tx), now)
+
+    def relieve(self, tx: Transaction, terms: Terms, now: AwareDatetime) -> str | None:
+        """Let a rule decide in a person's place, where one may; gives the rule's name."""
+        checked = self._checked(tx)
+        decision = relieve(self.held, match_rule(self.claimed.item, checked, self.workflow.policy), terms, now)
+        if decision is None:
+            return None
+        self._keep(tx, decision, checked, now)
+        return decision.rule
+
+    def _checked(self, tx: Transaction) -> Checked:
+        item_id = self.claimed.item_id
+        return check(self.claimed.item, self.workflow.policy, tx.extractions.of([item_id]).get(item_id))
+
+    def _keep(self, tx: Transaction, decision: Decision, checked: Checked, now: AwareDatetime) -> bool:
         policy, item_id = self.workflow.policy, self.claimed.item_id
-        decision = settle_route(answer, self.held, self.workflow.terms.mode, now)
-        checked = check(self.claimed.item, policy, tx.extractions.of([item_id]).get(item_id))
         writes = operations(self.claimed, checked, decision, policy)
         tx.inbox.replace_decision(item_id, decision, len(writes), now)
         for write in writes:

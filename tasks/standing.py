@@ -10,10 +10,11 @@ from domain.calibration import Proof
 from domain.decision import Mode
 from domain.drift import WINDOW, Drift, drifts, observe
 from domain.errors import InputInvalid
+from domain.escalation import Cause
 from domain.ledger import Event, tell
 from policies.intake import storable
 from policies.load import Workflow
-from tasks.alert import alert
+from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -40,9 +41,9 @@ async def step_back(policy: str) -> Mode:
         if step is None:
             return mode
         tx.standings.step_back(name, step, target.misroute, here.now())
-    wrong, n = step.tally.wrong, step.tally.n
-    message = f"{name} steps back from {mode.value} to {step.after.value}: of {n} audited decisions {wrong} were wrong"
-    alert("policy.stepped_back", "policy", name, message, policy=name, to=workflow.policy.escalation.to)
+        wrong, n = step.tally.wrong, step.tally.n
+        went = f"{mode.value} to {step.after.value}: of {n} audited decisions {wrong} were wrong"
+        escalate(tx, Cause.STEPPED_BACK, name, name, f"{name} steps back from {went}", here.now())
     return step.after
 
 
@@ -113,6 +114,5 @@ def _record(
             "drifts": [drift.model_dump(mode="json") for drift in drifted],
         }
         tx.ledger.append(None, Event.DRIFTED, here.now(), **facts)
-    message, to = tell(Event.DRIFTED, facts), workflow.policy.escalation.to
-    alert("policy.drifted", "policy", name, message, policy=name, to=to)
+        escalate(tx, Cause.DRIFTED, name, name, tell(Event.DRIFTED, facts), here.now())
     return drifted

@@ -156,7 +156,13 @@ def fake_resources(
     open_examples: Callable[[Workflow], Examples] = words_only,
     sources: Mapping[str, FakeSource] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    systems: Mapping[str, FakeSystem] | None = None,
 ) -> Resources:
-    """Resources with a real store and examples, and fakes for what is outside."""
-    given = sources or {}
-    return Resources(store, lambda: model, open_examples, lambda _system: system, clock, given.__getitem__)
+    """Resources with a real store and examples, and fakes for what is outside.
+
+    Every system is `system`, but for those that `systems` names.
+    """
+    given, named = sources or {}, systems or {}
+    return Resources(
+        store, lambda: model, open_examples, lambda name: named.get(name, system), clock, given.__getitem__
+    )

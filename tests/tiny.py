@@ -124,3 +124,8 @@ def message(external_id: str, text: str, email: str | None = "a@example.com") ->
         text=text,
         fields=fields,
     )
+
+
+def write_people(folder: Path, people: dict[str, Any]) -> None:
+    """Write the people file that a policy names as `people.yaml`."""
+    (folder / "people.yaml").write_text(yaml.safe_dump(people), encoding="utf-8")

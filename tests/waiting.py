@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from builders import proposal
+from tiny import message
 
 from connectors.store.engine import Store
 from domain.decide import decide
@@ -10,7 +11,6 @@ from domain.decision import Reason
 from domain.extraction import Extraction
 from domain.review import Review, ReviewKind
 from policies.load import load_workflow
-from tiny import message
 
 HOUR = timedelta(hours=1)
 

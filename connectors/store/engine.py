@@ -13,7 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
+from connectors.store.assignments import Assignments
 from connectors.store.cursors import Cursors
+from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.inbox import Inbox
 from connectors.store.keys import UsedKeys
@@ -49,12 +51,14 @@ class Transaction:
         self.proposals = Proposals(session)
         self.extractions = Extractions(session, self.ledger)
         self.reviews = Reviews(session, self.ledger)
+        self.assignments = Assignments(session, self.ledger)
         self.systems = Systems(session, self.ledger)
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.waiting = Waiting(session)
         self.keys = UsedKeys(session)
+        self.escalations = Escalations(session, self.ledger)
 
 
 class Store:

@@ -92,6 +92,11 @@ class Reviews:
         facts = {"review": review_id, "by": answer.by, "proven": answer.proven.value, "choice": answer.choice}
         self._ledger.append(row.item_id, Event.REVIEW_ANSWERED, now, **facts)
 
+    def relieved(self, review_id: str, rule: str, now: datetime) -> None:
+        """Close the review without a person's answer, because a rule has decided."""
+        row = self._session.get_one(ReviewRow, review_id)
+        row.answered_at, row.reviewer = now, f"the rule {rule}"
+
     def audited(self, policy: str, classifier: str, since: datetime | None = None) -> AuditTally:
         """The blind answers on one classifier's decisions, those after `since` or all."""
         query = select(ReviewRow.proposed, ReviewRow.answer).where(
@@ -122,14 +127,12 @@ class Reviews:
             for row, item in self._session.exec(query)
         ]
 
-    def escalate_late(self, policy: str, to: str, now: datetime) -> list[str]:
-        """Escalate, once each, the reviews whose time is over; returns their items."""
+    def mark_late(self, policy: str, now: datetime) -> list[ReviewRow]:
+        """Mark, once each, the reviews whose time is over, and give them: somebody must be told."""
         late = [row for row in self.waiting(policy) if row.due_at < now and row.escalated_at is None]
         for row in late:
             row.escalated_at = now
-            due_at = row.due_at.isoformat(timespec="minutes")
-            self._ledger.append(row.item_id, Event.ESCALATED, now, review=row.review_id, due_at=due_at, to=to)
-        return [row.item_id for row in late]
+        return late
 
 
 def _alike(review: Review, text: str) -> str:

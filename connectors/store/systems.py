@@ -17,6 +17,8 @@ class Systems:
     def __init__(self, session: Session, ledger: Ledger) -> None:
         self._session = session
         self._ledger = ledger
+        self.changed: dict[str, tuple[Breaker, Breaker]] = {}
+        """The breakers that this transaction has changed: as they were, and as they are."""
 
     def of(self, system: str) -> Breaker:
         """A system's breaker."""
@@ -36,6 +38,7 @@ class Systems:
         breaker = after(before, outcome, now)
         if breaker == before:
             return
+        self.changed[system] = self.changed.get(system, (before, before))[0], breaker
         row = self._session.get(SystemRow, system) or SystemRow(system=system)
         row.failures, row.open_until, row.why = breaker.failures, breaker.open_until, breaker.why
         self._session.add(row)

@@ -130,6 +130,62 @@ class ReviewRow(SQLModel, table=True):
     """Flow runs that were started to show the form; `cancelled` of them were cancelled by somebody."""
     cancelled: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
+    assignee: str | None = None
+    """Who is to answer, where the policy assigns."""
+    assigned_at: datetime | None = _time()
+    passed: list[str] | None = _json()
+    """Who had it and did not answer in time."""
+
+    @property
+    def outcome(self) -> str:
+        """Who has decided, and for what, in one sentence."""
+        return f"It was {self.reviewer}, who chose {self.answer}." if self.answer else f"It was {self.reviewer}."
+
+
+class EscalationRow(SQLModel, table=True):
+    """What people are told of, until somebody acknowledges; see `domain.escalation`."""
+
+    __tablename__ = "escalations"
+    __table_args__ = (
+        Index("escalations_open", "policy", "closed_at"),
+        Index("escalations_subject", "cause", "subject", "closed_at"),
+    )
+
+    escalation_id: str = Field(primary_key=True)
+    policy: str
+    cause: str
+    subject: str
+    """The item, policy, source or system that it is about."""
+    item_id: str | None = None
+    """In whose story it is told; None for its own."""
+    message: str
+    """The latest occurrence's."""
+    facts: dict[str, Any] = _json(nullable=False)
+    began_at: datetime = _time(nullable=False)
+    last_at: datetime = _time(nullable=False)
+    occurrences: int = 1
+    acknowledged_at: datetime | None = _time()
+    acknowledged_by: str | None = None
+    closed_at: datetime | None = _time()
+    """From then on an occurrence begins another."""
+
+
+class NoticeRow(SQLModel, table=True):
+    """That somebody was told of an escalation; a folded message is one of each that it stands for."""
+
+    __tablename__ = "escalation_notices"
+
+    notice_id: int | None = Field(default=None, primary_key=True)
+    escalation_id: str = Field(index=True)
+    turn: int
+    to: str
+    by: str
+    at: datetime = _time(nullable=False)
+    operation_id: str | None = Field(default=None, index=True)
+    """The outbox's; None for Prefect's event alone."""
+    failed: bool = False
+    """It reached nobody, or was given up."""
+
 
 class UsedKeyRow(SQLModel, table=True):
     """The key of a link that has decided, or begun a session: each does so once."""

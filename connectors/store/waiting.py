@@ -27,6 +27,7 @@ class Narrow:
     kind: str | None = None
     due_before: datetime | None = None
     opened_before: datetime | None = None
+    assignee: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def _fits(narrow: Narrow) -> list[ColumnElement[bool]]:
         fits.append(col(ReviewRow.due_at) < narrow.due_before)
     if narrow.opened_before is not None:
         fits.append(col(ReviewRow.opened_at) < narrow.opened_before)
+    if narrow.assignee is not None:
+        fits.append(col(ReviewRow.assignee) == narrow.assignee)
     return fits
 
 

@@ -62,7 +62,7 @@ class ReviewPages(Desk):
         if visitor is None:
             return self.ask_who(request, 401)
         wish = Wish.read(request.query_params)
-        found = await asyncio.to_thread(shown.queue, self.here, wish)
+        found = await asyncio.to_thread(shown.queue, self.here, wish, visitor.name)
         known = {"rows": found.rows, "count": found.count, "more": found.more, "filters": found.filters}
         return page("queue", 200, **self.session(visitor, wish), **known, done=await self.done(request))
 
@@ -90,7 +90,7 @@ class ReviewPages(Desk):
             return await self._page(request, visitor, text, settled.notice, answer, status)
         if key:
             return RedirectResponse(f"/reviews/{quote(review_id, safe='')}?key={text}", 303, HEADERS)
-        return await self._to_next(request, review_id)
+        return await self._to_next(request, review_id, visitor)
 
     def _link(self, text: str, review_id: str) -> Key:
         """The key of a link to this review.
@@ -115,7 +115,7 @@ class ReviewPages(Desk):
         status: int = 200,
     ) -> Response:
         review_id, wish, now = request.path_params["review_id"], Wish.read(request.query_params), self.here.now()
-        found = await asyncio.to_thread(shown.review, self.here.afresh(), review_id, wish)
+        found = await asyncio.to_thread(shown.review, self.here.afresh(), review_id, wish, visitor.name)
         if found is None:
             raise HTTPException(404, GONE)
         return page(
@@ -133,10 +133,10 @@ class ReviewPages(Desk):
             link_key=link_key,
         )
 
-    async def _to_next(self, request: Request, review_id: str) -> Response:
+    async def _to_next(self, request: Request, review_id: str, visitor: Visitor) -> Response:
         """To the next review in the queue, or to the queue where there is none."""
         wish = Wish.read(request.query_params)
-        found = await asyncio.to_thread(shown.review, self.here, review_id, wish)
+        found = await asyncio.to_thread(shown.review, self.here, review_id, wish, visitor.name)
         following = (found.next or found.before) if found else None
         path = f"/reviews/{quote(following, safe='')}" if following else "/reviews"
         return RedirectResponse(path + wish.query(done=review_id), 303, HEADERS)

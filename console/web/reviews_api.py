@@ -56,7 +56,7 @@ class ReviewsApi:
         caller = self._caller(request)
         if isinstance(caller, Key):
             raise HTTPException(403, "the key of a link opens its own review alone")
-        found = await asyncio.to_thread(shown.queue, self._here, Wish.read(request.query_params))
+        found = await asyncio.to_thread(shown.queue, self._here, Wish.read(request.query_params), caller.name)
         rows = [_line(row) for row in found.rows]
         return _json({"reviews": rows, "after": found.more, "waiting": found.count.waiting, "late": found.count.late})
 
@@ -64,7 +64,7 @@ class ReviewsApi:
         """One review with all that an answer needs; once it is decided, by whom and how."""
         review_id = request.path_params["review_id"]
         self._caller(request, review_id)
-        found = await asyncio.to_thread(shown.review, self._here.afresh(), review_id, Wish())
+        found = await asyncio.to_thread(shown.review, self._here.afresh(), review_id, Wish(), "")
         if found is None:
             raise HTTPException(404, GONE)
         row = found.review

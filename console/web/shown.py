@@ -43,6 +43,7 @@ class Line:
     due: str
     is_late: bool
     proposed: str
+    assignee: str
     words: str
     source: str
     external_id: str
@@ -84,10 +85,10 @@ class Shown:
     next: str | None = None
 
 
-def queue(here: Resources, wish: Wish) -> Queue:
+def queue(here: Resources, wish: Wish, reviewer: str) -> Queue:
     """The part of the queue that somebody wants to see."""
     now = here.now()
-    narrow = wish.narrow(now)
+    narrow = wish.narrow(reviewer, now)
     with here.store.reading() as tx:
         found = tx.waiting.page(narrow, wish.place, PAGE + 1)
         count, (policies, kinds) = tx.waiting.count(narrow, now), tx.waiting.named()
@@ -114,6 +115,7 @@ def line(review: ReviewRow, item: InboundItem, now: datetime, same: int = 1) -> 
         due=when(review.due_at, now),
         is_late=now > review.due_at,
         proposed="" if review.why == Reason.AUDIT else review.proposed or "",
+        assignee=review.assignee or "",
         words=text if len(text) <= SNIPPET else text[:SNIPPET].rsplit(" ", 1)[0] + " …",
         source=item.source,
         external_id=item.external_id,
@@ -122,14 +124,14 @@ def line(review: ReviewRow, item: InboundItem, now: datetime, same: int = 1) -> 
     )
 
 
-def review(here: Resources, review_id: str, wish: Wish) -> Shown | None:
+def review(here: Resources, review_id: str, wish: Wish, reviewer: str) -> Shown | None:
     """One review with its form; None if there is none of that name."""
     now = here.now()
     with here.store.reading() as tx:
         row = tx.reviews.get(review_id)
         if row is None:
             return None
-        before, after = tx.waiting.around(wish.narrow(now), (row.due_at, review_id))
+        before, after = tx.waiting.around(wish.narrow(reviewer, now), (row.due_at, review_id))
         same = tx.waiting.same([row.alike] if row.alike else []).get(row.alike or "", 1)
         return Shown(
             review=row,
@@ -160,6 +162,8 @@ def outcome(row: ReviewRow) -> str:
     """What became of a review, and by whom; empty while it waits."""
     if row.answered_at is None:
         return ""
+    if row.answer is None:
+        return row.outcome  # no person decided
     how = "proven by a signed link" if row.proven == "link" else "name as given"
     return f"{row.reviewer} ({how}) decided on {row.answered_at:%Y-%m-%d at %H:%M} UTC: {words(row.answer or '')}."
 

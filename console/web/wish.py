@@ -29,12 +29,14 @@ class Wish:
     """What is shown; empty for everything.
 
     Attributes:
+        mine: only what was given to whoever looks.
         after: where the page before ended.
     """
 
     policy: str = ""
     kind: str = ""
     age: Age | None = None
+    mine: bool = False
     after: str = ""
 
     @classmethod
@@ -45,6 +47,7 @@ class Wish:
             asked.get("policy", ""),
             asked.get("kind", ""),
             Age(age) if age in set(Age) else None,
+            asked.get("mine") == "yes",
             asked.get("after", "") if _place(asked.get("after", "")) else "",
         )
 
@@ -59,11 +62,11 @@ class Wish:
 
     def query(self, **changes: str) -> str:
         """The part of an address from `?` that asks for this, with changes; empty if nothing is asked."""
-        given = {"policy": self.policy, "kind": self.kind, "age": self.age or ""}
+        given = {"policy": self.policy, "kind": self.kind, "age": self.age or "", "mine": "yes" * self.mine}
         asked = {name: value for name, value in {**given, "after": self.after, **changes}.items() if value}
         return f"?{urlencode(asked)}" if asked else ""
 
-    def narrow(self, now: datetime) -> Narrow:
+    def narrow(self, reviewer: str, now: datetime) -> Narrow:
         """What the store is asked for."""
         due = {Age.LATE: now, Age.SOON: now + timedelta(hours=1)}
         return Narrow(
@@ -71,6 +74,7 @@ class Wish:
             kind=self.kind or None,
             due_before=due.get(self.age) if self.age else None,
             opened_before=now - timedelta(days=1) if self.age is Age.OLD else None,
+            assignee=reviewer if self.mine else None,
         )
 
     @property

@@ -13,13 +13,13 @@ import yaml
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
-from policies.load import load_workflow
+from policies.load import load_workflow, shipped_policies
 from policies.model import Policy
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "policies", "prompts", "connectors", "tasks", "flows", "evals", "console")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-SHIPPED = sorted(path.stem for path in (ROOT / "policies").glob("*.yaml"))
+SHIPPED = shipped_policies()
 
 
 def test_imports_point_down():

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,12 @@ from console.sandboxes import Sandboxes, sandboxes
 from domain.decide import decide
 from domain.decision import Reason
 from domain.delivery import NextStep, RetryAfter, Step
+from domain.escalation import Cause, LadderStep, Why
 from policies.intake import check, match_rule
-from policies.load import load_workflow
+from policies.load import find_policy, load_workflow, shipped_policies
 from policies.writes import operations
 from tasks.accept import accept
+from tasks.escalate import escalate
 from tasks.resources import Resources
 
 EXIT_FAULT, EXIT_MISUSE = 1, 2
@@ -183,12 +184,11 @@ class TestPolicy:
     def test_the_schema_takes_the_shipped_policies_and_no_others(self, terminal):
         schema = json.loads(terminal.run("policy", "schema").stdout)
         jsonschema.Draft202012Validator.check_schema(schema)
-        for file in files("policies").iterdir():
-            if file.name.endswith(".yaml"):
-                policy = yaml.safe_load(file.read_text(encoding="utf-8"))
-                jsonschema.validate(policy, schema)
-                with pytest.raises(jsonschema.ValidationError):
-                    jsonschema.validate(policy | {"colour": "red"}, schema)
+        for name in shipped_policies():
+            policy = yaml.safe_load(find_policy(name).read_text(encoding="utf-8"))
+            jsonschema.validate(policy, schema)
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate(policy | {"colour": "red"}, schema)
 
 
 class TestLedgerVerify:
@@ -388,7 +388,7 @@ class TestReviewsDecide:
     def test_an_escalated_review_can_still_be_answered(self, terminal, item):
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         with terminal.store.transaction() as tx:
-            assert tx.reviews.escalate_late("tiny", "the lead", tomorrow) == [item]
+            assert [row.item_id for row in tx.reviews.mark_late("tiny", tomorrow)] == [item]
         terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann")
 
     def test_a_late_answer_must_say_that_it_knows_so(self, terminal, item):
@@ -404,6 +404,50 @@ class TestReviewsDecide:
         terminal.accept("2", "not decided yet")
         assert "reviews list" in terminal.told("reviews", "decide", name, "billing", "--reviewer", "Ann")
         assert "decided" in terminal.events(item)
+
+
+class TestEscalations:
+    @pytest.fixture
+    def escalation(self, terminal):
+        with terminal.store.transaction() as tx:
+            facts = (tx, Cause.SOURCE_UNREADABLE, "imap", "tiny", "the source [imap] cannot be read")
+            here = escalate(*facts, datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+            escalate(*facts, datetime(2026, 3, 2, 9, 5, tzinfo=UTC))
+        return here
+
+    def test_nothing_to_acknowledge_is_said(self, terminal):
+        assert terminal.run("escalations", "list").stdout == "Nothing waits to be acknowledged.\n"
+
+    def test_what_waits_is_listed_with_what_is_known_of_it(self, terminal, escalation):
+        assert terminal.run("escalations", "list", "--policy", "tiny").stdout.splitlines() == [
+            f"{escalation}  tiny: the source [imap] cannot be read",
+            "    seen 2 times since 2026-03-02 09:00 UTC; told: nobody yet",
+        ]
+
+    def test_who_was_told_is_listed(self, terminal, escalation):
+        with terminal.store.transaction() as tx:
+            row = tx.escalations.get(escalation)
+            tx.escalations.gave([row], 0, LadderStep(to="the lead"), {}, Why.BEGUN, row.began_at)
+            tx.escalations.gave([row], 1, LadderStep(to="the head"), {"the head": None}, Why.BEGUN, row.began_at)
+        assert "the lead (not reached), the head" in terminal.run("escalations", "list").stdout
+
+    def test_who_acknowledges_takes_it_over_and_the_first_one_counts(self, terminal, escalation):
+        shown = terminal.run("escalations", "acknowledge", escalation[:8], "--by", "Ada").stdout
+        assert shown == f"{escalation} is yours; nobody else is told.\n"
+        again = terminal.told("escalations", "acknowledge", escalation, "--by", "Ben")
+        assert f"{escalation}: Ada has taken it over already" in again
+        assert "Ada (name as given) takes" in terminal.run("ledger", "show", escalation).stdout
+
+    def test_what_is_over_cannot_be_taken_over(self, terminal, escalation):
+        with terminal.store.transaction() as tx:
+            tx.escalations.resolve(Cause.SOURCE_UNREADABLE, "imap", "it can be read again", datetime.now(UTC))
+        assert "it is over" in terminal.told("escalations", "acknowledge", escalation, "--by", "Ada")
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"), [(("es-none", "--by", "Ada"), "is not one escalation"), (("es-", "--by", " "), "a name")]
+    )
+    def test_no_such_escalation_and_no_name_are_told(self, terminal, escalation, arguments, told):
+        assert told in terminal.told("escalations", "acknowledge", *arguments)
 
 
 class TestOutbox:

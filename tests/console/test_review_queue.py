@@ -139,6 +139,14 @@ class TestShows:
         html = (await (await desk.signed_in()).get(f"/reviews{query}")).text
         assert rows(html) == [wanted[name] for name in shown]
 
+    async def test_what_was_given_to_me(self, desk):
+        mine, other = desk.ask("m-1", "a"), desk.ask("m-2", "b")
+        with desk.store.transaction() as tx:
+            tx.reviews.get(mine).assignee, tx.reviews.get(other).assignee = "Ann Lee", "Bob"
+        html = (await (await desk.signed_in("Ann Lee")).get("/reviews?mine=yes")).text
+        assert rows(html) == [mine]
+        assert "with Ann Lee" in html
+
     async def test_pages_follow_each_other_without_a_gap_or_a_repetition_though_others_decide(self, desk):
         asked = [desk.ask(f"m-{n}", f"text {n}", due_in=(n // 3) * MINUTE + MINUTE) for n in range(2 * PAGE + 3)]
         browser, seen, path = await desk.signed_in(), [], "/reviews?policy=tiny"

@@ -17,6 +17,7 @@ wishes = st.builds(
     policy=st.text(max_size=20),
     kind=st.text(max_size=20),
     age=st.none() | st.sampled_from(Age),
+    mine=st.booleans(),
     after=st.just("") | st.just(mark(PLACE)),
 )
 
@@ -26,13 +27,13 @@ def test_an_address_asks_for_what_was_wished(wish):
     assert Wish.read(dict(parse_qsl(wish.query().removeprefix("?")))) == wish
 
 
-@given(asked=st.dictionaries(st.sampled_from(["policy", "kind", "age", "after", "next"]), st.text(max_size=20)))
+@given(asked=st.dictionaries(st.sampled_from(["policy", "kind", "age", "mine", "after", "next"]), st.text(max_size=20)))
 def test_whatever_stands_in_an_address_can_be_read(asked):
     Wish.read(asked).query()
 
 
 def test_what_is_unknown_is_left_out():
-    assert Wish.read({"age": "ancient", "after": "yesterday it-1", "next": "//evil.example"}) == Wish()
+    assert Wish.read({"age": "ancient", "mine": "1", "after": "yesterday it-1", "next": "//evil.example"}) == Wish()
 
 
 def test_everything_needs_no_words():
@@ -46,6 +47,11 @@ def test_a_change_is_for_one_address_alone():
     assert wish.place == PLACE
 
 
+def test_mine_is_what_was_given_to_whoever_looks():
+    assert Wish(mine=True).narrow("Ann", NOW).assignee == "Ann"
+    assert Wish().narrow("Ann", NOW).assignee is None
+
+
 @pytest.mark.parametrize(
     ("age", "due_before", "opened_before"),
     [
@@ -56,5 +62,5 @@ def test_a_change_is_for_one_address_alone():
     ],
 )
 def test_ages_are_times(age, due_before, opened_before):
-    narrow = Wish(age=age).narrow(NOW)
+    narrow = Wish(age=age).narrow("Ann", NOW)
     assert (narrow.due_before, narrow.opened_before) == (due_before, opened_before)

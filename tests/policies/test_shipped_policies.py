@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from policies.fields import FieldType
-from policies.load import HERE, Workflow, load_workflow
+from policies.load import Workflow, load_workflow, shipped_policies
 from policies.model import Rule
 from policies.rules import matches
 
 DATA = Path(__file__).parents[2] / "evals" / "data"
-NAMES = sorted(path.stem for path in HERE.glob("*.yaml"))
+NAMES = shipped_policies()
 SHIPPED = {name: load_workflow(name) for name in NAMES}
 GUARDED_AGAINST = {
     ("lead_routing", "auto_reply"): "Automatic reply: back on Monday",

@@ -48,6 +48,13 @@ def test_somebody_is_known_by_their_words_and_their_addresses() -> None:
     assert names("Ada  L. <Ada@Example.com>") == {"ada l. <ada@example.com>", "ada@example.com"}
 
 
+def test_whom_the_people_file_knows_is_one_person_under_name_and_address() -> None:
+    known = [frozenset({"ada lovelace", "ada@example.com"}), frozenset({"bob", "bob@example.com"})]
+    assert same_person("Ada Lovelace", "ada@example.com", known)
+    assert not same_person("Ada Lovelace", "bob@example.com", known)
+    assert barred(answer("Ada Lovelace"), ["ada@example.com"], [], known, key_used=False) is Refusal.CONCERNED
+
+
 REFUSALS = [
     pytest.param(answer(), [], [], True, Refusal.KEY_USED, id="a link decides once"),
     pytest.param(answer("ann@shop.example"), ["Ann", "Ann@shop.example"], [], False, Refusal.CONCERNED,

@@ -97,7 +97,7 @@ def test_an_item_before_a_person_waits_then_is_escalated_then_done(desk) -> None
 
     desk.later(hours=2)
     with desk.store.transaction() as tx:
-        tx.reviews.escalate_late("lead_routing", "the lead", desk.now)
+        tx.reviews.mark_late("lead_routing", desk.now)
     assert stands(desk) == "escalated"
 
     with desk.store.transaction() as tx:

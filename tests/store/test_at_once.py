@@ -7,6 +7,7 @@ from itertools import chain
 from threading import Barrier
 
 from domain.delivery import Written
+from domain.escalation import Cause
 from domain.item import Admission
 
 ITEMS = 12
@@ -106,7 +107,10 @@ def test_two_who_look_for_late_reviews_escalate_each_once(desks) -> None:
     def escalating(desk) -> Callable[[], list[str]]:
         def escalate() -> list[str]:
             with desk.store.transaction() as tx:
-                return tx.reviews.escalate_late("lead_routing", "the lead", one.now)
+                late = [row.item_id for row in tx.reviews.mark_late("lead_routing", one.now)]
+                for item in late:
+                    tx.escalations.begin("lead_routing", Cause.REVIEW_LATE, item, "late", one.now, item_id=item)
+                return late
 
         return escalate
 

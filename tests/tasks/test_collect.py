@@ -99,6 +99,23 @@ async def test_a_source_that_fails_keeps_no_other_waiting_and_goes_on_where_it_w
     assert office.accepted() == 3
 
 
+async def test_of_a_source_that_refuses_us_somebody_is_told_until_it_can_be_read_again(office: Office) -> None:
+    def told() -> list[str]:
+        with office.store.reading() as tx:
+            return [row.message for row in tx.escalations.waiting("tiny")]
+
+    office.mailbox.failure = Unauthorised("wrong password")
+    for _ in range(2):
+        await office.collect()
+    assert told() == ["the source imap cannot be read: wrong password"]
+
+    office.mailbox.failure = None
+    await office.collect()
+
+    assert told() == []
+    assert office.events() == ["escalated", "recurred", "resolved"]
+
+
 async def test_whoever_dies_between_fetch_and_store_has_moved_no_cursor(office: Office) -> None:
     office.mailbox.arrivals = [mail(1)]
     office.mailbox.failure = RuntimeError("killed")

@@ -1,0 +1,99 @@
+"""Gives reviews to reviewers, and sees to those that nobody can take."""
+
+from collections.abc import Sequence
+
+from prefect import task
+
+from connectors.store.assignments import Waiting
+from connectors.store.engine import Transaction
+from domain.assignment import Assigning, Because, Overload, Placement, Seat, assign
+from domain.decision import Terms
+from domain.escalation import Cause
+from domain.people import Person
+from domain.review import ReviewKind
+from policies.load import Workflow
+from tasks.escalate import escalate
+from tasks.names import ACT, named
+from tasks.resources import Resources, resources
+from tasks.route_review import RouteReview
+from tasks.standing import in_force
+
+
+@task(task_run_name=named("assign"), **ACT)
+async def assign_reviews(policy: str) -> int:
+    """Give each review that waits to somebody who may and can decide it; an act, safe to repeat.
+
+    Where everybody at work is at their limit, the policy's choice applies: reviews wait and the
+    ladder's people are told once, a rule that names a route takes them, or the next team helps.
+    No choice accepts what was proposed. Returns how many reviews went to somebody else than before.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    assigning = workflow.policy.review.assign
+    if assigning is None:
+        return 0
+    terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
+    with here.store.transaction() as tx:
+        waiting = tx.assignments.waiting(workflow.policy.name)
+        placements = _placements(tx, workflow, assigning, waiting, here)
+        moved = tx.assignments.place(waiting, placements, here.now())
+        full = {one.review_id for one in placements if one.why is Because.FULL}
+        beyond = [one for one in waiting if one.review.review_id in full]
+        if assigning.overload is Overload.RULES:
+            beyond = _relieved(tx, workflow, terms, beyond, here)
+        _tell_of_overload(tx, workflow.policy.name, len(beyond), here)
+    return moved
+
+
+def _placements(
+    tx: Transaction, workflow: Workflow, assigning: Assigning, waiting: Sequence[Waiting], here: Resources
+) -> list[Placement]:
+    people, name = workflow.people, workflow.policy.name
+    team = people.members(assigning.team)
+    helpers = people.members(assigning.next_team) if assigning.next_team else ()
+    seats = [_seat(one, (*team, *helpers)) for one in waiting]
+    held, last = tx.assignments.held_elsewhere(name), tx.assignments.last_given()
+    return assign(seats, team, helpers, assigning, here.now(), held, last)
+
+
+def _seat(one: Waiting, people: Sequence[Person]) -> Seat:
+    """A review, and who may not decide it: whoever the item names is its sender, or asked for it."""
+    words = frozenset(value.strip().casefold() for value in (*one.item.fields.values(), *one.item.other.values()))
+    return Seat(
+        review_id=one.review.review_id,
+        opened_at=one.review.opened_at,
+        barred=frozenset(person.name for person in people if person.is_one_of(words)),
+        assignee=one.review.assignee,
+        assigned_at=one.review.assigned_at,
+        passed=tuple(one.review.passed or ()),
+    )
+
+
+def _relieved(
+    tx: Transaction, workflow: Workflow, terms: Terms, beyond: Sequence[Waiting], here: Resources
+) -> list[Waiting]:
+    """Let rules decide what nobody can take, as many as a batch has; gives those that go on waiting."""
+    some = beyond[: workflow.policy.batch.items]
+    return [one for one in beyond if one not in some or not _relieve(tx, terms, one, here)]
+
+
+def _relieve(tx: Transaction, terms: Terms, one: Waiting, here: Resources) -> bool:
+    review, now = one.review, here.now()
+    if review.kind != ReviewKind.ROUTE:
+        return False
+    rule = RouteReview.load(here, tx, review).relieve(tx, terms, now)
+    if rule is None:
+        return False
+    tx.reviews.relieved(review.review_id, rule, now)
+    tx.escalations.resolve(Cause.REVIEW_LATE, review.review_id, f"the rule {rule} has decided", now)
+    return True
+
+
+def _tell_of_overload(tx: Transaction, policy: str, count: int, here: Resources) -> None:
+    """Tell the ladder's people once that reviews wait for room, until they have it."""
+    now = here.now()
+    if not count:
+        tx.escalations.resolve(Cause.OVERLOADED, policy, "reviewers have room again", now)
+    elif not tx.escalations.stands(policy, Cause.OVERLOADED, policy):
+        message = f"everybody at work is at their limit, and {count} reviews wait"
+        escalate(tx, Cause.OVERLOADED, policy, policy, message, now)
