@@ -5,8 +5,9 @@ A conftest gets the fixture with `from reviewing import …`.
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 from fakes import FakeSystem, fake_resources
 from tiny import write_tiny
 from waiting import ask
@@ -24,6 +26,7 @@ from connectors.links import login_link, review_link
 from connectors.settings import Settings
 from connectors.store.engine import Store
 from connectors.store.tables import ReviewRow
+from console.local_prefect import free_port
 from console.web.access import Access
 from console.web.app import create_app
 from domain.ledger import Entry, first_break
@@ -126,6 +129,29 @@ def form_of(html: str) -> tuple[str, dict[str, str]]:
     assert action
     hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form[0])
     return unescape(action[1]), {name: unescape(value) for name, value in hidden}
+
+
+OPEN = Access.configured(Settings.model_validate({}), on_loopback=True, public_url="")
+"""Whoever is on this machine."""
+
+
+@contextmanager
+def served(desk: Reviewing, access: Access = OPEN) -> Iterator[str]:
+    """The application on loopback, in a thread of this process; gives its address."""
+    port = free_port()
+    app = create_app(fake_resources(desk.store, None, FakeSystem()), {}, access)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(200):
+        if server.started:
+            break
+        thread.join(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 @pytest.fixture
