@@ -36,7 +36,7 @@ def main() -> None:
         desk = Reviewing(Path(home), store, now=datetime.now(UTC))
         review = desk.ask("mail-7", TEXT, email="ann@nordwind.example", extraction=Extraction(key="k", found=fields))
         desk.ask("mail-8", "Where is our invoice for March?", due_in=timedelta(hours=2), label="billing")
-        browser = it.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        browser = web.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         with served(desk) as address:
             page = browser.new_page(viewport={"width": 1080, "height": 820})
             page.goto(f"{address}/reviews")
