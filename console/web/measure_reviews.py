@@ -66,8 +66,8 @@ def _item(number: int, now: datetime) -> InboundItem:
     return InboundItem(source="measured", external_id=str(number), received_at=now, text=text, fields=fields)
 
 
-async def measure(here: Resources) -> dict[str, float]:
-    """Milliseconds within which 95 of 100 requests for each page were answered."""
+async def measure(here: Resources) -> dict[str, str]:
+    """How long each page took: by the clock, and of the processor, which other programs do not change."""
     access = Access.configured(Settings(), on_loopback=True, public_url="")
     with here.store.reading() as tx:
         all_of_them = tx.waiting.page(Narrow(), None, 1_000_000)
@@ -82,18 +82,19 @@ async def measure(here: Resources) -> dict[str, float]:
     transport = httpx.ASGITransport(create_app(here, {}, access))
     async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as client:
         await client.post("/reviews/login", data={"name": "Measured"})
-        return {name: await _p95_ms(client, path) for name, path in pages.items()}
+        return {name: await _timed(client, path) for name, path in pages.items()}
 
 
-async def _p95_ms(client: httpx.AsyncClient, path: str) -> float:
-    took_ms = []
+async def _timed(client: httpx.AsyncClient, path: str) -> str:
+    took_ms, began_s = [], time.process_time()
     for _ in range(EACH):
         started = time.perf_counter()
         answer = await client.get(path)
         took_ms.append((time.perf_counter() - started) * 1000)
         if answer.status_code != OK:
             raise RuntimeError(f"{path} answered {answer.status_code}")
-    return round(percentile(took_ms, 95) or 0, 1)
+    processor_ms = (time.process_time() - began_s) * 1000 / EACH
+    return f"95 of 100 within {percentile(took_ms, 95) or 0:.0f} ms, {processor_ms:.0f} ms of the processor each"
 
 
 def main(
@@ -106,8 +107,8 @@ def main(
         with closing(store):
             here = Resources(store, lambda: None, _nothing, _nothing)
             fill(here, reviews)
-            for name, p95_ms in asyncio.run(measure(here)).items():
-                OUT.print(f"{name}: {p95_ms} ms", highlight=False)
+            for name, took in asyncio.run(measure(here)).items():
+                OUT.print(f"{name}: {took}", highlight=False)
 
 
 def _nothing(_asked: object) -> Never:
