@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         embeddings_model: the model's name there.
         embeddings_api_key: its key; never logged.
         embeddings: `off` compares words alone though MiniLM is installed.
+        public_url: what people and senders call this installation's web server.
+        link_secret: seals the links by which reviewers decide; several, parted by commas, while it is replaced.
+        link_hours: how long such a link holds.
+        reviewers_token: whoever has it may see the queue and decide, under the name that they give.
     """
 
     model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_ignore_empty=True, extra="ignore")
@@ -40,6 +44,10 @@ class Settings(BaseSettings):
     embeddings_model: str = ""
     embeddings_api_key: SecretStr = SecretStr("")
     embeddings: str = Field(default="on", pattern="^(on|off)$")
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$")
+    link_secret: SecretStr = SecretStr("")
+    link_hours: float = Field(default=72, gt=0, le=24 * 365)
+    reviewers_token: SecretStr = SecretStr("")
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:

@@ -3,27 +3,25 @@
 import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
-import httpx
 import typer
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.responses import SetStateStatus
-from prefect.exceptions import ObjectNotFound
-from prefect.settings import get_current_settings
 from pydantic import ValidationError
 from rich.table import Table
 
+from connectors.links import HOW_TO_HAVE_LINKS, link_secrets, login_link, review_link
+from connectors.settings import Settings
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from console.shared import OUT, explained, reading, shown
+from console.answering import give
+from console.shared import ERR, OUT, explained, reading, shown
 from domain.decision import Decision
-from domain.errors import InputInvalid
+from domain.errors import InputInvalid, PolicyInvalid
 from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind
-from flows.suspension import INPUT
 from tasks.resources import Resources, opened
-from tasks.review import settle_review
 from tasks.review import show as show_form
+
+LOCAL = "http://127.0.0.1:8710"
+"""Where `interlock serve` is reached if nothing else is said."""
 
 REVIEW = "The review's or the item's id, or the beginning of it."
 
@@ -112,16 +110,49 @@ async def _decide(name: str, choice: str, inputs: dict[str, str], reviewer: str,
         except ValidationError as exc:
             fault = exc.errors(include_url=False)[0]
             raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
-        settled = await settle_review.fn(review.review_id, answer)
+        given_to = await give(here, review.review_id, answer)
+        if given_to is None:
+            raise InputInvalid(f"there is no review {review.review_id} any more")
+        settled = given_to.settled
         if settled.refusal:
             mend = " Add --late." if settled.refusal is Refusal.LATE else ""
             raise InputInvalid(settled.notice + mend)
-        resumed = review.flow_run and await _resume(review.flow_run, answer)
+        if settled.missing:
+            return settled.notice
         if not settled.writes:
             return "Decided: nothing is written."
-        if resumed:
+        if given_to.resumed:
             return f"Decided: {settled.choice}. Its flow run goes on and delivers."
         return f"Decided: {settled.choice}. The write goes out with the next run or 'interlock outbox drain'."
+
+
+@app.command()
+def link(
+    person: Annotated[str, typer.Option("--for", help="Whom you send it to: a name or an e-mail address.")],
+    review: Annotated[str, typer.Argument(help=f"{REVIEW} Without it, a link into the queue.")] = "",
+) -> None:
+    """Print a link by which one person sees a review and decides it, or comes into the queue.
+
+    Whoever opens it is taken for that person: send it to them alone. It ends after INTERLOCK_LINK_HOURS,
+    and decides once.
+    """
+    with explained():
+        settings = Settings()
+        if not link_secrets(settings):
+            raise PolicyInvalid(HOW_TO_HAVE_LINKS)
+        here = settings if settings.public_url else settings.model_copy(update={"public_url": LOCAL})
+        if not settings.public_url:
+            ERR.print(f"INTERLOCK_PUBLIC_URL is not set: this link is for this machine, {LOCAL}.", highlight=False)
+        made = asyncio.run(_link(here, review, person)) if review else login_link(here, person, datetime.now(UTC))
+        print(made)  # noqa: T201  for a script, as it stands
+
+
+async def _link(settings: Settings, name: str, person: str) -> str | None:
+    async with opened() as here:
+        found = _find(here, name)
+        if found.answered_at is not None:
+            raise InputInvalid(f"{EXPLAIN[Refusal.ALREADY_DECIDED]} It was {found.reviewer}, who chose {found.answer}.")
+        return review_link(settings, found.review_id, found.binding, person, here.now())
 
 
 def _find(here: Resources, name: str) -> ReviewRow:
@@ -133,20 +164,6 @@ def _find(here: Resources, name: str) -> ReviewRow:
     if not reviews or len(waiting) > 1 or len({review.item_id for review in reviews}) > 1:
         raise InputInvalid(f"'{name}' is not one review that waits; see 'interlock reviews list'")
     return (waiting or reviews)[-1]
-
-
-async def _resume(flow_run: str, answer: Answer) -> bool:
-    """Let the review's flow run, if Prefect is there and it waits, find its review decided and deliver."""
-    if not get_current_settings().api.url:
-        return False
-    given = answer.model_dump(include={"choice", "reviewer", "note"})
-    given |= {f"{INPUT}{name}": text for name, text in answer.inputs.items()}
-    try:
-        async with get_client() as client:
-            response = await client.resume_flow_run(UUID(flow_run), run_input=given)
-    except (ObjectNotFound, httpx.HTTPError):
-        return False
-    return response.status is SetStateStatus.ACCEPT
 
 
 def _why(held: Decision) -> str:

@@ -1,6 +1,5 @@
 """`interlock serve`: takes webhooks into the inbox."""
 
-import ipaddress
 import os
 import signal
 import socket
@@ -13,7 +12,9 @@ import typer
 import uvicorn
 from prefect.settings import get_current_settings
 
+from connectors.settings import Settings
 from console.shared import ERR, OUT, explained
+from console.web.access import Access, NobodyGuards, is_loopback
 from console.web.app import create_app, open_doors
 from domain.errors import Unavailable
 from policies.load import shipped_policies
@@ -52,6 +53,8 @@ TriggerEvery = Annotated[
     ),
 ]
 
+Reviews = Annotated[bool, typer.Option(help="Serve the reviews, to look through and to decide, at /reviews.")]
+
 
 def serve(
     policies: Policies = None,
@@ -59,8 +62,9 @@ def serve(
     port: Port = 8710,
     public_url: PublicUrl = "",
     trigger_every: TriggerEvery = 10,
+    reviews: Reviews = True,
 ) -> None:
-    """Take webhooks at /intake/POLICY: stored before they are acknowledged.
+    """Take webhooks at /intake/POLICY, stored before they are acknowledged, and let people decide at /reviews.
 
     The flows route what was stored when they next run: soon after it came where PREFECT_API_URL
     is set, by their schedules in any case.
@@ -71,19 +75,22 @@ def serve(
             here,
             wanted,
             environ,
-            on_loopback=_is_loopback(host),
+            on_loopback=is_loopback(host),
             public_url=public_url,
             trigger_every_s=trigger_every if get_current_settings().api.url else 0,
         )
         address = _address(listener)
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
+        access = _access(environ, host, public_url) if reviews else None
+        if access is not None:
+            OUT.print(f"{address}/reviews  ({_way_in(access)})", highlight=False)
         ERR.print("Ctrl-C ends it; what is in flight is stored and answered first.", highlight=False)
         sys.setswitchinterval(SWITCH_S)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again
         config = uvicorn.Config(
-            create_app(here, doors),
+            create_app(here, doors, access),
             loop="asyncio",
             ws="none",
             lifespan="on",
@@ -95,6 +102,21 @@ def serve(
             timeout_graceful_shutdown=DRAIN_S,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _access(environ: Mapping[str, str], host: str, public_url: str) -> Access | None:
+    """Who may come to the reviews; None, and said, where whoever reaches the address could decide."""
+    settings = Settings.of(environ)
+    try:
+        return Access.configured(settings, on_loopback=is_loopback(host), public_url=public_url)
+    except NobodyGuards as exc:
+        ERR.print(str(exc), highlight=False)
+        return None
+
+
+def _way_in(access: Access) -> str:
+    ways = [way for way, there in (("links", access.links), ("token", bool(access.token))) if there]
+    return " and ".join(ways) or "whoever is on this machine, under the name that they give"
 
 
 @contextmanager
@@ -115,10 +137,3 @@ def _bound(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -29,6 +29,10 @@ class Event(StrEnum):
     QUEUED = "queued"
     REVIEW_OPENED = "review_opened"
     REVIEW_SHOWN = "review_shown"
+    REVIEW_CANCELLED = "review_cancelled"
+    """Somebody cancelled the flow run that shows the form: an answer by this form is not to be had."""
+    REVIEW_AGREED = "review_agreed"
+    REVIEW_ANSWERED = "review_answered"
     ANSWER_REFUSED = "answer_refused"
     ESCALATED = "escalated"
     RECURRED = "recurred"
@@ -127,8 +131,19 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"A person was asked{_ABOUT[facts.get('asks', 'route')]}; an answer is due by {facts['due_at']}."
         case Event.REVIEW_SHOWN:
             return f"The review form was opened in Prefect (run {facts['flow_run']})."
+        case Event.REVIEW_CANCELLED:
+            then = "it will be shown once more" if facts["again"] else "no further form is opened"
+            return (
+                f"Somebody cancelled the review's run in Prefect (run {facts['flow_run']}), which keeps neither who "
+                f"nor why. The review goes on waiting; {then}."
+            )
+        case Event.REVIEW_AGREED:
+            more = "one more person" if facts["missing"] == 1 else f"{facts['missing']} more people"
+            return f"{_who(facts['by'], facts)} agreed to {_words(facts['choice'])}; {more} must agree."
+        case Event.REVIEW_ANSWERED:
+            return f"{_who(facts['by'], facts)} answered: {_words(facts['choice'])}."
         case Event.ANSWER_REFUSED:
-            return f"An answer from {facts['reviewer'] or 'somebody'} was not taken: {facts['why']}"
+            return f"An answer from {_who(facts['reviewer'], facts)} was not taken: {facts['why']}"
         case Event.ESCALATED:
             return f"Escalated ({facts['escalation']}): {facts['message']}"
         case Event.RECURRED:
@@ -201,6 +216,13 @@ def _source(facts: dict[str, Any]) -> str:
     return f"The source {facts['source']} of {_words(facts['policy'])}"
 
 
+def _who(name: str, facts: dict[str, Any]) -> str:
+    """Somebody, and how it is known that it was them."""
+    if not name.strip():
+        return "somebody"
+    return f"{name} ({'proven by a signed link' if facts.get('proven') == 'link' else 'name as given'})"
+
+
 def _extracted(facts: dict[str, Any]) -> str:
     sure = [_field(name, one) for name, one in facts["found"].items() if one["sure"]]
     unsure = [_field(name, one) for name, one in facts["found"].items() if not one["sure"]]
@@ -233,7 +255,7 @@ def _decided(facts: dict[str, Any]) -> str:
     held = f" The model may not act alone: {'; '.join(BECAUSE[Reason(hold)] for hold in facts['holds'])}."
     tail = f"{held if facts['holds'] else ''}{flags}{missing}"
     by_rule = f"by the rule {facts['rule']}" if facts["rule"] else "automatically"
-    who = {"auto": "automatically", "human": f"by {facts['by']} (name as given)"}.get(facts["kind"], by_rule)
+    who = {"auto": "automatically", "human": f"by {facts['by']}"}.get(facts["kind"], by_rule)
     if facts["waits"]:
         plan = facts.get("plan")
         return f"Left to a person: {why}.{tail}{_proposed_plan(plan) if plan else ''}"

@@ -61,6 +61,15 @@ class Review(Frozen):
         return "-".join(part for part in (self.item_id, kind, self.about) if part)
 
 
+class Proven(StrEnum):
+    """How it is known that an answer is the reviewer's."""
+
+    CLAIMED = "claimed"
+    """By the name that was given; whoever could reach the form could give it."""
+    LINK = "link"
+    """By a signed link that was sent to that person alone."""
+
+
 class Form(Frozen):
     """What a reviewer is shown, and what an answer is checked against.
 
@@ -71,6 +80,7 @@ class Form(Frozen):
         preselected: the choice that the form begins with, if any; it must still be sent.
         inputs: texts that can be filled in, with what each is for.
         binding: digest of what is shown; an answer carries it back.
+        people: how many different people must agree to a choice, where it is more than one.
         late: whether the form says that the review's time is over.
     """
 
@@ -79,6 +89,7 @@ class Form(Frozen):
     choices: dict[str, str] = Field(min_length=1)
     preselected: str | None = None
     inputs: dict[InputName, str] = Field(default_factory=dict)
+    people: dict[str, int] = Field(default_factory=dict)
     binding: str
     due_at: AwareDatetime
     late: bool
@@ -90,9 +101,11 @@ class Answer(Frozen):
     Attributes:
         choice: one of the form's.
         inputs: texts that the form asked for, by name; what is left out is empty.
-        reviewer: the name given; claimed, not proven.
+        reviewer: who answers; `proven` tells how that is known.
         binding: of the form that the reviewer was shown.
         aware_late: whether the reviewer was told that the review's time is over.
+        key: nonce of the link's key, which decides once; empty without one.
+        agreed: those who have given the same answer before, where several people must.
     """
 
     choice: str
@@ -101,6 +114,14 @@ class Answer(Frozen):
     note: str = Field(default="", max_length=2000)
     binding: str
     aware_late: bool = False
+    proven: Proven = Proven.CLAIMED
+    key: str = ""
+    agreed: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """Everybody who gave this answer."""
+        return " and ".join((*self.agreed, self.reviewer.strip()))
 
 
 class Refusal(StrEnum):
@@ -115,6 +136,9 @@ class Refusal(StrEnum):
     LATE = "late"
     IMPOSSIBLE = "impossible"
     """What was chosen cannot be done; the notice says why."""
+    KEY_USED = "key_used"
+    CONCERNED = "concerned"
+    SAME_PERSON = "same_person"
 
 
 EXPLAIN: dict[Refusal, str] = {
@@ -128,6 +152,9 @@ EXPLAIN: dict[Refusal, str] = {
         "Please confirm that nobody has dealt with the message in the meantime."
     ),
     Refusal.IMPOSSIBLE: "That cannot be done.",
+    Refusal.KEY_USED: "This link was used before, and each decides once. Ask for a new one.",
+    Refusal.CONCERNED: "You sent this or asked for it, so somebody else must decide it.",
+    Refusal.SAME_PERSON: "You have agreed to this already; a different person must agree too.",
 }
 
 

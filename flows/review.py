@@ -18,7 +18,8 @@ async def review(review_id: str) -> Settled | None:
 
     Runs from the top again on resume; what was shown and what was settled are persisted
     results, so that nothing is asked or done twice. A bad or late answer brings the form
-    back with the reason. Returns None when somebody else has decided first.
+    back with the reason, and so does one that somebody else must give too. Returns None when
+    somebody else has decided first.
     """
     async with opened():
         settled: Settled | None = None
@@ -27,7 +28,7 @@ async def review(review_id: str) -> Settled | None:
             if form is None:
                 break
             settled = await settle_review(review_id, await ask(form, key=f"asked-{asking}"))
-            if settled.refusal is None:
+            if settled.refusal is None and not settled.missing:
                 break
         await deliver_due(WAIT_S)
         return settled

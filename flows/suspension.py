@@ -10,9 +10,7 @@ from prefect.input.run_input import keyset_from_base_key
 from pydantic import Field, create_model
 
 from domain.review import Answer, Form
-
-INPUT = "input_"
-"""Before the names of the texts that a form asks for, as some names would hide parts of the form's model."""
+from tasks.forms import INPUT
 
 
 async def ask(form: Form, key: str) -> Answer:
@@ -57,7 +55,13 @@ def form_model(form: Form) -> type[RunInput]:
         reviewer=(str, Field(title="Reviewer", min_length=1, max_length=200, pattern=r"\S")),
         note=(str, Field(default="", max_length=2000, title="Note")),
     )
-    return model.with_initial_data(description=form.markdown)
+    return model.with_initial_data(description=described(form))
+
+
+def described(form: Form) -> str:
+    """What is read above the fields, and what each choice means: a drop-down shows names alone."""
+    choices = "\n".join(f"- `{choice}`: {meaning}" for choice, meaning in form.choices.items())
+    return f"{form.markdown}\n\n**{form.label}**\n\n{choices}\n"
 
 
 async def _stored_answer(key: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from tasks.account import balance
 from tasks.assign import assign_reviews
 from tasks.clocks import watch_clocks
 from tasks.escalate import climb
-from tasks.forms import open_forms
+from tasks.forms import close_forms, open_forms
 from tasks.heartbeat import beat
 from tasks.meet import note_deadlines
 from tasks.names import named
@@ -28,6 +28,7 @@ async def watch(policy: str) -> Account:
         await watch_clocks(policy)
         await climb(policy)
         await open_forms(policy)
+        await close_forms(policy)
         account = await balance(policy)
         await beat(policy)
         return account

@@ -197,12 +197,18 @@ class Review(Frozen):
     Attributes:
         answer_within_minutes: of working time, by the calendar.
         calendar: one of `calendars`; without it every minute counts.
+        people: how many different people must choose the same route before it counts; a blind check
+            takes one, who must not know what another said.
         assign: to whom reviews are given; without it whoever comes first takes them.
+        forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
+            run each; the others wait in the store, on the review page and the command line.
     """
 
     answer_within_minutes: float = Field(default=240, gt=0, le=5_000_000)
     calendar: Name | None = None
     assign: Assigning | None = None
+    people: int = Field(default=1, ge=1, le=5)
+    forms: int = Field(default=50, ge=0, le=1000)
 
 
 class Batch(Frozen):

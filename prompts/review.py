@@ -5,17 +5,14 @@ from datetime import datetime
 from domain.decision import Decision
 from domain.explain import BECAUSE
 from domain.item import ClaimedItem
-from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal
-from policies.model import Policy
+from domain.proposal import AskOutcome, Proposal
 from prompts.render import ENVIRONMENT
 
 NO_ROUTE = "no route fits; nothing is written"
 """What `none_of_these` means."""
 
 
-def review_form(
-    claimed: ClaimedItem, proposal: Proposal, held: Decision, policy: Policy, due_at: datetime, notice: str
-) -> str:
+def review_form(claimed: ClaimedItem, proposal: Proposal, held: Decision, due_at: datetime, notice: str) -> str:
     """The message, what model, examples and rules say of it, and why a person is asked.
 
     The message is a stranger's: it stands in a code block that nothing in it can close.
@@ -32,9 +29,6 @@ def review_form(
         rule_says=f"`{held.rule}`" if held.rule else "none matches",
         missing=held.missing,
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
-        routes=policy.routes,
-        none_of_these=NONE_OF_THESE,
-        no_route=NO_ROUTE,
         item_id=claimed.item_id,
         source=plain(claimed.item.source),
         external_id=plain(claimed.item.external_id),

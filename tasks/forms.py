@@ -1,4 +1,4 @@
-"""Starts the review flow runs that show the forms in Prefect's UI."""
+"""Starts, follows and ends the review flow runs that show the forms in Prefect's UI."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,13 +7,23 @@ from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
+from connectors.store.tables import ReviewRow
+from domain.review import Answer
+from tasks.alert import alert
 from tasks.names import ACT, named
-from tasks.resources import resources
+from tasks.resources import Resources, resources
 
 DEPLOYMENT = "review/review"
 """Flow and deployment, as `prefect.yaml` has them."""
@@ -24,65 +34,143 @@ AT_ONCE = 4
 STARTING = timedelta(minutes=5)
 """A run that is still starting after so long was killed."""
 
-OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
+MOST_FORMS, MOST_CANCELLED = 6, 2
+"""Flow runs that one review gets, whatever becomes of them, and how often somebody may cancel one before
+the review is left to the page and the command line: who cancels says that it is not to be answered there."""
+
+READ_AT_ONCE = 200
+"""Flow runs that Prefect gives in one answer."""
+
+INPUT = "input_"
+"""Before the names of the texts that a form asks for, as some names would hide parts of the form's model."""
+
+OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED}
+CANCELLED = {StateType.CANCELLED, StateType.CANCELLING}
 
 
 @task(task_run_name=named("open-forms"), **ACT)
 async def open_forms(policy: str) -> int:
-    """Give each review that waits a flow run with its form; an act, safe to repeat.
+    """Give the most urgent reviews that wait a flow run with a form each; an act, safe to repeat.
 
-    A review whose flow run is over though nobody answered gets a new one. Without the
-    deployment the reviews wait in the store, and the log says so. Returns how many were
-    started.
+    As many as the policy has forms at a time: the others wait in the store. A review whose flow
+    run is over though nobody answered gets a new one, and so does one whose run somebody
+    cancelled, both a bounded number of times. Without the deployment the reviews wait in the
+    store, and the log says so. Returns how many were started.
     """
     here = resources()
-    name = here.workflow(policy).policy.name
+    workflow = here.workflow(policy).policy
     with here.store.reading() as tx:
-        waiting = [(review.review_id, review.flow_run) for review in tx.reviews.waiting(name)]
-    live = await _live([flow_run for _, flow_run in waiting if flow_run], here.now())
-    lacking = [(review_id, former) for review_id, former in waiting if former not in live]
-    limit = asyncio.Semaphore(AT_ONCE)
-
-    async def start(review_id: str, former: str | None) -> None:
-        async with limit:
-            flow_run = await arun_deployment(
-                DEPLOYMENT,
-                parameters={"review_id": review_id},
-                idempotency_key=f"review-{review_id}-{former or 'first'}",
-                timeout=0,
-                as_subflow=False,
-                tags=[name],
-            )
-        with here.store.transaction() as tx:
-            tx.reviews.shown(review_id, str(flow_run.id), here.now())
-
+        waiting = tx.reviews.waiting(workflow.name)
+    states = await _states(review.flow_run for review in waiting if review.flow_run)
+    _note_cancelled(here, waiting, states)
+    shown = {review.review_id for review in waiting if _is_live(states.get(review.flow_run or ""), here.now())}
+    with here.store.reading() as tx:
+        open_now = tx.reviews.waiting(workflow.name)
+    lacking = [
+        (review.review_id, review.forms)
+        for review in open_now
+        if review.review_id not in shown and review.forms < MOST_FORMS and review.cancelled < MOST_CANCELLED
+    ][: max(0, workflow.review.forms - len(shown))]
     try:
-        await asyncio.gather(*[start(review_id, former) for review_id, former in lacking])
+        await _start(here, workflow.name, lacking)
     except ObjectNotFound:
         get_run_logger().warning(
             "%d reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "
-            "or answer with 'interlock reviews list' and 'decide'.",
-            len(lacking),
+            "or answer on the page of 'interlock serve', or with 'interlock reviews list' and 'decide'.",
+            len(open_now),
             DEPLOYMENT,
         )
         return 0
     return len(lacking)
 
 
-def _is_over(state: State[object] | None, now: datetime) -> bool:
-    """Whether a run can take no answer any more: ended, or silent since it was killed while starting."""
-    if state is None or state.type in OVER:
-        return True
-    return state.type in (StateType.PENDING, StateType.RUNNING) and now - state.timestamp > STARTING
+@task(task_run_name=named("close-forms"), **ACT)
+async def close_forms(policy: str) -> int:
+    """Let flow runs go on that wait with a form though their review was decided elsewhere; an act, safe to repeat.
 
-
-async def _live(flow_runs: Iterable[str], now: datetime) -> set[str]:
-    """Those of the flow runs that can still take an answer."""
-    ids = [UUID(flow_run) for flow_run in flow_runs]
-    live: set[str] = set()
+    That is so where Prefect could not be reached when the answer came. Returns how many.
+    """
+    here = resources()
+    name = here.workflow(policy).policy.name
+    waiting = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[name]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
+    )
     async with get_client() as client:
-        for start in range(0, len(ids), 200):
-            wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + 200]))
-            found = await client.read_flow_runs(flow_run_filter=wanted, limit=200)
-            live |= {str(run.id) for run in found if not _is_over(run.state, now)}
-    return live
+        runs = await client.read_flow_runs(flow_run_filter=waiting, limit=READ_AT_ONCE)
+    with here.store.reading() as tx:
+        reviews = {str(run.id): tx.reviews.get(str(run.parameters.get("review_id", ""))) for run in runs}
+    decided = {run: review for run, review in reviews.items() if review is not None and review.answered_at is not None}
+    return sum([await resume(run, _kept(review)) for run, review in decided.items()])
+
+
+async def resume(flow_run: str, answer: Answer) -> bool:
+    """Let a flow run that waits with a form take an answer; False if it does not wait, or is gone.
+
+    Raises:
+        httpx.HTTPError: Prefect cannot be reached.
+    """
+    given = answer.model_dump(include={"choice", "reviewer", "note"})
+    given |= {f"{INPUT}{name}": text for name, text in answer.inputs.items()}
+    try:
+        async with get_client() as client:
+            response = await client.resume_flow_run(UUID(flow_run), run_input=given)
+    except ObjectNotFound:
+        return False
+    return response.status is SetStateStatus.ACCEPT
+
+
+def _kept(review: ReviewRow) -> Answer:
+    return Answer(choice=review.answer or "", reviewer=review.reviewer or "", binding=review.binding)
+
+
+def _note_cancelled(here: Resources, waiting: Iterable[ReviewRow], states: dict[str, State[object]]) -> None:
+    """Record and tell which forms somebody cancelled: their reviews go on waiting."""
+    for review in waiting:
+        state = states.get(review.flow_run or "")
+        if review.flow_run is None or state is None or state.type not in CANCELLED:
+            continue
+        again = review.cancelled + 1 < MOST_CANCELLED
+        with here.store.transaction() as tx:
+            noted = tx.reviews.cancelled(review.review_id, review.flow_run, here.now(), again=again)
+        if noted:
+            message = f"the form of review {review.review_id} was cancelled in Prefect; the review goes on waiting"
+            alert("review.cancelled", "item", review.item_id, message, policy=review.policy)
+
+
+async def _start(here: Resources, policy: str, lacking: Iterable[tuple[str, int]]) -> None:
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def start(review_id: str, former: int) -> None:
+        async with limit:
+            flow_run = await arun_deployment(
+                DEPLOYMENT,
+                parameters={"review_id": review_id},
+                idempotency_key=f"review-{review_id}-{former}",
+                timeout=0,
+                as_subflow=False,
+                tags=[policy],
+            )
+        with here.store.transaction() as tx:
+            tx.reviews.shown(review_id, str(flow_run.id), here.now())
+
+    await asyncio.gather(*[start(review_id, former) for review_id, former in lacking])
+
+
+def _is_live(state: State[object] | None, now: datetime) -> bool:
+    """Whether a run can still take an answer: neither over nor killed while it started."""
+    if state is None or state.type in OVER | CANCELLED:
+        return False
+    return not (state.type in (StateType.PENDING, StateType.RUNNING) and now - state.timestamp > STARTING)
+
+
+async def _states(flow_runs: Iterable[str]) -> dict[str, State[object]]:
+    """The states of flow runs; those that Prefect no longer has are left out."""
+    ids = [UUID(flow_run) for flow_run in flow_runs]
+    states: dict[str, State[object]] = {}
+    async with get_client() as client:
+        for start in range(0, len(ids), READ_AT_ONCE):
+            wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + READ_AT_ONCE]))
+            found = await client.read_flow_runs(flow_run_filter=wanted, limit=READ_AT_ONCE)
+            states |= {str(run.id): run.state for run in found if run.state is not None}
+    return states

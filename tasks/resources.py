@@ -85,6 +85,11 @@ class Resources:
             open_agent=lambda: _agent_of(settings) if ask else None,
         )
 
+    def afresh(self) -> Self:
+        """Resources over the same store that read every policy anew: for what outlives a policy's change."""
+        opens = (self._open_model, self._open_examples, self._open_destination)
+        return type(self)(self.store, *opens, self.now, self._open_source)
+
     @property
     def model(self) -> LanguageModel | None:
         """The model to ask, started on first use; None where there is none."""

@@ -1,5 +1,6 @@
 """What a review flow run shows and settles, whatever the review asks."""
 
+from collections.abc import Sequence
 from typing import Protocol, assert_never
 
 from prefect import task
@@ -7,9 +8,11 @@ from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
+from domain.agreement import Agreed, barred, before, missing
 from domain.escalation import Cause
-from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, refusal
+from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
+from policies.fields import FieldType
 from tasks.action_review import ActionReview
 from tasks.escalate import escalate
 from tasks.names import ACT, named
@@ -46,11 +49,12 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
 
 
 class Settled(Frozen):
-    """What an answer did: it decided, or nothing because of `refusal`.
+    """What an answer did: it decided, or was kept until others give it too, or nothing because of `refusal`.
 
     Attributes:
-        notice: what the reviewer must know of a refusal.
+        notice: what the reviewer must know of a refusal, or of what is still missing.
         by: who has decided, and for which `choice`; empty while nobody has.
+        missing: how many more people must give this answer before it decides.
         writes: whether something will be written.
     """
 
@@ -58,7 +62,22 @@ class Settled(Frozen):
     notice: str = ""
     by: str = ""
     choice: str = ""
+    missing: int = 0
     writes: bool = False
+
+
+def form_of(here: Resources, tx: Transaction, review: ReviewRow, notice: str = "") -> Form | None:
+    """The form of a review as it stands; None if it no longer waits.
+
+    Args:
+        notice: what its reader must know first, such as why the former answer was refused.
+    """
+    if review.answered_at is not None:
+        return None
+    late = here.now() > review.due_at
+    told = [notice or (EXPLAIN[Refusal.LATE] if late else "")]
+    told += [f"{one.reviewer} agreed to '{one.choice}'." for one in tx.reviews.given(review.review_id)]
+    return question(here, tx, review).form(" ".join(filter(None, told)), late=late)
 
 
 @task(task_run_name="show-{review_id}", persist_result=True)
@@ -71,21 +90,25 @@ async def show(review_id: str, notice: str = "") -> Form | None:
     here = resources()
     with here.store.reading() as tx:
         review = tx.reviews.get(review_id)
-        if review is None or review.answered_at is not None:
-            return None
-        late = here.now() > review.due_at
-        return question(here, tx, review).form(notice or (EXPLAIN[Refusal.LATE] if late else ""), late=late)
+        return None if review is None else form_of(here, tx, review, notice)
 
 
 @task(task_run_name="settle-{review_id}", persist_result=True)
 async def settle_review(review_id: str, answer: Answer) -> Settled:
-    """Let an answer decide; an act, safe to repeat: the first valid answer wins.
+    """`settle_answer` as a step of the review's flow run."""
+    return settle_answer(resources(), review_id, answer)
+
+
+def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
+    """Let an answer decide; an act, safe to repeat: the first valid answer wins, wherever it comes from.
 
     What is decided and the writes that it asks for are one transaction. An answer that
     settles nothing is recorded, and the review goes on waiting; whoever comes too late is
-    told who decided.
+    told who decided. Where several people must agree, all but the last are kept.
+
+    Raises:
+        LookupError: there is no such review.
     """
-    here = resources()
     now = here.now()
     with here.store.transaction() as tx:
         review = tx.reviews.get(review_id)
@@ -94,25 +117,60 @@ async def settle_review(review_id: str, answer: Answer) -> Settled:
         if review.answered_at is not None:
             return _too_late(tx, review, answer, now)
         asked = question(here, tx, review)
-        form = asked.form("", late=False)
+        form, given = asked.form("", late=False), before(answer, tx.reviews.given(review_id))
         if ReviewKind(review.kind) is ReviewKind.ACTION and form.binding != review.binding:
             tx.reviews.rebind(review_id, form.binding)  # the case has moved on: what was shown before is void
-        refused = refusal(answer, form, review.binding, now)
+        refused = refusal(answer, form, review.binding, now) or _barred(here, tx, review, answer, given)
         notice = EXPLAIN[refused] if refused else asked.objection(answer)
         if notice:
             tx.reviews.refuse(review_id, answer, notice, now)
             return Settled(refusal=refused or Refusal.IMPOSSIBLE, notice=notice)
-        writes = asked.settle(tx, answer, now)
-        tx.reviews.answered(review_id, answer, now)
-        by = answer.reviewer.strip()
-        tx.escalations.resolve(Cause.REVIEW_LATE, review_id, f"{by} has answered", now, by=by)
-    return Settled(by=by, choice=answer.choice, writes=writes)
+        if answer.key:
+            tx.keys.use(answer.key, answer.reviewer, now)
+        still = missing(answer, form.people, given)
+        if still or given:
+            tx.reviews.agree(review_id, answer, still, now)
+        if still:
+            notice = _agreed(answer, still)
+            return Settled(by=answer.reviewer.strip(), choice=answer.choice, missing=still, notice=notice)
+        whole = answer.model_copy(update=_together(answer, given))
+        tx.reviews.answered(review_id, whole, now)
+        writes = asked.settle(tx, whole, now)
+        tx.escalations.resolve(Cause.REVIEW_LATE, review_id, f"{whole.by} has answered", now, by=whole.by)
+    return Settled(by=whole.by, choice=answer.choice, writes=writes)
+
+
+def _barred(
+    here: Resources, tx: Transaction, review: ReviewRow, answer: Answer, given: Sequence[Agreed]
+) -> Refusal | None:
+    """Why this person may not answer: whoever sent the item, or asked for what is to be decided, does not decide it."""
+    workflow, item = here.workflow(review.workflow), tx.inbox.get(review.item_id).item
+    types = workflow.policy.input.fields
+    senders = [text for name, text in item.fields.items() if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
+    about = [*senders, *item.other.values(), str(review.question.get("asked_by", ""))]
+    known = [
+        frozenset(word.casefold() for word in (person.name, *person.addresses.values()))
+        for person in workflow.people.people
+    ]
+    return barred(answer, about, given, known, key_used=tx.keys.used(answer.key))
+
+
+def _together(answer: Answer, given: Sequence[Agreed]) -> dict[str, object]:
+    """An answer as that of everybody who gave it: proven only if all of them are."""
+    claimed = Proven.CLAIMED in {answer.proven, *[one.proven for one in given]}
+    return {"agreed": tuple(one.reviewer for one in given), "proven": Proven.CLAIMED if claimed else Proven.LINK}
+
+
+def _agreed(answer: Answer, missing: int) -> str:
+    more = "one more person" if missing == 1 else f"{missing} more people"
+    return f"{answer.reviewer.strip()} agreed to '{answer.choice}'; {more} must agree."
 
 
 def _too_late(tx: Transaction, review: ReviewRow, answer: Answer, now: AwareDatetime) -> Settled:
     """What stands already: this very answer, given before, or somebody else's."""
     by, choice = review.reviewer or "", review.answer or ""
-    if (by, choice) == (answer.reviewer.strip(), answer.choice):
+    givers = {by, *[one.reviewer for one in tx.reviews.given(review.review_id)]}
+    if choice == answer.choice and answer.reviewer.strip() in givers:
         return Settled(by=by, choice=choice)
     notice = f"{EXPLAIN[Refusal.ALREADY_DECIDED]} {review.outcome}"
     tx.reviews.refuse(review.review_id, answer, notice, now)

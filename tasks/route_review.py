@@ -40,11 +40,13 @@ class RouteReview:
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what is said of it, and the policy's routes; a blind check shows no proposal."""
         policy, held = self.workflow.policy, self.held
+        people = 1 if held.blind else policy.review.people
         return Form(
-            markdown=review_form(self.claimed, self.proposal, held, policy, self.due_at, notice),
+            markdown=review_form(self.claimed, self.proposal, held, self.due_at, notice),
             label="Route",
             choices={name: route.description for name, route in policy.routes.items()} | {NONE_OF_THESE: NO_ROUTE},
             preselected=held.proposed if held.proposed in policy.labels and not held.blind else None,
+            people=dict.fromkeys(policy.labels, people) if people > 1 else {},
             binding=self.proposal.hash,
             due_at=self.due_at,
             late=late,

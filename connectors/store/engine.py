@@ -21,6 +21,7 @@ from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.heartbeats import Heartbeats
 from connectors.store.inbox import Inbox
+from connectors.store.keys import UsedKeys
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.proposals import Proposals
@@ -28,9 +29,10 @@ from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.systems import Systems
+from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -59,6 +61,8 @@ class Transaction:
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.sources = Sources(session, self.ledger)
+        self.waiting = Waiting(session)
+        self.keys = UsedKeys(session)
         self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
         self.heartbeats = Heartbeats(session)

@@ -6,10 +6,12 @@ from sqlmodel import Session, col, or_, select
 
 from connectors.store.ledger import Ledger
 from connectors.store.tables import ItemRow, ReviewRow
+from domain.agreement import Agreed
 from domain.audit import Answered, AuditTally, tally_answers
 from domain.decision import Reason
 from domain.ledger import Event
 from domain.review import Answer, Review, ReviewKind
+from domain.values import digest
 
 
 class Reviews:
@@ -21,7 +23,8 @@ class Reviews:
 
     def open(self, review: Review, now: datetime) -> None:
         """Ask for a person's answer; the same question twice is a fault of ours and is refused by the database."""
-        self._session.add(ReviewRow(review_id=review.review_id, opened_at=now, **review.model_dump()))
+        alike = _alike(review, self._session.get_one(ItemRow, review.item_id).item["text"])
+        self._session.add(ReviewRow(review_id=review.review_id, opened_at=now, alike=alike, **review.model_dump()))
         due_at = review.due_at.isoformat(timespec="minutes")
         self._ledger.append(
             review.item_id, Event.REVIEW_OPENED, now, review=review.review_id, asks=review.kind.value, due_at=due_at
@@ -45,22 +48,53 @@ class Reviews:
         """Note the flow run that shows the form."""
         row = self._session.get_one(ReviewRow, review_id)
         if row.flow_run != flow_run:
-            row.flow_run = flow_run
+            row.flow_run, row.forms = flow_run, row.forms + 1
             self._ledger.append(row.item_id, Event.REVIEW_SHOWN, now, review=review_id, flow_run=flow_run)
+
+    def cancelled(self, review_id: str, flow_run: str, now: datetime, *, again: bool) -> bool:
+        """Note, once, that somebody cancelled the flow run that shows the form; the review goes on waiting.
+
+        Args:
+            again: whether it will be shown once more.
+        """
+        row = self._session.get_one(ReviewRow, review_id)
+        if row.flow_run != flow_run or row.answered_at is not None:
+            return False
+        row.flow_run, row.cancelled = None, row.cancelled + 1
+        facts = {"review": review_id, "flow_run": flow_run, "again": again}
+        self._ledger.append(row.item_id, Event.REVIEW_CANCELLED, now, **facts)
+        return True
 
     def refuse(self, review_id: str, answer: Answer, why: str, now: datetime) -> None:
         """Record an answer that settles nothing."""
-        facts = {"review": review_id, "reviewer": answer.reviewer, "choice": answer.choice, "why": why}
+        facts = {"review": review_id, "reviewer": answer.reviewer, "proven": answer.proven.value}
+        facts |= {"choice": answer.choice, "why": why}
         self._ledger.append(self._session.get_one(ReviewRow, review_id).item_id, Event.ANSWER_REFUSED, now, **facts)
 
     def rebind(self, review_id: str, binding: str) -> None:
         """Note that what stands there now is another than when the review was opened."""
         self._session.get_one(ReviewRow, review_id).binding = binding
 
+    def given(self, review_id: str) -> tuple[Agreed, ...]:
+        """Those who have answered so far, where several people must."""
+        agreed = self._session.get_one(ReviewRow, review_id).agreed or []
+        return tuple(Agreed.model_validate(one) for one in agreed)
+
+    def agree(self, review_id: str, answer: Answer, missing: int, now: datetime) -> None:
+        """Keep one of several people's answers; with none `missing`, it is closed by `answered`."""
+        row = self._session.get_one(ReviewRow, review_id)
+        named = answer.model_dump(mode="json", include={"reviewer", "proven", "choice", "inputs", "binding"})
+        row.agreed = [*(row.agreed or []), {**named, "reviewer": answer.reviewer.strip(), "at": now.isoformat()}]
+        if missing:
+            facts = {"review": review_id, "by": answer.reviewer.strip(), "proven": answer.proven.value}
+            self._ledger.append(row.item_id, Event.REVIEW_AGREED, now, choice=answer.choice, missing=missing, **facts)
+
     def answered(self, review_id: str, answer: Answer, now: datetime) -> None:
         """Close the review with the answer that settled it; what it settled, its kind keeps."""
         row = self._session.get_one(ReviewRow, review_id)
-        row.answered_at, row.answer, row.reviewer = now, answer.choice, answer.reviewer.strip()
+        row.answered_at, row.answer, row.reviewer, row.proven = now, answer.choice, answer.by, answer.proven.value
+        facts = {"review": review_id, "by": answer.by, "proven": answer.proven.value, "choice": answer.choice}
+        self._ledger.append(row.item_id, Event.REVIEW_ANSWERED, now, **facts)
 
     def relieved(self, review_id: str, rule: str, now: datetime) -> None:
         """Close the review without a person's answer, because a rule has decided."""
@@ -103,3 +137,10 @@ class Reviews:
         for row in late:
             row.escalated_at = now
         return late
+
+
+def _alike(review: Review, text: str) -> str:
+    """The same for reviews that ask the same of the same words, letter case and white space aside."""
+    words = " ".join(text.split()).casefold()
+    blind = review.why == Reason.AUDIT
+    return digest(review.policy, review.kind.value, blind, review.proposed, words, review.question)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Index, TypeDecorator
+from sqlalchemy import JSON, Column, DateTime, Index, TypeDecorator, text
 from sqlalchemy.engine import Dialect
 from sqlmodel import Field, SQLModel
 
@@ -87,10 +87,17 @@ class ExtractionRow(SQLModel, table=True):
     made_at: datetime = _time(nullable=False)
 
 
+_WAITS = text("answered_at IS NULL")
+
+
 class ReviewRow(SQLModel, table=True):
     """A question that waits, or waited, for a person; see `domain.review.Review`."""
 
     __tablename__ = "reviews"
+    __table_args__ = (
+        Index("reviews_waiting", "due_at", "review_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+        Index("reviews_alike", "alike", sqlite_where=_WAITS, postgresql_where=_WAITS),
+    )
 
     review_id: str = Field(primary_key=True)
     item_id: str = Field(index=True)
@@ -113,7 +120,16 @@ class ReviewRow(SQLModel, table=True):
     answer: str | None = None
     """The choice, such as a route or `none_of_these`, once somebody has answered."""
     reviewer: str | None = None
-    """The name that was given with the answer."""
+    """Who answered, and `proven` how that is known; see `domain.review.Proven`."""
+    proven: str | None = None
+    agreed: list[dict[str, Any]] | None = _json()
+    """Those who have answered where several people must; see `domain.agreement.Agreed`."""
+    alike: str | None = None
+    """The same for reviews that ask the same of the same words; None for reviews older than this column."""
+    forms: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """Flow runs that were started to show the form; `cancelled` of them were cancelled by somebody."""
+    cancelled: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+
     assignee: str | None = None
     """Who is to answer, where the policy assigns."""
     assigned_at: datetime | None = _time()
@@ -169,6 +185,16 @@ class NoticeRow(SQLModel, table=True):
     """The outbox's; None for Prefect's event alone."""
     failed: bool = False
     """It reached nobody, or was given up."""
+
+
+class UsedKeyRow(SQLModel, table=True):
+    """The key of a link that has decided, or begun a session: each does so once."""
+
+    __tablename__ = "used_keys"
+
+    nonce: str = Field(primary_key=True)
+    reviewer: str
+    used_at: datetime = _time(nullable=False)
 
 
 class StandingRow(SQLModel, table=True):

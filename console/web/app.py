@@ -10,12 +10,16 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.webhooks import open_scheme
+from console.web.access import Access
 from console.web.group_commit import GroupCommit
 from console.web.intake import Door, Intake
+from console.web.render import page
+from console.web.reviews import review_routes
+from console.web.reviews_api import ReviewsApi
 from console.web.trigger import Trigger
 from domain.errors import PolicyInvalid, Retryable
 from policies.load import Workflow
@@ -68,8 +72,12 @@ async def _start(here: Resources, workflow: Workflow) -> Start:
     return await start_route(workflow, here.now())
 
 
-def create_app(here: Resources, doors: Mapping[str, Door]) -> Starlette:
-    """The application; it stores what came in before it ends."""
+def create_app(here: Resources, doors: Mapping[str, Door], access: Access | None = None) -> Starlette:
+    """The application; it stores what came in before it ends.
+
+    Args:
+        access: who may see and decide reviews; None where they are not served.
+    """
 
     @asynccontextmanager
     async def committing(_app: Starlette) -> AsyncIterator[None]:
@@ -93,8 +101,9 @@ def create_app(here: Resources, doors: Mapping[str, Door]) -> Starlette:
         routes=[
             Route("/intake/{policy}", Intake(doors, here.now).receive, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
+            *([] if access is None else [*ReviewsApi(here, access).routes(), *review_routes(here, access)]),
         ],
-        exception_handlers={HTTPException: _refused, Retryable: _later},
+        exception_handlers={HTTPException: _refused, Retryable: _later, PolicyInvalid: _broken},
         lifespan=committing,
     )
     app.router.redirect_slashes = False  # a sender that follows no redirect would lose what it sent
@@ -106,12 +115,30 @@ def _read_head(here: Resources) -> None:
         tx.ledger.head()
 
 
-async def _refused(_request: Request, exc: Exception) -> JSONResponse:
+async def _refused(request: Request, exc: Exception) -> Response:
     error = exc if isinstance(exc, HTTPException) else HTTPException(500)
+    if _is_page(request):
+        return page("told", error.status_code, heading="That did not work", text=error.detail)
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 
-async def _later(_request: Request, exc: Exception) -> JSONResponse:
+async def _later(request: Request, exc: Exception) -> Response:
     after_s = exc.retry_after_s if isinstance(exc, Retryable) and exc.retry_after_s else 1
+    wait = {"Retry-After": str(math.ceil(after_s))}
+    if _is_page(request):
+        return page("told", 503, heading="Not now", text="The database does not answer. Try again in a moment.")
     says = f"not stored: {type(exc).__name__.lower()}; send it again, with the same id"
-    return JSONResponse({"error": says}, 503, headers={"Retry-After": str(math.ceil(after_s))})
+    return JSONResponse({"error": says}, 503, headers=wait)
+
+
+async def _broken(request: Request, exc: Exception) -> Response:
+    LOG.error("a policy cannot be used: %s", exc)
+    text = "The policy file that this needs cannot be used at the moment; the server's log says why."
+    if _is_page(request):
+        return page("told", 500, heading="Not now", text=text)
+    return JSONResponse({"error": text}, 500)
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a person looks at what is answered."""
+    return request.url.path.startswith("/reviews")

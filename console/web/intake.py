@@ -72,7 +72,7 @@ class Intake:
             raise HTTPException(
                 415, "send application/json or a form, in UTF-8 and not compressed; say so in Content-Type"
             )
-        body = await _body(request, door.webhook.largest_body_kb * KIB)
+        body = await read_body(request, door.webhook.largest_body_kb * KIB, _RAISE)
         delivery = Delivery(request.method, _url(door, request), request.headers, body)
         if doubt := door.scheme.doubt(delivery):
             LOG.warning("not taken for %s: %s", door.policy, doubt)
@@ -117,18 +117,26 @@ def _answer(verdicts: Sequence[Verdict]) -> JSONResponse:
     return JSONResponse({"items": items}, 202)
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The body, as long as it is at most `most` bytes; no more than that is ever held."""
+async def read_body(request: Request, most: int, mend: str = "") -> bytes:
+    """The body, as long as it is at most `most` bytes; no more than that is ever held.
+
+    Args:
+        mend: what else its sender can do about one that is too long.
+
+    Raises:
+        HTTPException: it is too long, too slow, or breaks off.
+    """
+    too_long = HTTPException(413, f"send at most {most // KIB} KB{mend}")
     stated = request.headers.get("content-length", "0")
     if not (stated.isascii() and stated.isdigit()) or int(stated) > most:
-        raise _too_long(most)
+        raise too_long
     body = bytearray()
     try:
         async with asyncio.timeout(READ_S):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
-                    raise _too_long(most)
+                    raise too_long
     except TimeoutError as exc:
         raise HTTPException(408, f"the body did not come within {READ_S:.0f} seconds; send it again") from exc
     except ClientDisconnect as exc:
@@ -136,8 +144,7 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _too_long(most: int) -> HTTPException:
-    return HTTPException(413, f"send at most {most // KIB} KB, or raise intake.webhook.largest_body_kb in the policy")
+_RAISE = ", or raise intake.webhook.largest_body_kb in the policy"
 
 
 def _url(door: Door, request: Request) -> str:

@@ -32,6 +32,7 @@ from domain.decision import Reason
 from domain.delivery import NextStep, RetryAfter, Step
 from domain.errors import Unauthorised
 from domain.escalation import Cause, LadderStep, Why
+from domain.keys import Purpose, unseal
 from domain.source_state import SourceState, failed
 from policies.intake import check, match_rule
 from policies.load import find_policy, load_workflow, shipped_policies
@@ -482,6 +483,38 @@ class TestEscalations:
     )
     def test_no_such_escalation_and_no_name_are_told(self, terminal, escalation, arguments, told):
         assert told in terminal.told("escalations", "acknowledge", *arguments)
+
+
+class TestReviewsLink:
+    SECRET = "s" * 32
+
+    @pytest.fixture
+    def item(self, terminal: Terminal) -> str:
+        item = terminal.accept("wf-1")
+        terminal.decide()
+        return item
+
+    def test_without_a_secret_no_link_is_made_and_that_is_said(self, terminal, item):
+        assert "INTERLOCK_LINK_SECRET" in terminal.told("reviews", "link", item, "--for", "Ann")
+
+    def test_a_link_to_a_review_is_printed_for_one_person(self, terminal, item, monkeypatch):
+        monkeypatch.setenv("INTERLOCK_LINK_SECRET", self.SECRET)
+        monkeypatch.setenv("INTERLOCK_PUBLIC_URL", "https://reviews.example.com")
+        address, _, text = terminal.run("reviews", "link", "wf-1", "--for", "Ann").stdout.strip().partition("?key=")
+        assert address == f"https://reviews.example.com/reviews/{item}"
+        key = unseal(text, Purpose.REVIEW, [self.SECRET.encode()], datetime.now(UTC))
+        assert (key.reviewer, key.about) == ("Ann", item)
+
+    def test_a_link_into_the_queue_needs_no_review(self, terminal, monkeypatch):
+        monkeypatch.setenv("INTERLOCK_LINK_SECRET", self.SECRET)
+        made = terminal.run("reviews", "link", "--for", "Ann")
+        assert made.stdout.startswith("http://127.0.0.1:8710/reviews/login?key=")
+        assert "INTERLOCK_PUBLIC_URL is not set" in made.stderr
+
+    def test_there_is_none_to_what_was_decided(self, terminal, item, monkeypatch):
+        monkeypatch.setenv("INTERLOCK_LINK_SECRET", self.SECRET)
+        terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann")
+        assert "decided this already" in terminal.told("reviews", "link", item, "--for", "Bob")
 
 
 class TestOutbox:

@@ -255,13 +255,13 @@ STORIES = [
     pytest.param(
         Event.DECIDED,
         answered("repairs", "it squeaks"),
-        "Routed to repairs by Ada (name as given): the reviewer chose another route. Note: it squeaks",
+        "Routed to repairs by Ada: the reviewer chose another route. Note: it squeaks",
         id="overridden",
     ),
     pytest.param(
         Event.DECIDED,
         answered("none_of_these"),
-        "Ended without a write by Ada (name as given): the reviewer found that no route fits.",
+        "Ended without a write by Ada: the reviewer found that no route fits.",
         id="dismissed",
     ),
     pytest.param(
@@ -320,6 +320,44 @@ STORIES = [
         {"flow_run": "brave-lynx"},
         "The review form was opened in Prefect (run brave-lynx).",
         id="review shown",
+    ),
+    pytest.param(
+        Event.REVIEW_CANCELLED,
+        {"flow_run": "brave-lynx", "again": True},
+        "Somebody cancelled the review's run in Prefect (run brave-lynx), which keeps neither who nor why. "
+        "The review goes on waiting; it will be shown once more.",
+        id="review cancelled",
+    ),
+    pytest.param(
+        Event.REVIEW_CANCELLED,
+        {"flow_run": "brave-lynx", "again": False},
+        "Somebody cancelled the review's run in Prefect (run brave-lynx), which keeps neither who nor why. "
+        "The review goes on waiting; no further form is opened.",
+        id="review cancelled once more",
+    ),
+    pytest.param(
+        Event.REVIEW_AGREED,
+        {"by": "Ada", "proven": "link", "choice": "refund_all", "missing": 1},
+        "Ada (proven by a signed link) agreed to refund all; one more person must agree.",
+        id="one of two agreed",
+    ),
+    pytest.param(
+        Event.REVIEW_AGREED,
+        {"by": "Ada", "proven": "claimed", "choice": "refund", "missing": 2},
+        "Ada (name as given) agreed to refund; 2 more people must agree.",
+        id="one of three agreed",
+    ),
+    pytest.param(
+        Event.REVIEW_ANSWERED,
+        {"by": "Ada", "proven": "link", "choice": "none_of_these"},
+        "Ada (proven by a signed link) answered: none of these.",
+        id="review answered",
+    ),
+    pytest.param(
+        Event.ANSWER_REFUSED,
+        {"reviewer": "Ada", "proven": "claimed", "why": "That is not among the choices."},
+        "An answer from Ada (name as given) was not taken: That is not among the choices.",
+        id="somebody's answer refused",
     ),
     pytest.param(
         Event.ANSWER_REFUSED,

@@ -5,7 +5,7 @@ from builders import NOW
 from pydantic import ValidationError
 
 from domain.review import Form
-from flows.suspension import form_model
+from flows.suspension import described, form_model
 
 FORM = Form(
     markdown="Is anything missing?",
@@ -39,3 +39,10 @@ def test_each_text_that_is_asked_for_is_an_optional_field_whatever_its_name() ->
 
     assert filled.model_dump(exclude={"choice", "reviewer"}) == {"input_note": "", "input_copy": "Bob", "note": ""}
     assert model.model_json_schema()["properties"]["input_note"]["description"] == "the customer's own note"
+
+
+def test_what_each_choice_means_stands_above_the_drop_down() -> None:
+    assert described(FORM) == (
+        "Is anything missing?\n\n**What now**\n\n"
+        "- `complete`: the texts below are right\n- `give_up`: nothing is written\n"
+    )

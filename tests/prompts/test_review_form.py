@@ -22,7 +22,7 @@ UNSURE = proposal(confidence=0.5, opinion="repairs")
 def form(here: ClaimedItem, proposed: Proposal = UNSURE, rule: RuleMatch | None = None, notice: str = "") -> str:
     missing = () if "email" in here.item.fields else ("email",)
     held = decide(proposed, rule, terms(), NOW, missing)
-    return review_form(here, proposed, held, TINY, DUE, notice)
+    return review_form(here, proposed, held, DUE, notice)
 
 
 def test_a_form_shows_the_message_what_is_said_of_it_and_why_a_person_is_asked() -> None:
@@ -45,12 +45,6 @@ It squeaks.
 
 **Why a person is asked:** the labelled examples disagree with the model; it is less sure than the threshold \
 asks; required fields are missing or malformed.
-
-**Routes**
-
-- `sales`: wants to buy something
-- `repairs`: something is broken
-- `none_of_these`: no route fits; nothing is written
 
 Item `item-1`, came in from `post` as `letter-7`. Answer by 2026-03-02 13:30 UTC."""
     )
@@ -112,7 +106,7 @@ def blind_form(proposed: Proposal, rule: RuleMatch | None = None, missing: tuple
     here = claimed("It squeaks.", email="ada@example.com")
     held = decide(proposed, rule, terms(audit_share=1), NOW, missing)
     assert held.blind
-    return review_form(here, proposed, held, TINY, DUE, "")
+    return review_form(here, proposed, held, DUE, "")
 
 
 def test_a_blind_form_shows_the_message_and_the_routes_and_nothing_else() -> None:
@@ -126,12 +120,6 @@ It squeaks.
 ```
 
 **This is a blind check.** What the machine would have done is not shown, so that your answer is your own: it decides.
-
-**Routes**
-
-- `sales`: wants to buy something
-- `repairs`: something is broken
-- `none_of_these`: no route fits; nothing is written
 
 Item `item-1`, came in from `post` as `letter-7`. Answer by 2026-03-02 13:30 UTC."""
     )

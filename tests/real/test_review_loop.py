@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,14 @@ from prefect_ui import approve_in_ui, chromium
 from tiny import message
 
 from connectors.store.engine import Store
+from console.answering import give
 from domain.decision import Kind, Reason
+from domain.review import Answer, Refusal
 from flows.route import route
 from flows.watch import watch
+from tasks.forms import MOST_CANCELLED
+from tasks.resources import opened
+from tasks.review import settle_answer
 
 PATIENCE_S = 90
 
@@ -167,3 +173,83 @@ async def test_a_reviewer_approves_by_clicking_through_the_prefect_ui(site, tmp_
     await until(lambda: is_completed(flow_run))
     assert decision(site.store, item_id).by == "Ann"
     assert [ticket["queue"] for ticket in tickets(site, item_id)] == ["billing"]
+
+
+async def answer_elsewhere(site, review: str, choice: str, reviewer: str):
+    """Answer as the page, the API and the command line do."""
+    with site.store.reading() as tx:
+        binding = tx.reviews.get(review).binding
+    async with opened() as here:
+        return await give(here, review, Answer(choice=choice, reviewer=reviewer, binding=binding))
+
+
+async def run_of(site, review: str) -> str | None:
+    with site.store.reading() as tx:
+        return tx.reviews.get(review).flow_run
+
+
+def events(site, review: str) -> list[str]:
+    with site.store.reading() as tx:
+        return [entry.event.value for entry in tx.ledger.entries(review)]
+
+
+async def cancel(site, flow_run: str) -> None:
+    """As the button in Prefect's UI does."""
+    asked = {"state": {"type": "CANCELLING", "message": "not by this form"}}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{site.ui}/api/flow_runs/{flow_run}/set_state", json=asked)
+    assert answer.json()["state"]["type"] == "CANCELLED"  # what waits is cancelled at once, and the reason forgotten
+
+
+@pytest.mark.timeout(240)
+async def test_a_review_decided_elsewhere_lets_its_flow_run_go_on_and_is_written_once(site):
+    review, flow_run = await waiting_item(site, "elsewhere")
+    given = await answer_elsewhere(site, review, "billing", "Ann")
+    assert given.resumed
+    await until(lambda: is_completed(flow_run))
+    assert await resume(flow_run, choice="access", reviewer="Bob") is SetStateStatus.ABORT
+    late = await answer_elsewhere(site, review, "access", "Cid")
+    assert late.settled.refusal is Refusal.ALREADY_DECIDED
+    assert "It was Ann, who chose billing." in late.settled.notice
+    assert (decision(site.store, review).route, decision(site.store, review).by) == ("billing", "Ann")
+    assert [ticket["queue"] for ticket in tickets(site, review)] == ["billing"]
+    assert events(site, review).count("review_answered") == 1
+
+
+@pytest.mark.timeout(240)
+async def test_an_answer_that_came_while_prefect_was_away_is_applied_when_it_is_back(site):
+    review, flow_run = await waiting_item(site, "away")
+    with site.store.reading() as tx:
+        binding = tx.reviews.get(review).binding
+    async with opened() as here:
+        settle_answer(here, review, Answer(choice="billing", reviewer="Ann", binding=binding))
+    assert await is_suspended(flow_run)
+    await watch(site.policy)
+    await until(lambda: is_completed(flow_run))
+    assert [ticket["queue"] for ticket in tickets(site, review)] == ["billing"]
+    assert events(site, review).count("review_answered") == 1
+
+
+@pytest.mark.timeout(240)
+async def test_who_cancels_the_form_loses_no_item_and_gets_it_back_a_bounded_number_of_times(site):
+    review, flow_run = await waiting_item(site, "cancelled")
+    for turn in range(1, MOST_CANCELLED + 1):
+        await cancel(site, flow_run)
+        account = await watch(site.policy)
+        assert account.unaccounted == 0
+        assert events(site, review).count("review_cancelled") == turn
+        again = await run_of(site, review)
+        if turn < MOST_CANCELLED:
+            assert again not in (None, flow_run)
+            flow_run = again
+            await until(partial(form_schema, flow_run))
+    assert again is None
+    await watch(site.policy)
+    assert await run_of(site, review) is None
+    assert events(site, review).count("review_cancelled") == MOST_CANCELLED
+    assert decision(site.store, review).waits
+    given = await answer_elsewhere(site, review, "billing", "Ann")
+    assert given.settled.refusal is None
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(flow_run))
+    assert run.state.is_cancelled()

@@ -98,6 +98,7 @@ def test_an_answer_that_settles_nothing_is_recorded_and_the_review_goes_on(desk)
     assert desk.entries(item)[-1].facts == {
         "review": item,
         "reviewer": " Ann ",
+        "proven": "claimed",
         "choice": "sales",
         "why": "what you were shown has changed",
     }

@@ -1,0 +1,1 @@
+"""The review pages' own style, keys and icon: what they load, and nothing from elsewhere."""
