@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from connectors.store.engine import Transaction
-from connectors.store.tables import EscalationRow
+from connectors.store.watch_tables import EscalationRow
 from console.shared import OUT, explained, reading, shown
 from domain.errors import InputInvalid
 from tasks.escalate import acknowledge as take_over

@@ -15,7 +15,8 @@ from sqlmodel import Session, col, select
 
 from connectors.store.cursors import Cursors
 from connectors.store.ledger import Ledger
-from connectors.store.tables import ClockRow, EntryRow, ItemRow
+from connectors.store.tables import EntryRow, ItemRow
+from connectors.store.watch_tables import ClockRow
 from domain.ledger import Entry, Event
 from domain.moments import moments
 from domain.sla import OPEN, Clock, ClockName, Compliance, Reading, State, read

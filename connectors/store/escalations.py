@@ -10,7 +10,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
-from connectors.store.tables import EscalationRow, NoticeRow
+from connectors.store.watch_tables import EscalationRow, NoticeRow
 from domain.escalation import Cause, Course, Given, LadderStep, Matter, Topic, Why, escalation_id
 from domain.ledger import Event
 

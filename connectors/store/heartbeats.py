@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from connectors.store.tables import HeartbeatRow
+from connectors.store.watch_tables import HeartbeatRow
 
 
 class Heartbeats:

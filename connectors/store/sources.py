@@ -7,7 +7,8 @@ from sqlmodel import Session, col, select
 
 from connectors.ports import Arrival
 from connectors.store.ledger import Ledger
-from connectors.store.tables import EntryRow, OperationRow, SourceRow
+from connectors.store.tables import EntryRow, OperationRow
+from connectors.store.watch_tables import SourceRow
 from domain.breaker import Breaker
 from domain.delivery import Operation
 from domain.echo import is_echo

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from connectors.store.ledger import Ledger
-from connectors.store.tables import DriftRow, StandingRow
+from connectors.store.watch_tables import DriftRow, StandingRow
 from domain.audit import Standing, StepBack
 from domain.decision import Mode
 from domain.ledger import Event

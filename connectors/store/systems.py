@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
-from connectors.store.tables import SystemRow
+from connectors.store.watch_tables import SystemRow
 from domain.breaker import Breaker, after
 from domain.delivery import DeliveryOutcome
 from domain.ledger import Event

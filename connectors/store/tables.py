@@ -25,11 +25,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _time(nullable: bool = True) -> Any:
+def moment(nullable: bool = True) -> Any:
+    """A column of times; aware ones go in and come out."""
     return Field(default=None, sa_column=Column(UtcDateTime(), nullable=nullable))
 
 
-def _json(nullable: bool = True) -> Any:
+def document(nullable: bool = True) -> Any:
+    """A column of JSON; None is NULL, not the word null."""
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=nullable))
 
 
@@ -50,14 +52,14 @@ class ItemRow(SQLModel, table=True):
     source: str
     external_id: str
     content_hash: str
-    received_at: datetime = _time(nullable=False)
-    accepted_at: datetime = _time(nullable=False)
-    item: dict[str, Any] = _json(nullable=False)
+    received_at: datetime = moment(nullable=False)
+    accepted_at: datetime = moment(nullable=False)
+    item: dict[str, Any] = document(nullable=False)
     duplicate_of: str | None = Field(default=None, index=True)
     lease_owner: str | None = None
-    lease_until: datetime | None = _time()
-    proposal: dict[str, Any] | None = _json()
-    decision: dict[str, Any] | None = _json()
+    lease_until: datetime | None = moment()
+    proposal: dict[str, Any] | None = document()
+    decision: dict[str, Any] | None = document()
     decided: bool = False
     """Whether a decision stands, be it one that waits for a person."""
     waits: bool = False
@@ -72,8 +74,8 @@ class ProposalRow(SQLModel, table=True):
     __tablename__ = "proposals"
 
     key: str = Field(primary_key=True)
-    proposal: dict[str, Any] = _json(nullable=False)
-    made_at: datetime = _time(nullable=False)
+    proposal: dict[str, Any] = document(nullable=False)
+    made_at: datetime = moment(nullable=False)
 
 
 class ExtractionRow(SQLModel, table=True):
@@ -83,8 +85,8 @@ class ExtractionRow(SQLModel, table=True):
 
     item_id: str = Field(primary_key=True)
     key: str = Field(index=True)
-    extraction: dict[str, Any] = _json(nullable=False)
-    made_at: datetime = _time(nullable=False)
+    extraction: dict[str, Any] = document(nullable=False)
+    made_at: datetime = moment(nullable=False)
 
 
 _WAITS = text("answered_at IS NULL")
@@ -105,12 +107,12 @@ class ReviewRow(SQLModel, table=True):
     about: str
     policy: str = Field(index=True)
     workflow: str
-    question: dict[str, Any] = _json(nullable=False)
+    question: dict[str, Any] = document(nullable=False)
     binding: str
-    opened_at: datetime = _time(nullable=False)
-    due_at: datetime = _time(nullable=False)
-    escalated_at: datetime | None = _time()
-    answered_at: datetime | None = _time()
+    opened_at: datetime = moment(nullable=False)
+    due_at: datetime = moment(nullable=False)
+    escalated_at: datetime | None = moment()
+    answered_at: datetime | None = moment()
     flow_run: str | None = None
     """The Prefect flow run that shows the form, once one was started."""
     why: str | None = None
@@ -122,7 +124,7 @@ class ReviewRow(SQLModel, table=True):
     reviewer: str | None = None
     """Who answered, and `proven` how that is known; see `domain.review.Proven`."""
     proven: str | None = None
-    agreed: list[dict[str, Any]] | None = _json()
+    agreed: list[dict[str, Any]] | None = document()
     """Those who have answered where several people must; see `domain.agreement.Agreed`."""
     alike: str | None = None
     """The same for reviews that ask the same of the same words; None for reviews older than this column."""
@@ -132,59 +134,14 @@ class ReviewRow(SQLModel, table=True):
 
     assignee: str | None = None
     """Who is to answer, where the policy assigns."""
-    assigned_at: datetime | None = _time()
-    passed: list[str] | None = _json()
+    assigned_at: datetime | None = moment()
+    passed: list[str] | None = document()
     """Who had it and did not answer in time."""
 
     @property
     def outcome(self) -> str:
         """Who has decided, and for what, in one sentence."""
         return f"It was {self.reviewer}, who chose {self.answer}." if self.answer else f"It was {self.reviewer}."
-
-
-class EscalationRow(SQLModel, table=True):
-    """What people are told of, until somebody acknowledges; see `domain.escalation`."""
-
-    __tablename__ = "escalations"
-    __table_args__ = (
-        Index("escalations_open", "policy", "closed_at"),
-        Index("escalations_subject", "cause", "subject", "closed_at"),
-    )
-
-    escalation_id: str = Field(primary_key=True)
-    policy: str
-    cause: str
-    subject: str
-    """The item, policy, source or system that it is about."""
-    item_id: str | None = None
-    """In whose story it is told; None for its own."""
-    message: str
-    """The latest occurrence's."""
-    facts: dict[str, Any] = _json(nullable=False)
-    began_at: datetime = _time(nullable=False)
-    last_at: datetime = _time(nullable=False)
-    occurrences: int = 1
-    acknowledged_at: datetime | None = _time()
-    acknowledged_by: str | None = None
-    closed_at: datetime | None = _time()
-    """From then on an occurrence begins another."""
-
-
-class NoticeRow(SQLModel, table=True):
-    """That somebody was told of an escalation; a folded message is one of each that it stands for."""
-
-    __tablename__ = "escalation_notices"
-
-    notice_id: int | None = Field(default=None, primary_key=True)
-    escalation_id: str = Field(index=True)
-    turn: int
-    to: str
-    by: str
-    at: datetime = _time(nullable=False)
-    operation_id: str | None = Field(default=None, index=True)
-    """The outbox's; None for Prefect's event alone."""
-    failed: bool = False
-    """It reached nobody, or was given up."""
 
 
 class UsedKeyRow(SQLModel, table=True):
@@ -194,31 +151,7 @@ class UsedKeyRow(SQLModel, table=True):
 
     nonce: str = Field(primary_key=True)
     reviewer: str
-    used_at: datetime = _time(nullable=False)
-
-
-class StandingRow(SQLModel, table=True):
-    """How far a policy may go; see `domain.audit.Standing`. Policies that never stepped back have none."""
-
-    __tablename__ = "standings"
-
-    policy: str = Field(primary_key=True)
-    cap: str | None = None
-    since: datetime = _time(nullable=False)
-    why: str
-    classifier: str | None = None
-
-
-class DriftRow(SQLModel, table=True):
-    """How many windows of a policy's decisions under one classifier were tested for drift."""
-
-    __tablename__ = "drift_windows"
-
-    policy: str = Field(primary_key=True)
-    classifier: str = Field(primary_key=True)
-    windows: int = 0
-    tested_to: int = 0
-    """Number of the ledger's entry that ended the last one."""
+    used_at: datetime = moment(nullable=False)
 
 
 class OperationRow(SQLModel, table=True):
@@ -236,59 +169,17 @@ class OperationRow(SQLModel, table=True):
     policy: str
     system: str
     record_key: str
-    operation: dict[str, Any] = _json(nullable=False)
-    patience: dict[str, Any] = _json(nullable=False)
+    operation: dict[str, Any] = document(nullable=False)
+    patience: dict[str, Any] = document(nullable=False)
     state: str
     sends: int = 0
     look_ups: int = 0
     """Since the last send."""
-    sent_at: datetime | None = _time()
+    sent_at: datetime | None = moment()
     """When it was last sent: look-ups in a search that lags are believed only some time later."""
-    due_at: datetime = _time(nullable=False)
-    lease_until: datetime | None = _time()
-    outcome: dict[str, Any] | None = _json()
-
-
-class SystemRow(SQLModel, table=True):
-    """How a system has answered lately; see `domain.breaker.Breaker`. One without trouble has none."""
-
-    __tablename__ = "systems"
-
-    system: str = Field(primary_key=True)
-    failures: int = 0
-    open_until: datetime | None = _time()
-    why: str = ""
-
-
-class ClockRow(SQLModel, table=True):
-    """What a clock showed when it was last read; see `domain.sla.Reading`. The ledger tells all of it again."""
-
-    __tablename__ = "clocks"
-    __table_args__ = (Index("clocks_wake", "policy", "wake_at"),)
-
-    item_id: str = Field(primary_key=True)
-    clock: str = Field(primary_key=True)
-    policy: str
-    state: str
-    due_at: datetime | None = _time()
-    """None while the customer owes an answer."""
-    ended_at: datetime | None = _time()
-    settled_at: datetime | None = _time()
-    """When it was met, unscored or breached: what periods count by."""
-    warned_at: datetime | None = _time()
-    breached_at: datetime | None = _time()
-    """When somebody was told, as with `warned_at`."""
-    wake_at: datetime | None = _time()
-    """When somebody is to be told of it next; None for never, unless something happens."""
-
-
-class HeartbeatRow(SQLModel, table=True):
-    """When something that must run on a schedule ran to its end."""
-
-    __tablename__ = "heartbeats"
-
-    name: str = Field(primary_key=True)
-    at: datetime = _time(nullable=False)
+    due_at: datetime = moment(nullable=False)
+    lease_until: datetime | None = moment()
+    outcome: dict[str, Any] | None = document()
 
 
 class CaseRow(SQLModel, table=True):
@@ -301,9 +192,9 @@ class CaseRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     state: str
     version: int
-    due_at: datetime | None = _time()
-    moved_at: datetime = _time(nullable=False)
-    case: dict[str, Any] = _json(nullable=False)
+    due_at: datetime | None = moment()
+    moved_at: datetime = moment(nullable=False)
+    case: dict[str, Any] = document(nullable=False)
 
 
 class CursorRow(SQLModel, table=True):
@@ -313,21 +204,7 @@ class CursorRow(SQLModel, table=True):
 
     source: str = Field(primary_key=True)
     cursor: str
-    moved_at: datetime = _time(nullable=False)
-
-
-class SourceRow(SQLModel, table=True):
-    """How a source has answered lately; see `domain.source_state.SourceState`. One without trouble may have none."""
-
-    __tablename__ = "sources"
-
-    source: str = Field(primary_key=True)
-    failures: int = 0
-    open_until: datetime | None = _time()
-    why: str = ""
-    trouble: str | None = None
-    """What somebody was told of."""
-    since: datetime | None = _time()
+    moved_at: datetime = moment(nullable=False)
 
 
 class EntryRow(SQLModel, table=True):
@@ -337,9 +214,9 @@ class EntryRow(SQLModel, table=True):
 
     seq: int = Field(primary_key=True)
     item_id: str | None = Field(default=None, index=True)
-    at: datetime = _time(nullable=False)
+    at: datetime = moment(nullable=False)
     event: str = Field(index=True)
-    facts: dict[str, Any] = _json(nullable=False)
+    facts: dict[str, Any] = document(nullable=False)
     previous: str
     hash: str
 

@@ -1,0 +1,134 @@
+"""The tables of what is watched: how systems, sources, promises and policies stand, and who was told of what."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from connectors.store.tables import document, moment
+
+
+class EscalationRow(SQLModel, table=True):
+    """What people are told of, until somebody acknowledges; see `domain.escalation`."""
+
+    __tablename__ = "escalations"
+    __table_args__ = (
+        Index("escalations_open", "policy", "closed_at"),
+        Index("escalations_subject", "cause", "subject", "closed_at"),
+    )
+
+    escalation_id: str = Field(primary_key=True)
+    policy: str
+    cause: str
+    subject: str
+    """The item, policy, source or system that it is about."""
+    item_id: str | None = None
+    """In whose story it is told; None for its own."""
+    message: str
+    """The latest occurrence's."""
+    facts: dict[str, Any] = document(nullable=False)
+    began_at: datetime = moment(nullable=False)
+    last_at: datetime = moment(nullable=False)
+    occurrences: int = 1
+    acknowledged_at: datetime | None = moment()
+    acknowledged_by: str | None = None
+    closed_at: datetime | None = moment()
+    """From then on an occurrence begins another."""
+
+
+class NoticeRow(SQLModel, table=True):
+    """That somebody was told of an escalation; a folded message is one of each that it stands for."""
+
+    __tablename__ = "escalation_notices"
+
+    notice_id: int | None = Field(default=None, primary_key=True)
+    escalation_id: str = Field(index=True)
+    turn: int
+    to: str
+    by: str
+    at: datetime = moment(nullable=False)
+    operation_id: str | None = Field(default=None, index=True)
+    """The outbox's; None for Prefect's event alone."""
+    failed: bool = False
+    """It reached nobody, or was given up."""
+
+
+class StandingRow(SQLModel, table=True):
+    """How far a policy may go; see `domain.audit.Standing`. Policies that never stepped back have none."""
+
+    __tablename__ = "standings"
+
+    policy: str = Field(primary_key=True)
+    cap: str | None = None
+    since: datetime = moment(nullable=False)
+    why: str
+    classifier: str | None = None
+
+
+class DriftRow(SQLModel, table=True):
+    """How many windows of a policy's decisions under one classifier were tested for drift."""
+
+    __tablename__ = "drift_windows"
+
+    policy: str = Field(primary_key=True)
+    classifier: str = Field(primary_key=True)
+    windows: int = 0
+    tested_to: int = 0
+    """Number of the ledger's entry that ended the last one."""
+
+
+class SystemRow(SQLModel, table=True):
+    """How a system has answered lately; see `domain.breaker.Breaker`. One without trouble has none."""
+
+    __tablename__ = "systems"
+
+    system: str = Field(primary_key=True)
+    failures: int = 0
+    open_until: datetime | None = moment()
+    why: str = ""
+
+
+class ClockRow(SQLModel, table=True):
+    """What a clock showed when it was last read; see `domain.sla.Reading`. The ledger tells all of it again."""
+
+    __tablename__ = "clocks"
+    __table_args__ = (Index("clocks_wake", "policy", "wake_at"),)
+
+    item_id: str = Field(primary_key=True)
+    clock: str = Field(primary_key=True)
+    policy: str
+    state: str
+    due_at: datetime | None = moment()
+    """None while the customer owes an answer."""
+    ended_at: datetime | None = moment()
+    settled_at: datetime | None = moment()
+    """When it was met, unscored or breached: what periods count by."""
+    warned_at: datetime | None = moment()
+    breached_at: datetime | None = moment()
+    """When somebody was told, as with `warned_at`."""
+    wake_at: datetime | None = moment()
+    """When somebody is to be told of it next; None for never, unless something happens."""
+
+
+class HeartbeatRow(SQLModel, table=True):
+    """When something that must run on a schedule ran to its end."""
+
+    __tablename__ = "heartbeats"
+
+    name: str = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
+
+
+class SourceRow(SQLModel, table=True):
+    """How a source has answered lately; see `domain.source_state.SourceState`. One without trouble may have none."""
+
+    __tablename__ = "sources"
+
+    source: str = Field(primary_key=True)
+    failures: int = 0
+    open_until: datetime | None = moment()
+    why: str = ""
+    trouble: str | None = None
+    """What somebody was told of."""
+    since: datetime | None = moment()
