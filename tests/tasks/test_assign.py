@@ -200,4 +200,4 @@ async def test_a_late_review_is_told_of_until_it_is_answered(floor):
     assert floor.escalations() == [f"nobody answered the review {item} by 2026-03-02 13:00 UTC"]
     await answer(floor, item)
     assert floor.escalations() == []
-    assert floor.events(item)[-4:] == ["notified", "decided", "queued", "resolved"]
+    assert floor.events(item)[-5:] == ["notified", "review_answered", "decided", "queued", "resolved"]
