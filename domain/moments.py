@@ -62,6 +62,8 @@ class _Seen:
                 self._decided(entry)
             case Event.REVIEW_OPENED:
                 self._first("review_opened_at", entry)
+            case Event.REVIEW_ANSWERED:
+                self._first("answered_at", entry)
             case Event.QUEUED:
                 self._unwritten.add(entry.facts["operation"])
             case Event.ATTEMPTED if entry.facts["next"] == Step.DONE:

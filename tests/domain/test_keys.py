@@ -74,7 +74,7 @@ def test_a_key_has_one_spelling(tail):
     assert unseal(seal(KEY, SECRET) + tail, Purpose.REVIEW, [SECRET], NOW) is KeyFault.UNREADABLE
 
 
-@pytest.mark.parametrize("purpose", set(Purpose) - {Purpose.REVIEW})
+@pytest.mark.parametrize("purpose", [one for one in Purpose if one is not Purpose.REVIEW])
 def test_a_key_for_one_thing_opens_no_other(purpose):
     assert unseal(seal(KEY, SECRET), purpose, [SECRET], NOW) is KeyFault.UNREADABLE
 

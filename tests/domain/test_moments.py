@@ -17,6 +17,7 @@ LEFT_TO_A_PERSON: Happened = (Event.DECIDED, {"waits": True, "writes": False})
 WRITES: Happened = (Event.DECIDED, {"waits": False, "writes": True})
 WRITES_NOT: Happened = (Event.DECIDED, {"waits": False, "writes": False})
 OPENED: Happened = (Event.REVIEW_OPENED, {})
+ANSWERED: Happened = (Event.REVIEW_ANSWERED, {})
 ASKED: Happened = (Event.CUSTOMER_ASKED, {})
 TOLD: Happened = (Event.CUSTOMER_ANSWERED, {})
 SOMETHING_ELSE: Happened = (Event.BALANCED, {})
@@ -74,6 +75,11 @@ TABLE = [
         [ACCEPTED, LEFT_TO_A_PERSON, OPENED, WRITES_NOT],
         {"decided": 1, "review_opened": 2, "answered": 3, "closed": 3},
         id="a person ends it",
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), OPENED, ANSWERED, tried("a")],
+        {"decided": 1, "review_opened": 3, "answered": 4, "delivered": 5},
+        id="a person is asked about the write",
     ),
     pytest.param(
         [ACCEPTED, LEFT_TO_A_PERSON, queued("a"), tried("a")],
