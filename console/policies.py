@@ -28,9 +28,17 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
         check_systems(workflow)
     policy, proofs = workflow.policy, workflow.terms.proofs
     OUT.print(f"[bold]{policy.name}[/] version {policy.version} holds, mode {policy.mode.value}", highlight=False)
+    writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
+    if not policy.classifies:
+        found = f"; from the text: {', '.join(policy.extract.fields)}" if policy.extract else ""
+        OUT.print(
+            f"  no routes: written once {', '.join(policy.validation.required)} are there{found}", highlight=False
+        )
+        OUT.print(f"  {len(policy.validation.checks)} checks, {len(policy.rules)} rules", highlight=False)
+        OUT.print(f"  writes to {writes}", highlight=False)
+        return
     OUT.print(f"  routes: {', '.join(policy.routes)}", highlight=False)
     OUT.print(f"  {len(workflow.examples)} labelled examples, {len(policy.rules)} rules", highlight=False)
-    writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
     OUT.print(f"  writes to {writes}", highlight=False)
     for proof in proofs.values():
         OUT.print(

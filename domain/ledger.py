@@ -179,9 +179,12 @@ def _decided(facts: dict[str, Any]) -> str:
     if facts["waits"]:
         return f"Left to a person: {why}.{tail}"
     note = f" Note: {facts['note']}" if facts["note"] else ""
-    if facts["route"] is None:
+    if facts["kind"] == "reject" or facts["reason"] == "dismissed":
         return f"Ended without a write {who}: {why}.{note}{flags}"
     unwritten = "" if facts["writes"] else " Nothing is written in this mode."
+    if facts["route"] is None:
+        filled = f" Filled in or corrected: {', '.join(map(_words, facts['filled']))}." if facts["filled"] else ""
+        return f"Taken in {who}: {why}.{filled}{note}{flags}{missing}{unwritten}"
     return f"Routed to {facts['route']} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
 
 

@@ -17,10 +17,10 @@ def harvest(
     """Turn people's answers (audits, overrides, approvals) into labelled items."""
     from evals.harvest import harvest as answered  # noqa: PLC0415
     from evals.harvest import write_cases  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
+    from policies.load import load_classifier  # noqa: PLC0415
 
     with explained():
-        name = load_workflow(policy).policy.name
+        name = load_classifier(policy).policy.name
         with reading() as tx:
             items = answered(tx.reviews.answers(name))
         written, known = write_cases(items, out)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from domain.decision import RuleMatch
 from domain.errors import InputInvalid
 from domain.extraction import Extraction, Found
+from domain.intake import Gap
 from domain.item import InboundItem
 from policies import rules
 from policies.fields import FieldType, normalised
@@ -27,16 +28,21 @@ class Checked:
     Attributes:
         values: what may be written, normalised, all text; malformed and empty ones left out.
         numbers: the numeric fields' values.
-        missing: required fields that are absent or malformed, and fields of which a check does not hold.
+        gaps: required fields that have no value, and fields of which a check does not hold, each with why.
         found: those of `values` that were found in the text.
         faults: by field, the message of the check that does not hold.
     """
 
     values: dict[str, str]
     numbers: dict[str, float]
-    missing: tuple[str, ...]
+    gaps: dict[str, Gap]
     found: dict[str, Found] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The fields that have a gap."""
+        return tuple(self.gaps)
 
 
 def make_item(
@@ -85,14 +91,22 @@ def check(item: InboundItem, policy: Policy, extraction: Extraction | None = Non
     values |= {name: one.value for name, one in found.items()}
     faults = _faults(item, policy, values)
     values = {name: values[name] for name in kinds if name in values and name not in faults}
-    required = tuple(name for name in policy.validation.required if name not in values)
+    required = [name for name in policy.validation.required if name not in values]
     return Checked(
         values=values,
         numbers=_numbers(values, policy),
-        missing=(*required, *(name for name in faults if name not in required)),
+        gaps={name: _gap(name, came_in, faults, extraction) for name in dict.fromkeys([*required, *faults])},
         found={name: one for name, one in found.items() if name in values},
         faults=faults,
     )
+
+
+def _gap(name: str, came_in: Mapping[str, str], faults: Mapping[str, str], extraction: Extraction | None) -> Gap:
+    if name in faults:
+        return Gap.FAULTY
+    if name in came_in:
+        return Gap.MALFORMED
+    return Gap.UNSURE if extraction is not None and name in extraction.found else Gap.ABSENT
 
 
 def _found(policy: Policy, extraction: Extraction | None, came_in: Mapping[str, str]) -> dict[str, Found]:
@@ -107,10 +121,10 @@ def _faults(item: InboundItem, policy: Policy, values: dict[str, str]) -> dict[s
     """By field, the message of the first of its checks that does not hold."""
     faults: dict[str, str] = {}
     for one in policy.validation.checks:
-        if one.field in values and one.field not in faults:
-            seen = _seen(item, values, _numbers(values, policy), ())
-            if not rules.matches(one.must, policy.input.numeric, seen):
-                faults[one.field] = one.message
+        asked = one.field in values and one.field not in faults
+        known = _seen(item, values, _numbers(values, policy))
+        if asked and not rules.matches(one.must, policy.input.numeric, known):
+            faults[one.field] = one.message
     return faults
 
 
@@ -119,18 +133,21 @@ def _numbers(values: Mapping[str, str], policy: Policy) -> dict[str, float]:
     return {name: float(text) for name, text in values.items() if kinds[name] is FieldType.NUMBER}
 
 
-def _seen(
-    item: InboundItem, values: Mapping[str, str], numbers: Mapping[str, float], missing: tuple[str, ...]
-) -> dict[str, object]:
-    """What expressions see of an item."""
-    return {**values, **numbers, "text": item.text, "source": item.source, "missing": list(missing)}
+def _seen(item: InboundItem, values: Mapping[str, str], numbers: Mapping[str, float]) -> dict[str, object]:
+    return {**values, **numbers, "text": item.text, "source": item.source, "missing": []}
+
+
+def seen(item: InboundItem, checked: Checked) -> dict[str, object]:
+    """What expressions see of an item: numeric fields as numbers, others as text."""
+    told = {"missing": list(checked.missing), "faults": checked.faults}
+    return _seen(item, checked.values, checked.numbers) | told
 
 
 def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch | None:
     """The first of the policy's rules that holds for an item."""
-    seen = _seen(item, checked.values, checked.numbers, checked.missing)
+    known = seen(item, checked)
     for rule in policy.rules:
-        if rules.matches(rule.when, policy.input.numeric, seen):
+        if rules.matches(rule.when, policy.input.numeric, known):
             return matched(rule)
     return None
 

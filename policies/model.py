@@ -126,7 +126,7 @@ class Rule(Frozen):
     """A deterministic rule. Rules are read in order; the first that matches counts.
 
     Attributes:
-        when: expression over `text`, the fields and `missing`, in rule-engine's language.
+        when: expression over `text`, the fields, `missing` and `faults`, in rule-engine's language.
         route: where the item goes if the model may not route it alone.
         action: `route`, or `person` or `reject` whatever the model says.
         flags: marks that the write carries.
@@ -166,11 +166,23 @@ class Validation(Frozen):
     checks: tuple[Check, ...] = ()
 
 
+class Moment(StrEnum):
+    """When a destination is written."""
+
+    DECIDED = "decided"
+    """Once it is decided that the item is written."""
+    INCOMPLETE = "incomplete"
+    """As soon as a person is asked because of the fields: such as a mail that asks the sender for them."""
+
+
 class Destination(Frozen):
-    """A record that each routed item becomes in another system.
+    """A record that each decided item becomes in another system.
 
     Attributes:
         system: name of the connector.
+        at: when it is written.
+        when: expression in the rules' language that must hold of the item, over the input's fields,
+            `text`, `missing`, `faults`, `flags` and `route`; without one it is always written.
         record_key: template of the record's own key; the same key, the same record.
         values: template of each of the record's fields; empty ones are left out. Beside the
             input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
@@ -178,6 +190,8 @@ class Destination(Frozen):
     """
 
     system: Name
+    at: Moment = Moment.DECIDED
+    when: str | None = None
     options: dict[Name, str] = Field(default_factory=dict)
     record_key: Template
     values: dict[Name, Template] = Field(min_length=1)
@@ -220,7 +234,10 @@ class Batch(Frozen):
 
 
 class Policy(Frozen):
-    """A workflow: what comes in, where it can go, who decides and what is written."""
+    """A workflow: what comes in, where it can go, who decides and what is written.
+
+    Without `routes` there is nothing to classify: an item is written once its fields are complete.
+    """
 
     name: Name
     version: int = Field(ge=1)
@@ -229,9 +246,9 @@ class Policy(Frozen):
     canary_share: float = Field(default=0.1, ge=0, le=1)
     input: Input
     intake: Intake = Intake()
-    routes: dict[Name, Route] = Field(min_length=2)
+    routes: dict[Name, Route] = Field(default_factory=dict)
     out_of_scope: OutOfScope = OutOfScope.PERSON
-    examples: str = Field(pattern=r"\.jsonl$")
+    examples: str | None = Field(default=None, pattern=r"\.jsonl$")
     classifier: Classifier = Classifier()
     target: Target = Target()
     audit: Audit = Audit()
@@ -248,6 +265,11 @@ class Policy(Frozen):
     def labels(self) -> tuple[str, ...]:
         """The routes in the file's order, and none of these."""
         return (*self.routes, NONE_OF_THESE)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether there are routes to choose among; else the fields alone decide."""
+        return bool(self.routes)
 
     @property
     def scope(self) -> str:

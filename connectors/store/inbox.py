@@ -92,8 +92,9 @@ class Inbox:
         return self._row(item_id).decided
 
     def replace_decision(self, item_id: str, decision: Decision, writes_due: int, now: datetime) -> None:
-        """Put a person's decision in place of the one that waited for it."""
-        self._put(self._row(item_id), decision, writes_due, now)
+        """Put a person's decision in place of the one that waited for it; writes that it asked for are still due."""
+        row = self._row(item_id)
+        self._put(row, decision, row.writes_due + writes_due, now)
 
     def decided(self, item_id: str) -> tuple[ClaimedItem, Proposal, Decision] | None:
         """An item with its stored proposal and decision; None if it has none yet.
@@ -161,7 +162,10 @@ class Inbox:
             | {"threshold"}
             | {"mode", "writes", "by", "note", "proposal_hash", "policy_fingerprint"},
         )
-        self._ledger.append(row.item_id, Event.DECIDED, now, waits=decision.waits, **facts)
+        # Which fields a person filled in, not what with: the ledger cannot forget a stranger's data.
+        self._ledger.append(
+            row.item_id, Event.DECIDED, now, waits=decision.waits, filled=sorted(decision.filled), **facts
+        )
 
     def _row(self, item_id: str) -> ItemRow:
         row = self._session.get(ItemRow, item_id)

@@ -70,7 +70,7 @@ def test_fields_that_the_policy_does_not_know_are_kept_and_not_used() -> None:
     came_in = item(email="ada@example.com", website="toys.example")
 
     assert came_in.other["website"] == "toys.example"
-    assert check(came_in, TINY) == Checked({"message": "hello", "email": "ada@example.com"}, {}, ())
+    assert check(came_in, TINY) == Checked({"message": "hello", "email": "ada@example.com"}, {}, {})
 
 
 @given(ANYTHING, ANYTHING, ANYTHING, ANYTHING)
