@@ -264,6 +264,7 @@ class Arrival:
     Attributes:
         where: for people: file and line, mailbox and number, address of a request.
         external_id: the source's own id; with `source` it names a delivery.
+        envelope: the fields that tell who sent it, rather than what it says.
     """
 
     where: str
@@ -271,6 +272,7 @@ class Arrival:
     external_id: str
     received_at: datetime
     fields: dict[str, Any]
+    envelope: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

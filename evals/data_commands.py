@@ -63,6 +63,7 @@ def public(
 def extract(
     policy: Name,
     data: Annotated[Path, typer.Option("--data", help="Labelled texts: .jsonl with id, text, fields, truth.")],
+    only: Annotated[str, typer.Option(help="Only the texts whose ids begin so, such as order-.")] = "",
     without_model: NoModel = False,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +82,7 @@ def extract(
 
     with explained():
         chosen = load_policy(find_policy(policy))
-        items = load_labelled(data, chosen)
+        items = load_labelled(data, chosen, only)
         found = asyncio.run(run())
     if as_json:
         OUT.print_json(found.model_dump_json())

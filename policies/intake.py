@@ -13,6 +13,7 @@ from domain.extraction import Extraction, Found
 from domain.intake import Gap
 from domain.item import InboundItem
 from policies import rules
+from policies.extract import at_home
 from policies.fields import FieldType, normalised
 from policies.model import Policy, Rule
 from policies.templates import render
@@ -46,9 +47,18 @@ class Checked:
 
 
 def make_item(
-    policy: Policy, source: str, external_id: str, received_at: datetime, fields: Mapping[str, object]
+    policy: Policy,
+    source: str,
+    external_id: str,
+    received_at: datetime,
+    fields: Mapping[str, object],
+    envelope: frozenset[str] = frozenset(),
 ) -> InboundItem:
     """The item that a record becomes under `policy`.
+
+    Args:
+        envelope: fields that tell who sent it. Where a policy extracts, they are the item's own only if
+            they hold: a colleague who passes a message on is not its author, and `info` is nobody's name.
 
     Raises:
         InputInvalid: there is nothing to classify, or more than can be.
@@ -59,6 +69,7 @@ def make_item(
         if value is not None and (text := storable(str(value)).strip())
     }
     text = render(policy.input.text, filled)
+    own = policy.input.fields.keys() - _not_its_own(policy, filled, envelope)
     if not text:
         raise InputInvalid(f"nothing to classify: {', '.join(policy.input.fields)} are all empty")
     if len(text) > LONGEST_TEXT:
@@ -69,12 +80,23 @@ def make_item(
             external_id=storable(external_id),
             received_at=received_at,
             text=text,
-            fields={name: value for name, value in filled.items() if name in policy.input.fields},
-            other={name: value for name, value in filled.items() if name not in policy.input.fields},
+            fields={name: value for name, value in filled.items() if name in own},
+            other={name: value for name, value in filled.items() if name not in own},
         )
     except ValidationError as exc:
         fault = exc.errors(include_url=False)[0]
         raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
+
+
+def _not_its_own(policy: Policy, filled: Mapping[str, str], envelope: frozenset[str]) -> frozenset[str]:
+    """The envelope's fields that the text is to tell instead."""
+    extract, kinds, conventions = policy.extract, policy.input.fields, policy.input.conventions
+    told = {name: filled[name] for name in envelope & filled.keys() & kinds.keys()}
+    if extract is None:
+        return frozenset()
+    if any(at_home(address, extract.ours) for name, address in told.items() if kinds[name] is FieldType.EMAIL):
+        return frozenset(told)
+    return frozenset(name for name, raw in told.items() if not normalised(kinds[name], raw, conventions))
 
 
 def check(item: InboundItem, policy: Policy, extraction: Extraction | None = None) -> Checked:
