@@ -70,10 +70,13 @@ def standing(policy: Named) -> None:
             (proof, tx.reviews.audited(name, proof.classifier), tx.reviews.audited(name, proof.classifier, now.since))
             for proof in workflow.terms.proofs.values()
         ]
+        fields = None if workflow.policy.classifies else tx.reviews.audited(name, None, now.since)
     OUT.print(f"[bold]{name}[/] acts in mode {effective(mode, now.cap).value}; its policy says {mode.value}")
     why = f", since {now.since:%Y-%m-%d %H:%M} UTC: {shown(now.why)}" if now.since else ""
     OUT.print(f"  cap: {now.cap.value if now.cap else 'none'}{why}", highlight=False)
-    if not audits:
+    if fields is not None:
+        OUT.print(f"  fields: {_misroutes(fields)}", highlight=False)
+    elif not audits:
         OUT.print("  nothing acts alone, so nothing is audited", highlight=False)
     for proof, overall, fresh in audits:
         since = f"; since then {fresh.wrong} of {fresh.n}" if now.since else ""

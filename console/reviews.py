@@ -14,84 +14,133 @@ from prefect.settings import get_current_settings
 from pydantic import ValidationError
 from rich.table import Table
 
+from connectors.store.engine import Transaction
+from connectors.store.tables import ReviewRow
 from console.shared import OUT, explained, reading, shown
 from domain.decision import Decision
 from domain.errors import InputInvalid
-from domain.review import EXPLAIN, Answer, Refusal
-from tasks.resources import opened
+from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind
+from flows.suspension import INPUT
+from tasks.resources import Resources, opened
 from tasks.review import settle_review
+from tasks.review import show as show_form
 
-app = typer.Typer(help="Decisions that wait for a person.", no_args_is_help=True)
+REVIEW = "The review's or the item's id, or the beginning of it."
+
+app = typer.Typer(help="Questions that wait for a person.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_waiting(policy: Annotated[str | None, typer.Option(help="Only this policy's.")] = None) -> None:
     """List what waits, the most urgent first."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("item", "policy", "due (UTC)", "proposed", "why", "message"):
-        table.add_column(heading, no_wrap=heading in ("item", "policy"))
+    for heading in ("review", "policy", "due (UTC)", "proposed", "why", "message"):
+        table.add_column(heading, no_wrap=heading in ("review", "policy"))
     with reading() as tx:
         waiting = tx.reviews.waiting(policy)
         for review in waiting:
-            stored = tx.inbox.decided(review.item_id)
-            if stored is None:
-                continue
-            claimed, _, held = stored
             due = f"{review.due_at:%m-%d %H:%M}" + (" late" if review.due_at < datetime.now(UTC) else "")
-            text = shown(" ".join(claimed.item.text.split())[:60])
-            table.add_row(
-                review.item_id, review.policy, due, ("-" if held.blind else held.proposed or "-"), _why(held), text
-            )
+            text = shown(" ".join(tx.inbox.get(review.item_id).item.text.split())[:60])
+            table.add_row(review.review_id, review.policy, due, *_asked(tx, review), text)
     if waiting:
         OUT.print(table)
     else:
         OUT.print("Nothing waits for a person.")
 
 
+def _asked(tx: Transaction, review: ReviewRow) -> tuple[str, str]:
+    """What is proposed, and why a person is asked."""
+    stored = tx.inbox.decided(review.item_id)
+    if review.kind != ReviewKind.ROUTE or stored is None:
+        return "-", _words(review.why or review.kind)
+    held = stored[2]
+    return "-" if held.blind else held.proposed or "-", _why(held)
+
+
+@app.command()
+def show(review: Annotated[str, typer.Argument(help=REVIEW)]) -> None:
+    """Print what the form in Prefect's UI shows, with all that can be chosen."""
+    with explained():
+        form = asyncio.run(_form(review))
+    OUT.print(shown(form.markdown, lines=True), highlight=False)
+    asked = [
+        f"{form.label}: one of {', '.join(form.choices)}",
+        *[f"{name}: {what}" for name, what in form.inputs.items()],
+    ]
+    OUT.print("\n" + shown("\n".join(asked), lines=True), highlight=False)
+
+
+async def _form(name: str) -> Form:
+    async with opened() as here:
+        found = _find(here, name)
+        form = await show_form.fn(found.review_id)
+        if form is None:
+            raise InputInvalid(f"{EXPLAIN[Refusal.ALREADY_DECIDED]} It was {found.reviewer}, who chose {found.answer}.")
+        return form
+
+
 @app.command()
 def decide(
-    item: Annotated[str, typer.Argument(help="The item's id, or the beginning of it.")],
-    route: Annotated[str, typer.Argument(help="A route of the policy, or none_of_these.")],
+    review: Annotated[str, typer.Argument(help=REVIEW)],
+    choice: Annotated[str, typer.Argument(help="What you choose: a route of the policy, or none_of_these.")],
     reviewer: Annotated[str, typer.Option(help="Your name, for the ledger.")],
     note: Annotated[str, typer.Option(help="Why, if it is worth saying.")] = "",
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", metavar="NAME=TEXT", help="A text that the form asks for.")
+    ] = None,
     late: Annotated[bool, typer.Option("--late", help="You know that the time for it is over.")] = False,
 ) -> None:
     """Answer a review, as the form in Prefect's UI does; the first answer wins."""
     with explained():
-        OUT.print(asyncio.run(_decide(item, route, reviewer, note, late)), highlight=False)
+        given = dict(_input(one) for one in inputs or ())
+        OUT.print(asyncio.run(_decide(review, choice, given, reviewer, note, late)), highlight=False)
 
 
-async def _decide(item: str, route: str, reviewer: str, note: str, late: bool) -> str:
+def _input(given: str) -> tuple[str, str]:
+    name, equals, text = given.partition("=")
+    if not equals:
+        raise InputInvalid(f"--input '{given}' is not NAME=TEXT")
+    return name, text
+
+
+async def _decide(name: str, choice: str, inputs: dict[str, str], reviewer: str, note: str, late: bool) -> str:
     async with opened() as here:
-        with here.store.reading() as tx:
-            found = tx.inbox.find(item)
-            review = tx.reviews.get(found[0]) if len(found) == 1 else None
-        if review is None:
-            raise InputInvalid(f"'{item}' is not one item with a review; see 'interlock reviews list'")
+        review = _find(here, name)
+        given = {"choice": choice, "inputs": inputs, "reviewer": reviewer, "note": note}
         try:
-            answer = Answer(
-                route=route, reviewer=reviewer, note=note, proposal_hash=review.proposal_hash, aware_late=late
-            )
+            answer = Answer.model_validate(given | {"binding": review.binding, "aware_late": late})
         except ValidationError as exc:
             fault = exc.errors(include_url=False)[0]
             raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
-        settled = await settle_review.fn(review.item_id, answer)
+        settled = await settle_review.fn(review.review_id, answer)
         if settled.refusal:
             mend = " Add --late." if settled.refusal is Refusal.LATE else ""
-            raise InputInvalid(EXPLAIN[settled.refusal] + mend)
+            raise InputInvalid(settled.notice + mend)
         resumed = review.flow_run and await _resume(review.flow_run, answer)
-        if settled.route is None:
+        if not settled.writes:
             return "Decided: nothing is written."
         if resumed:
-            return f"Decided: {settled.route}. Its flow run goes on and delivers."
-        return f"Decided: {settled.route}. The write goes out with the next run or 'interlock outbox drain'."
+            return f"Decided: {settled.choice}. Its flow run goes on and delivers."
+        return f"Decided: {settled.choice}. The write goes out with the next run or 'interlock outbox drain'."
+
+
+def _find(here: Resources, name: str) -> ReviewRow:
+    """The review that waits under this name, or else the last that did."""
+    with here.store.reading() as tx:
+        items = tx.inbox.find(name)
+        reviews = tx.reviews.of(items, name) if len(items) <= 1 else []
+    waiting = [review for review in reviews if review.answered_at is None]
+    if not reviews or len(waiting) > 1 or len({review.item_id for review in reviews}) > 1:
+        raise InputInvalid(f"'{name}' is not one review that waits; see 'interlock reviews list'")
+    return (waiting or reviews)[-1]
 
 
 async def _resume(flow_run: str, answer: Answer) -> bool:
     """Let the review's flow run, if Prefect is there and it waits, find its review decided and deliver."""
     if not get_current_settings().api.url:
         return False
-    given = answer.model_dump(include={"route", "reviewer", "note"})
+    given = answer.model_dump(include={"choice", "reviewer", "note"})
+    given |= {f"{INPUT}{name}": text for name, text in answer.inputs.items()}
     try:
         async with get_client() as client:
             response = await client.resume_flow_run(UUID(flow_run), run_input=given)
@@ -102,4 +151,8 @@ async def _resume(flow_run: str, answer: Answer) -> bool:
 
 def _why(held: Decision) -> str:
     reasons = dict.fromkeys((held.reason, *held.holds))
-    return ", ".join(reason.value.replace("_", " ") for reason in reasons)
+    return ", ".join(_words(reason.value) for reason in reasons)
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")

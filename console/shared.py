@@ -23,9 +23,9 @@ ERR = Console(stderr=True, soft_wrap=True)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def shown(text: str) -> str:
-    """A stranger's text for the terminal: on one line, without control or bidirectional signs, no markup."""
-    return escape(_CONTROL.sub(" ", text))
+def shown(text: str, *, lines: bool = False) -> str:
+    """A stranger's text for the terminal: no markup, no control or bidirectional signs; on one line, or in `lines`."""
+    return "\n".join(escape(_CONTROL.sub(" ", line)) for line in (text.split("\n") if lines else [text]))
 
 
 @contextmanager

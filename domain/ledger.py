@@ -107,7 +107,7 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.QUEUED:
             return f"The write to {facts['destination']} (record {facts['record_key']}) was put in the outbox."
         case Event.REVIEW_OPENED:
-            return f"A person was asked; an answer is due by {facts['due_at']}."
+            return f"A person was asked{_ABOUT[facts.get('asks', 'route')]}; an answer is due by {facts['due_at']}."
         case Event.REVIEW_SHOWN:
             return f"The review form was opened in Prefect (run {facts['flow_run']})."
         case Event.ANSWER_REFUSED:
@@ -140,6 +140,10 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"{facts['system']} answers again after {facts['failures']} failures in a row."
         case _:
             assert_never(event)
+
+
+_ABOUT = {"route": "", "fields": " about its fields"}
+"""What a review of each kind asks."""
 
 
 def _extracted(facts: dict[str, Any]) -> str:

@@ -1,50 +1,129 @@
-"""A person's answer to a decision that waits, and what it settles.
+"""Reviews: what a person is asked about an item, and when an answer may settle it.
 
-An answer is bound to the proposal that the person was shown: if the stored one differs,
-or the time for the review is over, nothing happens and the person is asked again.
+An answer is bound to what the person was shown: if that is not what stands there now, or the
+time for the review is over, nothing happens and the person is asked again. What a valid answer
+of each kind settles stands beside what the kind is about, such as `domain.route_review`.
 """
 
 from enum import StrEnum
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from domain.decision import Decision, Kind, Mode, Reason, Terms
-from domain.proposal import NONE_OF_THESE, Proposal
 from domain.values import Frozen
+
+InputName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""Of a text that a form asks for, as the policy's fields are called."""
+
+
+class ReviewKind(StrEnum):
+    """What a review asks."""
+
+    ROUTE = "route"
+    """Where the item should go."""
+    FIELDS = "fields"
+    """What is missing or wrong in an item's fields, and whether it is written."""
+
+
+_THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE, ReviewKind.FIELDS})
+"""Kinds of which an item has at most one, named as the item is."""
+
+
+class Review(Frozen):
+    """A question about an item, to be answered by a person.
+
+    Attributes:
+        workflow: how to load the policy: a shipped one's name, or a path.
+        about: tells two reviews of one kind about one item apart; empty where there is only one.
+        question: what the kind needs to know beyond the item, in JSON values.
+        binding: digest of what the person is shown, as it was when the review was opened.
+        why: why a person is asked, as a code; of a route, the reason of the decision that waits.
+        proposed: the label that model and examples came to together, and `classifier` the fingerprint of
+            what the confidence in it depends on: where a route is asked for, for audits and harvests.
+    """
+
+    kind: ReviewKind
+    item_id: str
+    policy: str
+    workflow: str
+    about: str = ""
+    question: dict[str, Any] = Field(default_factory=dict)
+    binding: str
+    why: str
+    proposed: str | None = None
+    classifier: str | None = None
+    due_at: AwareDatetime
+
+    @property
+    def review_id(self) -> str:
+        """Names the review; a route's has the item's own id, so that whoever knows the item can answer."""
+        kind = "" if self.kind in _THE_ITEMS_OWN else self.kind.value
+        return "-".join(part for part in (self.item_id, kind, self.about) if part)
+
+
+class Form(Frozen):
+    """What a reviewer is shown, and what an answer is checked against.
+
+    Attributes:
+        markdown: what is read above the fields.
+        label: of the choice.
+        choices: what can be chosen, with what each means.
+        preselected: the choice that the form begins with, if any; it must still be sent.
+        inputs: texts that can be filled in, with what each is for.
+        binding: digest of what is shown; an answer carries it back.
+        late: whether the form says that the review's time is over.
+    """
+
+    markdown: str
+    label: str
+    choices: dict[str, str] = Field(min_length=1)
+    preselected: str | None = None
+    inputs: dict[InputName, str] = Field(default_factory=dict)
+    binding: str
+    due_at: AwareDatetime
+    late: bool
 
 
 class Answer(Frozen):
     """What a reviewer filled in.
 
     Attributes:
-        route: one of the policy's routes, or `none_of_these` to end the item unwritten.
+        choice: one of the form's.
+        inputs: texts that the form asked for, by name; what is left out is empty.
         reviewer: the name given; claimed, not proven.
-        proposal_hash: of the proposal that the reviewer was shown.
+        binding: of the form that the reviewer was shown.
         aware_late: whether the reviewer was told that the review's time is over.
     """
 
-    route: str
+    choice: str
+    inputs: dict[str, Annotated[str, Field(max_length=2000)]] = Field(default_factory=dict)
     reviewer: str = Field(max_length=200)
     note: str = Field(default="", max_length=2000)
-    proposal_hash: str
+    binding: str
     aware_late: bool = False
 
 
 class Refusal(StrEnum):
-    """Why an answer does not settle a review, which goes on waiting."""
+    """Why an answer does not settle a review."""
 
     ALREADY_DECIDED = "already_decided"
+    """Somebody was faster; the only one after which the review does not go on waiting."""
     REVIEWER_MISSING = "reviewer_missing"
-    UNKNOWN_ROUTE = "unknown_route"
-    PROPOSAL_CHANGED = "proposal_changed"
+    UNKNOWN_CHOICE = "unknown_choice"
+    UNKNOWN_INPUT = "unknown_input"
+    UNFIT = "unfit"
+    """What was filled in does not do; the notice says why."""
+    CHANGED = "changed"
     LATE = "late"
 
 
 EXPLAIN: dict[Refusal, str] = {
     Refusal.ALREADY_DECIDED: "Somebody else has decided this already.",
     Refusal.REVIEWER_MISSING: "Please fill in your name, so that the ledger knows who decided.",
-    Refusal.UNKNOWN_ROUTE: "That route is not in the policy; please choose one from the list.",
-    Refusal.PROPOSAL_CHANGED: "What you were shown has changed since; please look again.",
+    Refusal.UNKNOWN_CHOICE: "That is not among the choices; please take one from the list.",
+    Refusal.UNKNOWN_INPUT: "Something was filled in that was not asked for; please look at the list again.",
+    Refusal.UNFIT: "What was filled in does not do.",
+    Refusal.CHANGED: "What you were shown has changed since; please look again.",
     Refusal.LATE: (
         "The time for this review is over and it was escalated. "
         "Please confirm that nobody has dealt with the message in the meantime."
@@ -52,41 +131,27 @@ EXPLAIN: dict[Refusal, str] = {
 }
 
 
-def settle(
-    answer: Answer, held: Decision, proposal: Proposal, terms: Terms, due_at: AwareDatetime, now: AwareDatetime
-) -> Decision | Refusal:
-    """The decision that an answer makes of one that waits, or why it makes none.
+class Unfit(Frozen):
+    """What a reviewer must know of an answer that does not do, in words."""
+
+    notice: str = Field(min_length=1)
+
+
+def refusal(answer: Answer, form: Form, binding: str, now: AwareDatetime) -> Refusal | None:
+    """Why an answer to an open review settles nothing, whatever is asked; None if it may settle it.
 
     Args:
-        held: the decision that waits for a person.
-        proposal: as stored with the item.
-        due_at: when the review's time ends; a later answer must be `aware_late`.
+        form: as it would be shown now.
+        binding: of the review, as it was opened.
     """
-    if not held.waits:
-        return Refusal.ALREADY_DECIDED
     if not answer.reviewer.strip():
         return Refusal.REVIEWER_MISSING
-    if answer.route not in terms.routes and answer.route != NONE_OF_THESE:
-        return Refusal.UNKNOWN_ROUTE
-    if not answer.proposal_hash == held.proposal_hash == proposal.hash:
-        return Refusal.PROPOSAL_CHANGED
-    if now > due_at and not answer.aware_late:
+    if answer.choice not in form.choices:
+        return Refusal.UNKNOWN_CHOICE
+    if not answer.inputs.keys() <= form.inputs.keys():
+        return Refusal.UNKNOWN_INPUT
+    if not answer.binding == form.binding == binding:
+        return Refusal.CHANGED
+    if now > form.due_at and not answer.aware_late:
         return Refusal.LATE
-    dismissed = answer.route == NONE_OF_THESE
-    return held.model_copy(
-        update={
-            "kind": Kind.HUMAN,
-            "reason": _reason(answer, held, dismissed),
-            "route": None if dismissed else answer.route,
-            "writes": not dismissed and terms.mode is not Mode.SHADOW,
-            "by": answer.reviewer.strip(),
-            "note": answer.note.strip(),
-            "decided_at": now,
-        }
-    )
-
-
-def _reason(answer: Answer, held: Decision, dismissed: bool) -> Reason:
-    if dismissed:
-        return Reason.DISMISSED
-    return Reason.APPROVED if answer.route == held.proposed else Reason.OVERRIDDEN
+    return None

@@ -1,4 +1,4 @@
-"""A person decides about one item, in Prefect's UI."""
+"""A person answers one question about an item, in Prefect's UI."""
 
 from prefect import flow
 
@@ -9,11 +9,11 @@ from tasks.resources import opened
 from tasks.review import Settled, settle_review, show
 
 MOST_ASKED = 20
-"""Forms that one flow run shows; an item that got as many bad answers goes on waiting."""
+"""Forms that one flow run shows; a review that got as many bad answers goes on waiting."""
 
 
-@flow(name="review", flow_run_name="review-{item_id}", persist_result=True)
-async def review(item_id: str) -> Settled | None:
+@flow(name="review", flow_run_name="review-{review_id}", persist_result=True)
+async def review(review_id: str) -> Settled | None:
     """Suspend until a person has answered, then do what the answer says.
 
     Runs from the top again on resume; what was shown and what was settled are persisted
@@ -23,10 +23,10 @@ async def review(item_id: str) -> Settled | None:
     async with opened():
         settled: Settled | None = None
         for asking in range(1, MOST_ASKED + 1):
-            form = await show(item_id, settled.refusal if settled else None)
+            form = await show(review_id, settled.notice if settled else "")
             if form is None:
                 break
-            settled = await settle_review(item_id, await ask(form, key=f"asked-{asking}"))
+            settled = await settle_review(review_id, await ask(form, key=f"asked-{asking}"))
             if settled.refusal is None:
                 break
         await deliver_due(WAIT_S)

@@ -9,8 +9,10 @@ from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
 from prefect.input.run_input import keyset_from_base_key
 from pydantic import Field, create_model
 
-from domain.review import Answer
-from tasks.review import Form
+from domain.review import Answer, Form
+
+INPUT = "input_"
+"""Before the names of the texts that a form asks for, as some names would hide parts of the form's model."""
 
 
 async def ask(form: Form, key: str) -> Answer:
@@ -24,28 +26,34 @@ async def ask(form: Form, key: str) -> Answer:
         key: of this asking within the flow run; lower case, digits and dashes only, as
             Prefect leaves a run with any other stuck.
     """
-    model = _form_model(form)
+    model = form_model(form)
     given = await _stored_answer(key) or (await asuspend_flow_run(wait_for_input=model, key=key)).model_dump()
     return Answer(
-        route=given["route"],
+        choice=given["choice"],
+        inputs={name: given.get(f"{INPUT}{name}", "") for name in form.inputs},
         reviewer=given["reviewer"],
         note=given.get("note", ""),
-        proposal_hash=form.proposal_hash,
+        binding=form.binding,
         aware_late=form.late,
     )
 
 
-def _form_model(form: Form) -> type[RunInput]:
-    """The form: a required drop-down with the proposal preselected, the name, a note.
+def form_model(form: Form) -> type[RunInput]:
+    """The form: a required drop-down, perhaps with a preset, the texts that are asked for, the name, a note.
 
     The preset stands in the JSON schema only: as a default of the model it would make the
     field optional, and an empty answer would silently take it.
     """
-    preset: dict[str, Any] = {"default": form.proposed} if form.proposed else {}
+    preset: dict[str, Any] = {"default": form.preselected} if form.preselected else {}
+    inputs: dict[str, Any] = {
+        f"{INPUT}{name}": (str, Field(default="", max_length=2000, title=name.replace("_", " "), description=meaning))
+        for name, meaning in form.inputs.items()
+    }
     model = create_model(
         "Review",
         __base__=RunInput,
-        route=(Literal[form.routes], Field(title="Route", json_schema_extra=preset)),  # type: ignore[arg-type]  # made at run time
+        choice=(Literal[tuple(form.choices)], Field(title=form.label, json_schema_extra=preset)),  # type: ignore[arg-type]  # made at run time
+        **inputs,
         reviewer=(str, Field(title="Reviewer", min_length=1, max_length=200, pattern=r"\S")),
         note=(str, Field(default="", max_length=2000, title="Note")),
     )

@@ -123,6 +123,24 @@ def check(item: InboundItem, policy: Policy, extraction: Extraction | None = Non
     )
 
 
+def complete(
+    item: InboundItem, policy: Policy, extraction: Extraction | None, inputs: Mapping[str, str | None]
+) -> Checked:
+    """`check` with what a person filled in instead of what came in or was found; None for what is left out."""
+    fields = {name: text for name, text in {**item.fields, **inputs}.items() if text is not None}
+    if extraction is not None:
+        found = {name: one for name, one in extraction.found.items() if name not in inputs}
+        extraction = extraction.model_copy(update={"found": found})
+    return check(item.model_copy(update={"fields": fields}), policy, extraction)
+
+
+def asked_fields(policy: Policy) -> tuple[str, ...]:
+    """The fields that a person may fill in, in the policy's order: those that are extracted, required or checked."""
+    wanted = {*policy.validation.required, *(one.field for one in policy.validation.checks)}
+    wanted |= policy.extract.fields.keys() if policy.extract else set()
+    return tuple(name for name in policy.input.fields if name in wanted)
+
+
 def _gap(name: str, came_in: Mapping[str, str], faults: Mapping[str, str], extraction: Extraction | None) -> Gap:
     if name in faults:
         return Gap.FAULTY

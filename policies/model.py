@@ -199,9 +199,16 @@ class Destination(Frozen):
 
 
 class Review(Frozen):
-    """How long a reviewer has; after that the review is escalated, and can still be answered."""
+    """How long a reviewer has; after that the review is escalated, and can still be answered.
+
+    Attributes:
+        leave_out: without routes, whether an item may be written without what is missing.
+        end: without routes, whether an item may be ended unwritten.
+    """
 
     answer_within_minutes: float = Field(default=240, gt=0)
+    leave_out: bool = False
+    end: bool = True
 
     @property
     def answer_within(self) -> timedelta:

@@ -9,6 +9,9 @@ from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal
 from policies.model import Policy
 from prompts.render import ENVIRONMENT
 
+NO_ROUTE = "no route fits; nothing is written"
+"""What `none_of_these` means."""
+
 
 def review_form(
     claimed: ClaimedItem, proposal: Proposal, held: Decision, policy: Policy, due_at: datetime, notice: str
@@ -20,7 +23,7 @@ def review_form(
     opinion = proposal.opinion
     return ENVIRONMENT.get_template("review_form/form.jinja").render(
         notice=notice,
-        fence=_fence(claimed.item.text),
+        fence=fence(claimed.item.text),
         message=claimed.item.text,
         blind=held.blind,
         model_says=_model_says(proposal),
@@ -31,31 +34,32 @@ def review_form(
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
         routes=policy.routes,
         none_of_these=NONE_OF_THESE,
+        no_route=NO_ROUTE,
         item_id=claimed.item_id,
-        source=_plain(claimed.item.source),
-        external_id=_plain(claimed.item.external_id),
+        source=plain(claimed.item.source),
+        external_id=plain(claimed.item.external_id),
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )
 
 
 def _model_says(proposal: Proposal) -> str:
     if proposal.outcome is not AskOutcome.ANSWERED:
-        return f"no usable answer: `{_plain(proposal.detail)}`" if proposal.detail else "no usable answer"
+        return f"no usable answer: `{plain(proposal.detail)}`" if proposal.detail else "no usable answer"
     share = proposal.scores.get(proposal.label or "")
     sure = "" if share is None else f", {share:.0%}"
-    return f"`{proposal.label}`{sure} (`{_plain(proposal.model)}`)"
+    return f"`{proposal.label}`{sure} (`{plain(proposal.model)}`)"
 
 
 def _together(held: Decision) -> str:
     return "" if held.confidence is None else f"`{held.proposed}`, {held.confidence:.0%} sure"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """`text` on one line, without what could close a code span or a table's cell."""
     return " ".join(text.split()).replace("`", "'").replace("|", "¦")
 
 
-def _fence(text: str) -> str:
+def fence(text: str) -> str:
     """A run of back-ticks that is longer than any in `text`."""
     runs = "".join(char if char == "`" else " " for char in text).split()
     return "`" * (1 + max([2, *map(len, runs)]))

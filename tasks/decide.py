@@ -14,6 +14,7 @@ from domain.intake import decide_intake
 from domain.item import ClaimedItem
 from domain.ledger import Event
 from domain.proposal import AskOutcome, Proposal
+from domain.review import Review, ReviewKind
 from domain.tampering import signs
 from domain.values import digest
 from policies.intake import Checked, check, match_rule
@@ -121,9 +122,21 @@ def _keep(
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     if decision.waits:
-        due_at = now + workflow.policy.review.answer_within
-        classifier = fingerprint(proposal, decision.source)
-        tx.reviews.open(claimed, workflow.reference, proposal.hash, due_at, now, held=decision, classifier=classifier)
+        tx.reviews.open(_review(workflow, claimed, proposal, decision), now)
+
+
+def _review(workflow: Workflow, claimed: ClaimedItem, proposal: Proposal, held: Decision) -> Review:
+    return Review(
+        kind=ReviewKind.ROUTE if workflow.policy.classifies else ReviewKind.FIELDS,
+        item_id=claimed.item_id,
+        policy=claimed.policy,
+        workflow=workflow.reference,
+        binding=proposal.hash,
+        why=held.reason.value,
+        proposed=held.proposed,
+        classifier=fingerprint(proposal, held.source),
+        due_at=held.decided_at + workflow.policy.review.answer_within,
+    )
 
 
 def _facts(proposed: Proposed, decision: Decision) -> dict[str, Any]:

@@ -38,26 +38,26 @@ async def open_forms(policy: str) -> int:
     here = resources()
     name = here.workflow(policy).policy.name
     with here.store.reading() as tx:
-        waiting = [(review.item_id, review.flow_run) for review in tx.reviews.waiting(name)]
+        waiting = [(review.review_id, review.flow_run) for review in tx.reviews.waiting(name)]
     live = await _live([flow_run for _, flow_run in waiting if flow_run], here.now())
-    lacking = [(item_id, former) for item_id, former in waiting if former not in live]
+    lacking = [(review_id, former) for review_id, former in waiting if former not in live]
     limit = asyncio.Semaphore(AT_ONCE)
 
-    async def start(item_id: str, former: str | None) -> None:
+    async def start(review_id: str, former: str | None) -> None:
         async with limit:
             flow_run = await arun_deployment(
                 DEPLOYMENT,
-                parameters={"item_id": item_id},
-                idempotency_key=f"review-{item_id}-{former or 'first'}",
+                parameters={"review_id": review_id},
+                idempotency_key=f"review-{review_id}-{former or 'first'}",
                 timeout=0,
                 as_subflow=False,
                 tags=[name],
             )
         with here.store.transaction() as tx:
-            tx.reviews.shown(item_id, str(flow_run.id), here.now())
+            tx.reviews.shown(review_id, str(flow_run.id), here.now())
 
     try:
-        await asyncio.gather(*[start(item_id, former) for item_id, former in lacking])
+        await asyncio.gather(*[start(review_id, former) for review_id, former in lacking])
     except ObjectNotFound:
         get_run_logger().warning(
             "%d reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "

@@ -1,100 +1,117 @@
-"""What a review flow run reads and settles about one item that waits for a person."""
+"""What a review flow run shows and settles, whatever the review asks."""
+
+from typing import Protocol, assert_never
 
 from prefect import task
 from pydantic import AwareDatetime
 
-from domain.decision import Decision
-from domain.proposal import NONE_OF_THESE
-from domain.review import EXPLAIN, Answer, Refusal, settle
+from connectors.store.engine import Transaction
+from connectors.store.tables import ReviewRow
+from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, Unfit, refusal
 from domain.values import Frozen
-from policies.intake import check
-from policies.writes import operations
-from prompts.review import review_form
 from tasks.alert import alert
+from tasks.fields_review import FieldsReview
 from tasks.names import ACT, named
-from tasks.resources import resources
+from tasks.resources import Resources, resources
+from tasks.route_review import RouteReview
 
 
-class Form(Frozen):
-    """What a reviewer is shown.
+class Question(Protocol):
+    """An open review with all that its kind needs to know, as it stands in the store."""
 
-    Attributes:
-        routes: what can be chosen; `proposed` is preselected if it is one of them.
-        late: whether the form says that the review's time is over.
-    """
+    def form(self, notice: str, *, late: bool) -> Form:
+        """What the reviewer is shown, `notice` before everything else."""
+        ...
 
-    markdown: str
-    routes: tuple[str, ...]
-    proposed: str | None
-    proposal_hash: str
-    due_at: AwareDatetime
-    late: bool
+    def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool | Unfit:
+        """Keep what an answer settles that nothing speaks against; returns whether something will be written.
+
+        Where what was filled in does not do, nothing is kept.
+        """
+        ...
+
+
+def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
+    """The question that a review asks, by its kind: the one place that knows them all."""
+    kind = ReviewKind(review.kind)
+    match kind:
+        case ReviewKind.ROUTE:
+            return RouteReview.load(here, tx, review)
+        case ReviewKind.FIELDS:
+            return FieldsReview.load(here, tx, review)
+        case _:
+            assert_never(kind)
 
 
 class Settled(Frozen):
-    """What an answer did: nothing, because of `refusal`, or it decided, `by` whom and for which route."""
+    """What an answer did: it decided, or nothing because of `refusal`.
 
-    refusal: Refusal | None
-    by: str
-    route: str | None
+    Attributes:
+        notice: what the reviewer must know of a refusal.
+        by: who has decided, and for which `choice`; empty while nobody has.
+        writes: whether something will be written.
+    """
+
+    refusal: Refusal | None = None
+    notice: str = ""
+    by: str = ""
+    choice: str = ""
+    writes: bool = False
 
 
-@task(task_run_name="show-{item_id}", persist_result=True)
-async def show(item_id: str, refusal: Refusal | None = None) -> Form | None:
-    """The form of an item that waits; None if it no longer does. An ask; never asks the model."""
+@task(task_run_name="show-{review_id}", persist_result=True)
+async def show(review_id: str, notice: str = "") -> Form | None:
+    """The form of a review that waits; None if it no longer does. An ask; never asks the model.
+
+    Args:
+        notice: why the former answer was refused, if there was one.
+    """
     here = resources()
     with here.store.reading() as tx:
-        review, stored = tx.reviews.get(item_id), tx.inbox.decided(item_id)
-    if review is None or stored is None or not stored[2].waits:
-        return None
-    claimed, proposal, held = stored
-    policy = here.workflow(review.workflow).policy
-    late = here.now() > review.due_at
-    notice = EXPLAIN[refusal or Refusal.LATE] if refusal or late else ""
-    return Form(
-        markdown=review_form(claimed, proposal, held, policy, review.due_at, notice),
-        routes=policy.labels,
-        proposed=held.proposed if held.proposed in policy.labels and not held.blind else None,
-        proposal_hash=review.proposal_hash,
-        due_at=review.due_at,
-        late=late,
-    )
+        review = tx.reviews.get(review_id)
+        if review is None or review.answered_at is not None:
+            return None
+        late = here.now() > review.due_at
+        return question(here, tx, review).form(notice or (EXPLAIN[Refusal.LATE] if late else ""), late=late)
 
 
-@task(task_run_name="settle-{item_id}", persist_result=True)
-async def settle_review(item_id: str, answer: Answer) -> Settled:
+@task(task_run_name="settle-{review_id}", persist_result=True)
+async def settle_review(review_id: str, answer: Answer) -> Settled:
     """Let an answer decide; an act, safe to repeat: the first valid answer wins.
 
-    The decision and the writes that it asks for are one transaction. An answer that
-    settles nothing is recorded, and the review goes on waiting.
+    What is decided and the writes that it asks for are one transaction. An answer that
+    settles nothing is recorded, and the review goes on waiting; whoever comes too late is
+    told who decided.
     """
     here = resources()
     now = here.now()
     with here.store.transaction() as tx:
-        review, stored = tx.reviews.get(item_id), tx.inbox.decided(item_id)
-        if review is None or stored is None:
-            raise LookupError(f"item {item_id} has no review")
-        claimed, proposal, held = stored
-        workflow = here.workflow(review.workflow)
-        outcome = settle(answer, held, proposal, workflow.terms, review.due_at, now)
-        if outcome is Refusal.ALREADY_DECIDED and _is_same(answer, held):
-            return Settled(refusal=None, by=held.by, route=held.route)
-        if isinstance(outcome, Refusal):
-            tx.reviews.refuse(item_id, answer, EXPLAIN[outcome], now)
-            return Settled(refusal=outcome, by=held.by, route=held.route)
-        extraction = tx.extractions.of([item_id]).get(item_id)
-        checked = check(claimed.item, workflow.policy, extraction)
-        writes = operations(claimed, checked, outcome, workflow.policy)
-        tx.inbox.replace_decision(item_id, outcome, len(writes), now)
-        tx.reviews.answered(item_id, now, outcome)
-        for write in writes:
-            tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
-    return Settled(refusal=None, by=outcome.by, route=outcome.route)
+        review = tx.reviews.get(review_id)
+        if review is None:
+            raise LookupError(f"no review {review_id}")
+        if review.answered_at is not None:
+            return _too_late(tx, review, answer, now)
+        asked = question(here, tx, review)
+        refused = refusal(answer, asked.form("", late=False), review.binding, now)
+        if refused is not None:
+            tx.reviews.refuse(review_id, answer, EXPLAIN[refused], now)
+            return Settled(refusal=refused, notice=EXPLAIN[refused])
+        writes = asked.settle(tx, answer, now)
+        if isinstance(writes, Unfit):
+            tx.reviews.refuse(review_id, answer, writes.notice, now)
+            return Settled(refusal=Refusal.UNFIT, notice=writes.notice)
+        tx.reviews.answered(review_id, answer, now)
+    return Settled(by=answer.reviewer.strip(), choice=answer.choice, writes=writes)
 
 
-def _is_same(answer: Answer, decided: Decision) -> bool:
-    """Whether a decision is what this answer has made of it before."""
-    return (answer.reviewer.strip(), answer.route) == (decided.by, decided.route or NONE_OF_THESE)
+def _too_late(tx: Transaction, review: ReviewRow, answer: Answer, now: AwareDatetime) -> Settled:
+    """What stands already: this very answer, given before, or somebody else's."""
+    by, choice = review.reviewer or "", review.answer or ""
+    if (by, choice) == (answer.reviewer.strip(), answer.choice):
+        return Settled(by=by, choice=choice)
+    notice = f"{EXPLAIN[Refusal.ALREADY_DECIDED]} It was {by}, who chose {choice}."
+    tx.reviews.refuse(review.review_id, answer, notice, now)
+    return Settled(refusal=Refusal.ALREADY_DECIDED, notice=notice, by=by, choice=choice)
 
 
 @task(task_run_name=named("escalate"), **ACT)

@@ -7,9 +7,10 @@ import yaml
 
 from domain.calibration import OTHERS, Baseline, Calibration, Guards, Promise, Proof, rate
 from domain.confidence import Fusion, Source
-from domain.decision import Mode, Terms
+from domain.decision import Decision, Mode, Reason, Terms
 from domain.item import ClaimedItem, InboundItem
 from domain.proposal import NONE_OF_THESE, AskOutcome, Opinion, Proposal, ScoresFrom
+from domain.review import Review, ReviewKind
 from policies.load import Example, Workflow
 from policies.model import Policy
 
@@ -187,6 +188,28 @@ def workflow(**changes: object) -> Workflow:
     """The tiny policy with its three examples and no calibration."""
     examples = tuple(Example.model_validate_json(line) for line in EXAMPLES.splitlines())
     return Workflow(Path("tiny.yaml"), policy(**changes), examples, None)
+
+
+def route_review(
+    item: ClaimedItem,
+    workflow: str,
+    binding: str,
+    due_at: datetime,
+    held: Decision | None = None,
+    classifier: str | None = None,
+) -> Review:
+    """The review of a decision that waits for a person, by default of a doubtful one."""
+    return Review(
+        kind=ReviewKind.ROUTE,
+        item_id=item.item_id,
+        policy=item.policy,
+        workflow=workflow,
+        binding=binding,
+        why=(held.reason if held else Reason.BELOW_THRESHOLD).value,
+        proposed=held.proposed if held else None,
+        classifier=classifier,
+        due_at=due_at,
+    )
 
 
 def claimed(text: str = "How much is the train?", external_id: str = "letter-7", **fields: str) -> ClaimedItem:

@@ -89,7 +89,7 @@ def approve_in_ui(
             raise
         finally:
             browser.close()
-    wanted = {"route": chosen, "reviewer": reviewer, "note": note}
+    wanted = {"choice": chosen, "reviewer": reviewer, "note": note}
     assert sent == wanted, f"the page sent {sent}, not {wanted}"
 
 

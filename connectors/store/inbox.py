@@ -96,6 +96,14 @@ class Inbox:
         row = self._row(item_id)
         self._put(row, decision, row.writes_due + writes_due, now)
 
+    def get(self, item_id: str) -> ClaimedItem:
+        """An accepted item.
+
+        Raises:
+            LookupError: there is no such item.
+        """
+        return _claimed(self._row(item_id))
+
     def decided(self, item_id: str) -> tuple[ClaimedItem, Proposal, Decision] | None:
         """An item with its stored proposal and decision; None if it has none yet.
 

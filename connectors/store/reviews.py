@@ -1,105 +1,89 @@
-"""Reviews: which decisions wait for a person, since when, until when."""
+"""Reviews: what waits for a person, since when, until when."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from connectors.store.ledger import Ledger
 from connectors.store.tables import ItemRow, ReviewRow
 from domain.audit import Answered, AuditTally, tally_answers
-from domain.decision import Decision, Reason
-from domain.item import ClaimedItem
+from domain.decision import Reason
 from domain.ledger import Event
-from domain.proposal import NONE_OF_THESE
-from domain.review import Answer
+from domain.review import Answer, Review, ReviewKind
 
 
 class Reviews:
-    """The queue of decisions that wait."""
+    """The queue of questions for people."""
 
     def __init__(self, session: Session, ledger: Ledger) -> None:
         self._session = session
         self._ledger = ledger
 
-    def open(
-        self,
-        claimed: ClaimedItem,
-        workflow: str,
-        proposal_hash: str,
-        due_at: datetime,
-        now: datetime,
-        *,
-        held: Decision | None = None,
-        classifier: str | None = None,
-    ) -> None:
-        """Ask for a person's answer by `due_at`.
-
-        Args:
-            workflow: how to load the policy.
-            held: the decision that waits, and `classifier` the fingerprint of what its confidence
-                depends on. A review without them is answered like any other, and counts neither
-                for the audit nor as a case.
-        """
-        item_id = claimed.item_id
-        row = ReviewRow(
-            item_id=item_id,
-            policy=claimed.policy,
-            workflow=workflow,
-            proposal_hash=proposal_hash,
-            opened_at=now,
-            due_at=due_at,
-            why=held.reason.value if held else None,
-            proposed=held.proposed if held else None,
-            classifier=classifier,
+    def open(self, review: Review, now: datetime) -> None:
+        """Ask for a person's answer; the same question twice is a fault of ours and is refused by the database."""
+        self._session.add(ReviewRow(review_id=review.review_id, opened_at=now, **review.model_dump()))
+        due_at = review.due_at.isoformat(timespec="minutes")
+        self._ledger.append(
+            review.item_id, Event.REVIEW_OPENED, now, review=review.review_id, asks=review.kind.value, due_at=due_at
         )
-        self._session.add(row)
-        self._ledger.append(item_id, Event.REVIEW_OPENED, now, due_at=due_at.isoformat(timespec="minutes"))
 
-    def get(self, item_id: str) -> ReviewRow | None:
-        """The review of an item, waiting or answered; None if there was never one."""
-        return self._session.get(ReviewRow, item_id)
+    def get(self, review_id: str) -> ReviewRow | None:
+        """A review, waiting or answered; None if there was never one."""
+        return self._session.get(ReviewRow, review_id)
+
+    def of(self, item_ids: list[str], named: str) -> list[ReviewRow]:
+        """The reviews of these items, and those whose id begins with `named`; the oldest first."""
+        fits = or_(col(ReviewRow.item_id).in_(item_ids), col(ReviewRow.review_id).startswith(named, autoescape=True))
+        return list(self._session.exec(select(ReviewRow).where(fits).order_by(col(ReviewRow.opened_at)).limit(20)))
 
     def waiting(self, policy: str | None = None) -> list[ReviewRow]:
         """Reviews without an answer, the most urgent first."""
         query = select(ReviewRow).where(col(ReviewRow.answered_at).is_(None)).order_by(col(ReviewRow.due_at))
         return list(self._session.exec(query.where(ReviewRow.policy == policy) if policy else query))
 
-    def shown(self, item_id: str, flow_run: str, now: datetime) -> None:
+    def shown(self, review_id: str, flow_run: str, now: datetime) -> None:
         """Note the flow run that shows the form."""
-        row = self._session.get_one(ReviewRow, item_id)
+        row = self._session.get_one(ReviewRow, review_id)
         if row.flow_run != flow_run:
             row.flow_run = flow_run
-            self._ledger.append(item_id, Event.REVIEW_SHOWN, now, flow_run=flow_run)
+            self._ledger.append(row.item_id, Event.REVIEW_SHOWN, now, review=review_id, flow_run=flow_run)
 
-    def refuse(self, item_id: str, answer: Answer, why: str, now: datetime) -> None:
+    def refuse(self, review_id: str, answer: Answer, why: str, now: datetime) -> None:
         """Record an answer that settles nothing."""
-        self._ledger.append(item_id, Event.ANSWER_REFUSED, now, reviewer=answer.reviewer, route=answer.route, why=why)
+        facts = {"review": review_id, "reviewer": answer.reviewer, "choice": answer.choice, "why": why}
+        self._ledger.append(self._session.get_one(ReviewRow, review_id).item_id, Event.ANSWER_REFUSED, now, **facts)
 
-    def answered(self, item_id: str, now: datetime, settled: Decision | None = None) -> None:
-        """Close the review with what the answer settled; the decision itself is in the inbox."""
-        row = self._session.get_one(ReviewRow, item_id)
-        row.answered_at = now
-        if settled is not None:
-            row.answer, row.reviewer = settled.route or NONE_OF_THESE, settled.by
+    def answered(self, review_id: str, answer: Answer, now: datetime) -> None:
+        """Close the review with the answer that settled it; what it settled, its kind keeps."""
+        row = self._session.get_one(ReviewRow, review_id)
+        row.answered_at, row.answer, row.reviewer = now, answer.choice, answer.reviewer.strip()
 
-    def audited(self, policy: str, classifier: str, since: datetime | None = None) -> AuditTally:
-        """The blind answers on one classifier's decisions, those after `since` or all."""
-        query = select(ReviewRow.proposed, ReviewRow.answer).where(
-            ReviewRow.policy == policy,
-            ReviewRow.classifier == classifier,
-            ReviewRow.why == Reason.AUDIT.value,
-            col(ReviewRow.answer).is_not(None),
+    def audited(self, policy: str, classifier: str | None, since: datetime | None = None) -> AuditTally:
+        """The blind answers on one classifier's decisions, or all, those after `since` or all.
+
+        Where fields are asked for, an answer agrees that writes the item as it would have been written.
+        """
+        query = (
+            select(ReviewRow, ItemRow.decision)
+            .join(ItemRow, col(ItemRow.item_id) == ReviewRow.item_id)
+            .where(ReviewRow.policy == policy, ReviewRow.why == Reason.AUDIT.value, col(ReviewRow.answer).is_not(None))
+            .where(col(ReviewRow.kind).in_((ReviewKind.ROUTE, ReviewKind.FIELDS)))
         )
+        if classifier is not None:
+            query = query.where(ReviewRow.classifier == classifier)
         if since is not None:
             query = query.where(col(ReviewRow.answered_at) > since)
-        return tally_answers((proposed, answer) for proposed, answer in self._session.exec(query) if answer)
+        return tally_answers(_compared(review, decision or {}) for review, decision in self._session.exec(query))
 
     def answers(self, policy: str) -> list[Answered]:
-        """Every answered review of a policy with its item's text, oldest answer first."""
+        """Every answered review of a policy's routes with its item's text, oldest answer first."""
         query = (
             select(ReviewRow, ItemRow.item)
             .join(ItemRow, col(ItemRow.item_id) == ReviewRow.item_id)
-            .where(ReviewRow.policy == policy, col(ReviewRow.answer).is_not(None), col(ReviewRow.why).is_not(None))
+            .where(ReviewRow.policy == policy, ReviewRow.kind == ReviewKind.ROUTE)
+            .where(col(ReviewRow.answer).is_not(None), col(ReviewRow.why).is_not(None))
             .order_by(col(ReviewRow.answered_at), col(ReviewRow.item_id))
         )
         return [
@@ -116,5 +100,13 @@ class Reviews:
         for row in late:
             row.escalated_at = now
             due_at = row.due_at.isoformat(timespec="minutes")
-            self._ledger.append(row.item_id, Event.ESCALATED, now, due_at=due_at, to=to)
+            self._ledger.append(row.item_id, Event.ESCALATED, now, review=row.review_id, due_at=due_at, to=to)
         return [row.item_id for row in late]
+
+
+def _compared(review: ReviewRow, decision: Mapping[str, Any]) -> tuple[str | None, str]:
+    """What would have been done, and what the reviewer did."""
+    if review.kind == ReviewKind.ROUTE:
+        return review.proposed, review.answer or ""
+    as_found = decision["reason"] == Reason.COMPLETED.value and not decision["filled"]
+    return Reason.COMPLETED.value, Reason.COMPLETED.value if as_found else Reason.OVERRIDDEN.value

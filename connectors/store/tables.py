@@ -88,15 +88,18 @@ class ExtractionRow(SQLModel, table=True):
 
 
 class ReviewRow(SQLModel, table=True):
-    """A decision that waits, or waited, for a person."""
+    """A question that waits, or waited, for a person; see `domain.review.Review`."""
 
     __tablename__ = "reviews"
 
-    item_id: str = Field(primary_key=True)
+    review_id: str = Field(primary_key=True)
+    item_id: str = Field(index=True)
+    kind: str
+    about: str
     policy: str = Field(index=True)
     workflow: str
-    """How to load the policy: a shipped one's name, or a path."""
-    proposal_hash: str
+    question: dict[str, Any] = _json(nullable=False)
+    binding: str
     opened_at: datetime = _time(nullable=False)
     due_at: datetime = _time(nullable=False)
     escalated_at: datetime | None = _time()
@@ -104,13 +107,11 @@ class ReviewRow(SQLModel, table=True):
     flow_run: str | None = None
     """The Prefect flow run that shows the form, once one was started."""
     why: str | None = None
-    """Reason of the decision that waits; `audit` for one that a person decides blindly."""
+    """`audit` for a route that a person decides blindly; None for reviews older than this column."""
     proposed: str | None = None
-    """The label that model and examples came to together."""
     classifier: str | None = None
-    """Fingerprint of what the confidence in it depends on."""
     answer: str | None = None
-    """A route, or `none_of_these`, once somebody has answered."""
+    """The choice, such as a route or `none_of_these`, once somebody has answered."""
     reviewer: str | None = None
     """The name that was given with the answer."""
 

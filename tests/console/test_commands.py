@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from builders import proposal
+from builders import proposal, route_review
 from click.testing import Result
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import write_tiny
@@ -91,7 +91,8 @@ class Terminal:
                 for write in writes:
                     tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
                 if decision.waits:
-                    tx.reviews.open(claimed, workflow.reference, proposed.hash, now + timedelta(hours=1), now)
+                    due_at = now + timedelta(hours=1)
+                    tx.reviews.open(route_review(claimed, workflow.reference, proposed.hash, due_at, decision), now)
 
     def events(self, item: str) -> list[str]:
         with self.store.reading() as tx:
@@ -327,6 +328,15 @@ class TestReviewsList:
         assert terminal.run("reviews", "list", "--policy", "another").stdout == "Nothing waits for a person.\n"
 
 
+class TestReviewsShow:
+    def test_it_prints_the_form_with_what_can_be_chosen(self, terminal):
+        terminal.accept("wf-1", "my printer [bold]\u202efails")
+        terminal.decide()
+        shown = terminal.run("reviews", "show", "wf-1").stdout
+        assert "my printer [bold] fails" in shown
+        assert "Route: one of access, billing, none_of_these" in shown
+
+
 class TestReviewsDecide:
     @pytest.fixture
     def item(self, terminal: Terminal) -> str:
@@ -347,25 +357,32 @@ class TestReviewsDecide:
         assert "queued" not in terminal.events(item)
 
     @pytest.mark.parametrize(
-        ("route", "reviewer", "why"),
-        [("nowhere", "Ann", "not in the policy"), ("billing", "  ", "fill in your name")],
+        ("choice", "reviewer", "why"),
+        [("nowhere", "Ann", "not among the choices"), ("billing", "  ", "fill in your name")],
     )
     def test_an_answer_that_settles_nothing_is_recorded_and_the_review_waits_on(
-        self, terminal, item, route, reviewer, why
+        self, terminal, item, choice, reviewer, why
     ):
-        assert why in terminal.told("reviews", "decide", item, route, "--reviewer", reviewer)
+        assert why in terminal.told("reviews", "decide", item, choice, "--reviewer", reviewer)
         assert terminal.events(item)[-1] == "answer_refused"
         assert item in terminal.run("reviews", "list").stdout
 
     def test_a_name_beyond_all_measure_is_told(self, terminal, item):
         assert "reviewer: " in terminal.told("reviews", "decide", item, "billing", "--reviewer", "A" * 300)
 
+    def test_a_text_that_nobody_asked_for_is_refused(self, terminal, item):
+        command = ("reviews", "decide", item, "billing", "--reviewer", "Ann", "--input")
+        assert "is not NAME=TEXT" in terminal.told(*command, "phone")
+        assert "not asked for" in terminal.told(*command, "phone=1=2")
+
     def test_a_reviewer_is_required(self, terminal, item):
         assert "--reviewer" in terminal.told("reviews", "decide", item, "billing")
 
     def test_the_first_answer_wins(self, terminal, item):
         terminal.run("reviews", "decide", item, "billing", "--reviewer", "Ann")
-        assert "decided this already" in terminal.told("reviews", "decide", item, "access", "--reviewer", "Bob")
+        told = terminal.told("reviews", "decide", item, "access", "--reviewer", "Bob")
+        assert "decided this already. It was Ann, who chose billing." in told
+        assert "It was Ann, who chose billing." in terminal.told("reviews", "show", item)
         assert terminal.events(item).count("queued") == 1
 
     def test_an_escalated_review_can_still_be_answered(self, terminal, item):
@@ -383,7 +400,7 @@ class TestReviewsDecide:
         assert terminal.events(item)[-2:] == ["decided", "queued"]
 
     @pytest.mark.parametrize("name", ["nobody", "it-"])
-    def test_what_is_not_one_item_with_a_review_is_told(self, terminal, item, name):
+    def test_what_is_not_one_review_is_told(self, terminal, item, name):
         terminal.accept("2", "not decided yet")
         assert "reviews list" in terminal.told("reviews", "decide", name, "billing", "--reviewer", "Ann")
         assert "decided" in terminal.events(item)

@@ -15,7 +15,8 @@ from domain.decision import Decision, RuleAction, RuleMatch
 from domain.delivery import Conflict, NotThere, Step, Unknown, Written
 from domain.errors import Retryable
 from domain.ledger import GENESIS, Entry, Event, first_break, link, tell
-from domain.review import Answer, settle
+from domain.review import Answer
+from domain.route_review import settle_route
 from domain.tally import Tally, tally
 
 FACTS = st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=3), max_size=3)
@@ -108,10 +109,8 @@ def decided(decision: Decision) -> dict[str, Any]:
 
 def answered(route: str, note: str = "") -> dict[str, Any]:
     held = decide(UNSURE, None, terms(), NOW)
-    given = Answer(route=route, reviewer="Ada", note=note, proposal_hash=UNSURE.hash)
-    settled = settle(given, held, UNSURE, terms(), NOW, NOW)
-    assert isinstance(settled, Decision)
-    return decided(settled)
+    given = Answer(choice=route, reviewer="Ada", note=note, binding=UNSURE.hash)
+    return decided(settle_route(given, held, terms().mode, NOW))
 
 
 def attempted(outcome: Any, step: Step, *, look_up: bool = False) -> dict[str, Any]:

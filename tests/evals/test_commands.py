@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import proposal
+from builders import proposal, route_review
 from click.testing import Result
 from llm_server import Body, Label, LlmServer, Reply, Status, last_message, llm_server
 from tiny import message, write_tiny
@@ -22,6 +22,7 @@ from connectors.store.engine import Store
 from domain.calibration import OTHERS
 from domain.decision import Decision, Kind, Mode, Reason
 from domain.proposal import NONE_OF_THESE
+from domain.review import Answer
 from evals.items import load_data
 from evals.main import app
 from policies.load import find_policy, load_calibration, load_policy, load_workflow
@@ -698,9 +699,10 @@ def production(terminal: Terminal) -> None:
             tx.inbox.keep_decision(claimed.item_id, said, held if by_person else end, 0, now)
             if by_person:
                 due = now + timedelta(hours=1)
-                tx.reviews.open(claimed, terminal.policy, said.hash, due, now, held=held, classifier="c")
+                tx.reviews.open(route_review(claimed, terminal.policy, said.hash, due, held, "c"), now)
                 tx.inbox.replace_decision(claimed.item_id, end, 0, now)
-                tx.reviews.answered(claimed.item_id, now, end)
+                answer = Answer(choice=route or NONE_OF_THESE, reviewer="Ada", binding=said.hash)
+                tx.reviews.answered(claimed.item_id, answer, now)
 
 
 class TestHarvest:

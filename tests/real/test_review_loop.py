@@ -92,13 +92,13 @@ async def test_a_review_is_shown_refuses_bad_answers_and_is_decided_through_the_
     item_id, flow_run = await waiting_item(site, "api")
     for bad in (
         {},
-        {"route": "billing"},
-        {"route": "nowhere", "reviewer": "Ann"},
-        {"route": "billing", "reviewer": " "},
+        {"choice": "billing"},
+        {"choice": "nowhere", "reviewer": "Ann"},
+        {"choice": "billing", "reviewer": " "},
     ):
         assert await resume(flow_run, **bad) is SetStateStatus.REJECT
     assert await is_suspended(flow_run)
-    assert await resume(flow_run, route="access", reviewer="Ann", note="asked by phone") is SetStateStatus.ACCEPT
+    assert await resume(flow_run, choice="access", reviewer="Ann", note="asked by phone") is SetStateStatus.ACCEPT
     await until(lambda: is_completed(flow_run))
     decided = decision(site.store, item_id)
     assert (decided.kind, decided.reason, decided.route, decided.by) == (
@@ -108,7 +108,7 @@ async def test_a_review_is_shown_refuses_bad_answers_and_is_decided_through_the_
         "Ann",
     )
     assert [ticket["queue"] for ticket in tickets(site, item_id)] == ["access"]
-    assert await resume(flow_run, route="billing", reviewer="Bob") is SetStateStatus.ABORT
+    assert await resume(flow_run, choice="billing", reviewer="Bob") is SetStateStatus.ABORT
     assert decision(site.store, item_id).route == "access"
 
 
@@ -119,10 +119,10 @@ async def test_a_late_answer_brings_the_form_back_and_the_review_is_escalated_on
     await watch(site.policy)
     account = await watch(site.policy)
     assert account.escalated == 1
-    assert await resume(flow_run, route="billing", reviewer="Ann") is SetStateStatus.ACCEPT
+    assert await resume(flow_run, choice="billing", reviewer="Ann") is SetStateStatus.ACCEPT
     await until(lambda: form_schema(flow_run, asking=2))
     assert decision(site.store, item_id).waits
-    assert await resume(flow_run, route="billing", reviewer="Ann") is SetStateStatus.ACCEPT
+    assert await resume(flow_run, choice="billing", reviewer="Ann") is SetStateStatus.ACCEPT
     await until(lambda: is_completed(flow_run))
     with site.store.reading() as tx:
         events = [entry.event.value for entry in tx.ledger.entries(item_id)]
@@ -150,7 +150,7 @@ async def test_a_review_whose_flow_run_is_gone_gets_a_new_one(site):
     assert review is not None
     assert review.flow_run not in (None, flow_run)
     await until(lambda: is_suspended(review.flow_run))
-    assert await resume(review.flow_run, route="none_of_these", reviewer="Ann") is SetStateStatus.ACCEPT
+    assert await resume(review.flow_run, choice="none_of_these", reviewer="Ann") is SetStateStatus.ACCEPT
     await until(lambda: is_completed(review.flow_run))
     assert decision(site.store, item_id).reason is Reason.DISMISSED
     assert tickets(site, item_id) == []

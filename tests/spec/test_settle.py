@@ -1,14 +1,15 @@
-"""What a person's answer makes of a decision that waits: the whole of `domain.review.settle`."""
+"""When an answer may settle a review, and what it makes of a decision that waits."""
 
 from datetime import datetime, timedelta
 
 import pytest
-from builders import NOW, proposal, terms
+from builders import NOW, claimed, proposal, route_review, terms
 
 from domain.decide import decide
-from domain.decision import ENRICH, Decision, Kind, Mode, Reason
+from domain.decision import ENRICH, Kind, Mode, Reason
 from domain.explain import BECAUSE
-from domain.review import EXPLAIN, Answer, Refusal, settle
+from domain.review import EXPLAIN, Answer, Form, Refusal, refusal
+from domain.route_review import settle_route
 
 SHOWN = proposal(confidence=0.5)
 HELD = decide(SHOWN, None, terms(), NOW - timedelta(hours=1))
@@ -16,82 +17,88 @@ DUE = NOW + timedelta(hours=1)
 LATE = DUE + timedelta(seconds=1)
 
 
-def answer(route: str = "sales", reviewer: str = "Ada", **more: object) -> Answer:
-    return Answer(route=route, reviewer=reviewer, **({"proposal_hash": SHOWN.hash} | more))
+FORM = Form(
+    markdown="Where should it go?",
+    label="Route",
+    choices={"sales": "wants to buy", "repairs": "is broken", "none_of_these": "nothing is written"},
+    inputs={"phone": "their number, if you know it"},
+    binding=SHOWN.hash,
+    due_at=DUE,
+    late=False,
+)
 
 
-DECISIONS = [
-    pytest.param(answer("sales"), NOW, Mode.AUTO, Reason.APPROVED, "sales", True,
-                 id="the proposed route approves"),
-    pytest.param(answer("repairs"), NOW, Mode.AUTO, Reason.OVERRIDDEN, "repairs", True,
-                 id="another route overrides"),
-    pytest.param(answer("none_of_these"), NOW, Mode.AUTO, Reason.DISMISSED, None, False,
-                 id="none_of_these ends the item unwritten"),
-    pytest.param(answer("sales"), DUE, Mode.AUTO, Reason.APPROVED, "sales", True,
-                 id="an answer in the last moment is in time"),
-    pytest.param(answer("sales", aware_late=True), LATE, Mode.AUTO, Reason.APPROVED, "sales", True,
-                 id="a late answer counts if the reviewer knows that it is late"),
-    pytest.param(answer("none_of_these", aware_late=True), LATE, Mode.AUTO, Reason.DISMISSED, None, False,
-                 id="a late dismissal counts if the reviewer knows that it is late"),
-    pytest.param(answer("sales", aware_late=True), NOW, Mode.AUTO, Reason.APPROVED, "sales", True,
-                 id="knowing of lateness too early does no harm"),
-    pytest.param(answer("sales"), NOW, Mode.ASSIST, Reason.APPROVED, "sales", True,
-                 id="in assist mode what a person approved is written"),
-    pytest.param(answer("repairs"), NOW, Mode.CANARY, Reason.OVERRIDDEN, "repairs", True,
-                 id="in canary mode what a person chose is written"),
-    pytest.param(answer("repairs"), NOW, Mode.SHADOW, Reason.OVERRIDDEN, "repairs", False,
-                 id="in shadow mode not even a person's decision is written"),
-]  # fmt: skip
+def answer(choice: str = "sales", reviewer: str = "Ada", **more: object) -> Answer:
+    return Answer.model_validate({"choice": choice, "reviewer": reviewer, "binding": SHOWN.hash} | more)
 
 
-@pytest.mark.parametrize(("given", "now", "mode", "reason", "route", "writes"), DECISIONS)
-def test_an_answer_settles(
-    given: Answer, now: datetime, mode: Mode, reason: Reason, route: str | None, writes: bool
-) -> None:
-    settled = settle(given, HELD, SHOWN, terms(mode), DUE, now)
+@pytest.mark.parametrize(
+    ("given", "now"),
+    [
+        pytest.param(answer(), NOW, id="a choice and a name"),
+        pytest.param(answer("none_of_these"), NOW, id="the choice that ends it"),
+        pytest.param(answer(), DUE, id="in the last moment"),
+        pytest.param(answer(aware_late=True), LATE, id="late, and aware of it"),
+        pytest.param(answer(aware_late=True), NOW, id="in time, and aware of lateness"),
+        pytest.param(answer(inputs={"phone": "030 1"}), NOW, id="with what was asked for"),
+        pytest.param(answer(inputs={"phone": ""}), NOW, id="with what was asked for left empty"),
+    ],
+)
+def test_nothing_speaks_against_an_answer(given: Answer, now: datetime) -> None:
+    assert refusal(given, FORM, SHOWN.hash, now) is None
 
-    assert isinstance(settled, Decision)
-    assert (settled.kind, settled.reason, settled.route, settled.writes) == (Kind.HUMAN, reason, route, writes)
-    assert settled.decided_at == now
-    assert not settled.waits
-
-
-DONE = decide(proposal(), None, terms(), NOW)
-APPROVED = settle(answer(), HELD, SHOWN, terms(), DUE, NOW)
 
 REFUSALS = [
-    pytest.param(answer(), DONE, NOW, Refusal.ALREADY_DECIDED, id="the model has decided"),
-    pytest.param(answer("repairs"), APPROVED, NOW, Refusal.ALREADY_DECIDED, id="somebody else was faster"),
-    pytest.param(answer(reviewer=""), HELD, NOW, Refusal.REVIEWER_MISSING, id="no name"),
-    pytest.param(answer(reviewer=" \n"), HELD, NOW, Refusal.REVIEWER_MISSING, id="a name of white space"),
-    pytest.param(answer("refunds"), HELD, NOW, Refusal.UNKNOWN_ROUTE, id="a route that the policy does not have"),
-    pytest.param(answer(""), HELD, NOW, Refusal.UNKNOWN_ROUTE, id="no route"),
-    pytest.param(answer(proposal_hash="old"), HELD, NOW, Refusal.PROPOSAL_CHANGED, id="shown another proposal"),
-    pytest.param(
-        answer(),
-        HELD.model_copy(update={"proposal_hash": "old"}),
-        NOW,
-        Refusal.PROPOSAL_CHANGED,
-        id="the decision was made on another proposal",
-    ),
-    pytest.param(answer(), HELD, LATE, Refusal.LATE, id="late, and not aware of it"),
-    pytest.param(answer("none_of_these"), HELD, LATE, Refusal.LATE, id="a dismissal that is late, and not aware of it"),
+    pytest.param(answer(reviewer=""), NOW, Refusal.REVIEWER_MISSING, id="no name"),
+    pytest.param(answer(reviewer=" \n"), NOW, Refusal.REVIEWER_MISSING, id="a name of white space"),
+    pytest.param(answer("refunds"), NOW, Refusal.UNKNOWN_CHOICE, id="what cannot be chosen"),
+    pytest.param(answer(""), NOW, Refusal.UNKNOWN_CHOICE, id="no choice"),
+    pytest.param(answer(inputs={"fax": "030 2"}), NOW, Refusal.UNKNOWN_INPUT, id="what nobody asked for"),
+    pytest.param(answer(binding="old"), NOW, Refusal.CHANGED, id="shown something else"),
+    pytest.param(answer(), LATE, Refusal.LATE, id="late, and not aware of it"),
+    pytest.param(answer("none_of_these"), LATE, Refusal.LATE, id="a dismissal that is late, and not aware of it"),
 ]
 
 
-@pytest.mark.parametrize(("given", "held", "now", "refusal"), REFUSALS)
-def test_an_answer_settles_nothing(given: Answer, held: Decision, now: datetime, refusal: Refusal) -> None:
-    assert settle(given, held, SHOWN, terms(), DUE, now) is refusal
+@pytest.mark.parametrize(("given", "now", "why"), REFUSALS)
+def test_an_answer_is_refused(given: Answer, now: datetime, why: Refusal) -> None:
+    assert refusal(given, FORM, SHOWN.hash, now) is why
 
 
-def test_an_answer_settles_nothing_if_the_stored_proposal_is_another() -> None:
-    stored = proposal(label="repairs", confidence=0.5)
+def test_an_answer_is_refused_if_what_would_be_shown_now_is_not_what_the_review_was_opened_for() -> None:
+    assert (
+        refusal(answer(binding="now"), FORM.model_copy(update={"binding": "now"}), SHOWN.hash, NOW) is Refusal.CHANGED
+    )
+    assert refusal(answer(), FORM, "opened for", NOW) is Refusal.CHANGED
 
-    assert settle(answer(), HELD, stored, terms(), DUE, NOW) is Refusal.PROPOSAL_CHANGED
+
+def test_a_routes_review_has_its_items_name() -> None:
+    review = route_review(claimed(), "tiny", SHOWN.hash, DUE, HELD)
+
+    assert review.review_id == review.item_id
 
 
-def test_the_table_has_a_row_for_every_refusal() -> None:
-    assert {row.values[3] for row in REFUSALS} == set(Refusal)
+def test_the_table_has_a_row_for_every_refusal_of_an_open_review() -> None:
+    assert {row.values[2] for row in REFUSALS} == set(Refusal) - {Refusal.ALREADY_DECIDED}
+
+
+DECISIONS = [
+    pytest.param("sales", Mode.AUTO, Reason.APPROVED, "sales", True, id="the proposed route approves"),
+    pytest.param("repairs", Mode.AUTO, Reason.OVERRIDDEN, "repairs", True, id="another route overrides"),
+    pytest.param("none_of_these", Mode.AUTO, Reason.DISMISSED, None, False, id="none_of_these ends it unwritten"),
+    pytest.param("sales", Mode.ASSIST, Reason.APPROVED, "sales", True, id="in assist mode the approved is written"),
+    pytest.param("repairs", Mode.CANARY, Reason.OVERRIDDEN, "repairs", True, id="in canary mode the chosen is written"),
+    pytest.param("repairs", Mode.SHADOW, Reason.OVERRIDDEN, "repairs", False, id="in shadow mode nothing is written"),
+]
+
+
+@pytest.mark.parametrize(("choice", "mode", "reason", "route", "writes"), DECISIONS)
+def test_an_answer_settles_a_route(choice: str, mode: Mode, reason: Reason, route: str | None, writes: bool) -> None:
+    settled = settle_route(answer(choice), HELD, mode, NOW)
+
+    assert (settled.kind, settled.reason, settled.route, settled.writes) == (Kind.HUMAN, reason, route, writes)
+    assert settled.decided_at == NOW
+    assert not settled.waits
 
 
 def test_every_refusal_is_explained_and_every_reason_has_words() -> None:
@@ -101,7 +108,7 @@ def test_every_refusal_is_explained_and_every_reason_has_words() -> None:
 
 def test_a_settled_decision_keeps_who_decided_and_all_that_held_the_proposal() -> None:
     held = decide(SHOWN, None, terms(), NOW, ("email",))
-    settled = settle(answer(reviewer=" Ada ", note=" phoned them\n"), held, SHOWN, terms(), DUE, NOW)
+    settled = settle_route(answer(reviewer=" Ada ", note=" phoned them\n"), held, Mode.AUTO, NOW)
 
     assert settled == held.model_copy(
         update={

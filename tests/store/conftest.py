@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from builders import route_review
 from databases import database_url, fresh_url, postgres_url, raw, store
 
 from connectors.store.engine import Store
@@ -96,7 +97,7 @@ class Desk:
             tx.inbox.keep_decision(item_id, self.proposal(), decision, 0, self.now)
             decided = tx.inbox.decided(item_id)
             assert decided is not None
-            tx.reviews.open(decided[0], policy, decision.proposal_hash, due_at, self.now)
+            tx.reviews.open(route_review(decided[0], policy, decision.proposal_hash, due_at, decision), self.now)
 
     def operation(self, item_id: str = "it-1", record_key: str = "ann", destination: str = "crm") -> Operation:
         return Operation(

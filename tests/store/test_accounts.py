@@ -7,6 +7,7 @@ import pytest
 from domain.account import Account
 from domain.decision import Kind, Reason
 from domain.delivery import Invalid, RetryAfter, Unknown, Written
+from domain.review import Answer
 
 
 def account(desk, policy: str | None = None) -> Account:
@@ -101,7 +102,7 @@ def test_an_item_before_a_person_waits_then_is_escalated_then_done(desk) -> None
 
     with desk.store.transaction() as tx:
         tx.inbox.replace_decision(item, desk.decision(Kind.HUMAN, Reason.DISMISSED), 0, desk.now)
-        tx.reviews.answered(item, desk.now)
+        tx.reviews.answered(item, Answer(choice="sales", reviewer="Ann", binding="h"), desk.now)
     assert stands(desk) == "done"
 
 

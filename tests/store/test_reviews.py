@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.review import Answer
 
+ANSWER = Answer(choice="sales", reviewer=" Ann ", binding="another")
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -31,12 +32,12 @@ def test_an_opened_review_waits_and_the_ledger_says_until_when(desk) -> None:
 
     with desk.store.reading() as tx:
         row = tx.reviews.get(item)
-        assert (row.policy, row.workflow, row.proposal_hash) == ("lead_routing", "lead_routing", desk.proposal().hash)
+        assert (row.policy, row.workflow, row.binding) == ("lead_routing", "lead_routing", desk.proposal().hash)
         assert (row.opened_at, row.due_at) == (NOON, NOON + timedelta(hours=4))
         assert (row.answered_at, row.escalated_at, row.flow_run) == (None, None, None)
     assert waiting(desk) == [item]
     assert desk.events(item)[-1] == "review_opened"
-    assert desk.entries(item)[-1].facts == {"due_at": "2026-03-01T16:00+00:00"}
+    assert desk.entries(item)[-1].facts == {"review": item, "asks": "route", "due_at": "2026-03-01T16:00+00:00"}
 
 
 def test_an_item_without_a_review_has_none(desk) -> None:
@@ -70,11 +71,12 @@ def test_a_policys_reviews_can_be_told_apart(desk) -> None:
 def test_an_answered_review_waits_no_more(desk) -> None:
     item = leave_to_person(desk, "m-1", hours=4)
     with desk.store.transaction() as tx:
-        tx.reviews.answered(item, desk.later(hours=1))
+        tx.reviews.answered(item, ANSWER, desk.later(hours=1))
 
     assert waiting(desk) == []
     with desk.store.reading() as tx:
-        assert tx.reviews.get(item).answered_at == desk.now
+        row = tx.reviews.get(item)
+        assert (row.answered_at, row.answer, row.reviewer) == (desk.now, "sales", "Ann")
 
 
 def test_the_form_that_shows_a_review_is_noted_once_a_flow_run(desk) -> None:
@@ -89,14 +91,14 @@ def test_the_form_that_shows_a_review_is_noted_once_a_flow_run(desk) -> None:
 
 def test_an_answer_that_settles_nothing_is_recorded_and_the_review_goes_on(desk) -> None:
     item = leave_to_person(desk, "m-1", hours=4)
-    answer = Answer(route="sales", reviewer="Ann", proposal_hash="another")
     with desk.store.transaction() as tx:
-        tx.reviews.refuse(item, answer, "what you were shown has changed", desk.now)
+        tx.reviews.refuse(item, ANSWER, "what you were shown has changed", desk.now)
 
     assert waiting(desk) == [item]
     assert desk.entries(item)[-1].facts == {
-        "reviewer": "Ann",
-        "route": "sales",
+        "review": item,
+        "reviewer": " Ann ",
+        "choice": "sales",
         "why": "what you were shown has changed",
     }
 
@@ -112,7 +114,7 @@ def test_a_review_past_its_time_is_escalated_once(desk) -> None:
     assert escalate(desk) == [late]
     assert escalate(desk) == []
     assert desk.events(late).count("escalated") == 1
-    assert desk.entries(late)[-1].facts == {"due_at": "2026-03-01T16:00+00:00", "to": "the lead"}
+    assert desk.entries(late)[-1].facts == {"review": late, "due_at": "2026-03-01T16:00+00:00", "to": "the lead"}
 
 
 def test_an_escalated_review_can_still_be_answered(desk) -> None:
@@ -127,7 +129,7 @@ def test_answered_reviews_and_other_policies_are_not_escalated(desk) -> None:
     answered = leave_to_person(desk, "m-1", hours=1)
     leave_to_person(desk, "m-2", hours=1, policy="support_triage")
     with desk.store.transaction() as tx:
-        tx.reviews.answered(answered, desk.now)
+        tx.reviews.answered(answered, ANSWER, desk.now)
     desk.later(hours=2)
 
     assert escalate(desk) == []

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from alembic import command
 from alembic.config import Config
-from builders import NOW, claimed, proof, proposal
+from builders import NOW, claimed, proof, proposal, route_review
 from sqlalchemy import Engine
 
 from connectors.store import migrations
@@ -15,7 +15,8 @@ from domain.audit import AuditTally, Standing, StepBack
 from domain.confidence import Source
 from domain.decision import Decision, Kind, Mode, Reason
 from domain.ledger import Event, first_break, tell
-from domain.proposal import Proposal
+from domain.proposal import NONE_OF_THESE, Proposal
+from domain.review import Answer
 
 STEP = StepBack(before=Mode.AUTO, after=Mode.CANARY, classifier="c", tally=AuditTally(n=60, wrong=15))
 HOUR = timedelta(hours=1)
@@ -52,13 +53,13 @@ class Office:
         held = decision(why)
         asked = claimed(external_id=name).model_copy(update={"item_id": item_id, "policy": policy})
         with self.store.transaction() as tx:
-            tx.reviews.open(asked, policy, "h", NOW + HOUR, NOW, held=held, classifier=classifier)
+            tx.reviews.open(route_review(asked, policy, "h", NOW + HOUR, held, classifier), NOW)
         return item_id
 
     def answer(self, item_id: str, route: str | None, minutes: float = 1) -> None:
-        settled = decision(Reason.OVERRIDDEN, route)
+        answer = Answer(choice=route or NONE_OF_THESE, reviewer="Ada", binding="h")
         with self.store.transaction() as tx:
-            tx.reviews.answered(item_id, NOW + timedelta(minutes=minutes), settled)
+            tx.reviews.answered(item_id, answer, NOW + timedelta(minutes=minutes))
 
     def audited(self, policy: str = "tiny", classifier: str = "c", after_minutes: float | None = None) -> AuditTally:
         since = None if after_minutes is None else NOW + timedelta(minutes=after_minutes)
@@ -129,7 +130,8 @@ def test_answers_come_with_text_reason_and_proposal_the_oldest_first(office) -> 
 def test_a_review_of_an_older_version_is_neither_audit_nor_case(office) -> None:
     item_id = office.accept("1")
     with office.store.transaction() as tx:
-        tx.reviews.open(claimed().model_copy(update={"item_id": item_id}), "tiny", "h", NOW, NOW)
+        tx.reviews.open(route_review(claimed().model_copy(update={"item_id": item_id}), "tiny", "h", NOW), NOW)
+        tx.reviews.get(item_id).why = None
     office.answer(item_id, "sales")
 
     with office.store.reading() as tx:

@@ -91,7 +91,7 @@ class Works:
         self.now += timedelta(minutes=1)
         async with opened(self.here):
             for item_id in items:
-                answer = Answer(route=route, reviewer="Ada", proposal_hash=self.decision(item_id).proposal_hash)
+                answer = Answer(choice=route, reviewer="Ada", binding=self.decision(item_id).proposal_hash)
                 assert (await settle_review.fn(item_id, answer)).refusal is None
 
     async def step_back(self) -> Mode:

@@ -1,0 +1,62 @@
+"""Reviews of kind `route`: shows a decision that waits, and keeps what a person makes of it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from connectors.store.engine import Transaction
+from connectors.store.tables import ReviewRow
+from domain.decision import Decision
+from domain.item import ClaimedItem
+from domain.proposal import NONE_OF_THESE, Proposal
+from domain.review import Answer, Form
+from domain.route_review import settle_route
+from policies.intake import check
+from policies.load import Workflow
+from policies.writes import operations
+from prompts.review import NO_ROUTE, review_form
+from tasks.resources import Resources
+
+
+@dataclass(frozen=True)
+class RouteReview:
+    """A decision that waits, with what it was made of."""
+
+    workflow: Workflow
+    claimed: ClaimedItem
+    proposal: Proposal
+    held: Decision
+    due_at: AwareDatetime
+
+    @classmethod
+    def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
+        """The decision that a review is about, as it stands."""
+        stored = tx.inbox.decided(review.item_id)
+        if stored is None:
+            raise LookupError(f"nothing was decided about {review.item_id}, and there is a review of it")
+        return cls(here.workflow(review.workflow), *stored, review.due_at)
+
+    def form(self, notice: str, *, late: bool) -> Form:
+        """The message, what is said of it, and the policy's routes; a blind check shows no proposal."""
+        policy, held = self.workflow.policy, self.held
+        return Form(
+            markdown=review_form(self.claimed, self.proposal, held, policy, self.due_at, notice),
+            label="Route",
+            choices={name: route.description for name, route in policy.routes.items()} | {NONE_OF_THESE: NO_ROUTE},
+            preselected=held.proposed if held.proposed in policy.labels and not held.blind else None,
+            binding=self.proposal.hash,
+            due_at=self.due_at,
+            late=late,
+        )
+
+    def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
+        """Keep the decision with the writes that it asks for."""
+        policy, item_id = self.workflow.policy, self.claimed.item_id
+        decision = settle_route(answer, self.held, self.workflow.terms.mode, now)
+        checked = check(self.claimed.item, policy, tx.extractions.of([item_id]).get(item_id))
+        writes = operations(self.claimed, checked, decision, policy)
+        tx.inbox.replace_decision(item_id, decision, len(writes), now)
+        for write in writes:
+            tx.outbox.put(write, policy.destinations[write.destination].patience, now)
+        return bool(writes)
