@@ -47,7 +47,7 @@ from tasks.extract import extract_items
 from tasks.propose import Proposed, Question, Unfinished, ask_chunk
 from tasks.resources import Resources, opened
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(100_000 if os.environ.get("INTERLOCK_TEST_EVERY_BYTE") else 240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(100_000 if os.environ.get("INTERLOCK_TEST_EVERY_BYTE") else 600)]
 
 ROOT = Path(__file__).parents[2]
 MAIL = (ROOT / "console/demo_messages/forwarded_lead.eml").read_bytes()
