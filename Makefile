@@ -5,6 +5,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
+# Test processes beside each other; more than there are processors, as many tests wait for other processes.
+WORKERS ?= 3
 
 .PHONY: demo test lint lock clean
 
@@ -12,7 +14,7 @@ demo: .venv/ready
 	@$(BIN)/interlock demo $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadgroup)
 	$(if $(ARGS),,$(BIN)/coverage report --include="domain/*,policies/*" --fail-under=100 --skip-covered)
 
 lint: .venv/ready

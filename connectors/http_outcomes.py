@@ -22,6 +22,9 @@ from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
 LONGEST_RETRY_AFTER_S = 3600.0
 """A target that asks for more is asked again after an hour all the same."""
 
+HttpFailure = httpx.HTTPError
+"""What any client on httpx raises, Prefect's among them, for those who may not import it."""
+
 Shape = TypeVar("Shape", bound=BaseModel)
 Failure = Conflict | Invalid | RetryAfter | Unknown
 
@@ -172,6 +175,15 @@ class HttpApi:
         """
         sent = None if body is None else body.model_dump(mode="json")
         request = self._client.build_request(method, path, params=params, json=sent, headers=headers)
+        return await self._exchanged(shape, request, nothing)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _exchanged(
+        self, shape: type[Shape], request: httpx.Request, nothing: Shape | None = None
+    ) -> Shape | Refusal | RetryAfter | Unknown:
         try:
             response = await self._client.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
@@ -184,10 +196,6 @@ class HttpApi:
         if nothing is not None and response.status_code == httpx.codes.NO_CONTENT:
             return nothing
         return self._read(shape, response)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
 
     def _read(self, shape: type[Shape], response: httpx.Response) -> Shape | Refusal | RetryAfter | Unknown:
         status, body = response.status_code, error_body(response, self._vendor.success_field, self._secret)

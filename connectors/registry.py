@@ -1,22 +1,22 @@
 """Which systems a policy may name, and which sources bring items in."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from connectors.chat import slack
-from connectors.crm import hubspot, salesforce
+from connectors.crm import hubspot, hubspot_changes, salesforce
 from connectors.crm import sandbox as sandbox_crm
 from connectors.documents import object_store, paperless
 from connectors.files import drop
-from connectors.help_desk import request_tracker, zendesk
+from connectors.help_desk import request_tracker, request_tracker_changes, zendesk
 from connectors.help_desk import sandbox as sandbox_help_desk
 from connectors.mail import imap, smtp
 from connectors.ports import Changes, Destination
-from connectors.spec import SystemSpec, Variable
-from connectors.tables import sql_table
+from connectors.spec import SourceSpec, SystemSpec, Variable
+from connectors.tables import sql_changes, sql_table
 from connectors.web_api import described
 from domain.delivery import Operation
 from domain.errors import PolicyInvalid
+from domain.values import digest
 
 SYSTEMS: dict[str, SystemSpec] = {
     "sandbox_crm": sandbox_crm.SPEC,
@@ -34,22 +34,12 @@ SYSTEMS: dict[str, SystemSpec] = {
 }
 
 
-@dataclass(frozen=True)
-class SourceSpec:
-    """How to open a source.
-
-    Attributes:
-        open: makes it of the variables' values; raises PolicyInvalid if one is unusable.
-        variables: what it reads.
-    """
-
-    open: Callable[[Mapping[str, str]], Changes]
-    variables: tuple[Variable, ...]
-
-
 SOURCES: dict[str, SourceSpec] = {
-    "imap": SourceSpec(imap.opened, imap.VARIABLES),
-    "folder": SourceSpec(drop.opened, (drop.FOLDER,)),
+    "imap": imap.SOURCE,
+    "folder": drop.SOURCE,
+    "hubspot": hubspot_changes.SOURCE,
+    "request_tracker": request_tracker_changes.SOURCE,
+    "sql_table": sql_changes.SOURCE,
 }
 
 
@@ -90,15 +80,36 @@ def open_destination(system: str, environ: Mapping[str, str]) -> Destination:
     return spec.open(named | values)
 
 
-def open_source(source: str, environ: Mapping[str, str]) -> Changes:
-    """The connector of `source`, set up from `environ`; the caller closes it.
+def source_spec(source: str) -> SourceSpec:
+    """How to open `source`.
 
     Raises:
-        PolicyInvalid: unknown source, or a variable that is missing or unusable; says what to set.
+        PolicyInvalid: there is none of that name.
     """
     if (spec := SOURCES.get(source)) is None:
         raise PolicyInvalid(f"source '{source}' is unknown. Use one of: {', '.join(SOURCES)}")
-    return spec.open(_set(f"source '{source}'", spec.variables, environ))
+    return spec
+
+
+def reading_of(source: str, options: Mapping[str, str]) -> str:
+    """The name of a source as it is read with these options: other options, another name, and a cursor of its own.
+
+    Raises:
+        PolicyInvalid: the source is unknown, or an option is unknown, missing or unusable.
+    """
+    spec = source_spec(source)
+    told = spec.chosen(options)
+    return f"{source}-{digest(told)[:12]}" if spec.options else source
+
+
+def open_source(source: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Changes:
+    """The connector of `source`, set up from `environ` and a policy's options; the caller closes it.
+
+    Raises:
+        PolicyInvalid: unknown source, or an option or variable that is missing or unusable; says what to set.
+    """
+    spec = source_spec(source)
+    return spec.open(_set(f"source '{source}'", spec.variables, environ), spec.chosen(options))
 
 
 def _set(who: str, variables: Sequence[Variable], environ: Mapping[str, str]) -> dict[str, str]:

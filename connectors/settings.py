@@ -1,7 +1,8 @@
 """What the environment says: where the database is, which model answers. Read when asked, never at import."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +40,12 @@ class Settings(BaseSettings):
     embeddings_model: str = ""
     embeddings_api_key: SecretStr = SecretStr("")
     embeddings: str = Field(default="on", pattern="^(on|off)$")
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """The settings in `environ`, which may hold what the process's own environment only names."""
+        names = {name: f"INTERLOCK_{name.upper()}" for name in cls.model_fields}
+        return cls.model_validate({name: environ[named] for name, named in names.items() if environ.get(named)})
 
     @property
     def store_url(self) -> str:

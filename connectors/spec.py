@@ -1,12 +1,13 @@
 """What each connector's file says of itself, for the registry: its variables, its options, how it is opened."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 
-from connectors.ports import Destination
+from connectors.ports import Changes, Destination
 from domain.errors import PolicyInvalid
 
 
@@ -22,11 +23,16 @@ class Variable:
 
 @dataclass(frozen=True)
 class Option:
-    """What a policy may say under a destination's `options`; required unless it has a default."""
+    """What a policy may say under the `options` of a destination or a source; required unless it has a default.
+
+    Attributes:
+        fits: whether a text can be meant.
+    """
 
     name: str
     meaning: str
     default: str | None = None
+    fits: Callable[[str], bool] = lambda _text: True
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,71 @@ class SystemSpec:
         Raises:
             PolicyInvalid: one is unknown or missing; says which there are.
         """
-        known = {option.name: option for option in self.options}
-        if strange := sorted(given.keys() - known):
-            raise PolicyInvalid(f"options: no '{strange[0]}'; use {', '.join(known) or 'none'}")
-        filled = {name: given.get(name) or option.default for name, option in known.items()}
-        if missing := [option for option in self.options if filled[option.name] is None]:
-            raise PolicyInvalid(
-                "options: " + "; ".join(f"give '{option.name}', {option.meaning}" for option in missing)
-            )
-        return {name: value for name, value in filled.items() if value is not None}
+        return chosen(self.options, given)
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """How to open a source.
+
+    Attributes:
+        open: makes it of the variables' values and the options; raises PolicyInvalid if one is unusable.
+        variables: what it reads; `open` sees every one of them and nothing else.
+        options: what a policy tells it: what is read.
+    """
+
+    open: Callable[[Mapping[str, str], Mapping[str, str]], Changes]
+    variables: tuple[Variable, ...]
+    options: tuple[Option, ...] = ()
+
+    def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
+        """As `SystemSpec.chosen`."""
+        return chosen(self.options, given)
+
+
+def chosen(options: Sequence[Option], given: Mapping[str, str]) -> dict[str, str]:
+    """What is given, with the defaults filled in.
+
+    Raises:
+        PolicyInvalid: an option is unknown, missing or unusable; says which there are.
+    """
+    known = {option.name: option for option in options}
+    if strange := sorted(given.keys() - known):
+        raise PolicyInvalid(f"options: no '{strange[0]}'; use {', '.join(known) or 'none'}")
+    filled = {name: given.get(name) or option.default for name, option in known.items()}
+    if missing := [option for option in options if filled[option.name] is None]:
+        raise PolicyInvalid("options: " + "; ".join(f"give '{option.name}', {option.meaning}" for option in missing))
+    values = {name: value for name, value in filled.items() if value is not None}
+    if unfit := [option for option in options if not option.fits(values[option.name])]:
+        name, meaning = unfit[0].name, unfit[0].meaning
+        raise PolicyInvalid(f"options: {name} is '{values[name]}'; give the {meaning}")
+    return values
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The names in an option, parted by commas."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that an option names, in UTC unless it says otherwise; None for none."""
+    if not text:
+        return None
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        moment(text)
+    except ValueError:
+        return False
+    return True
+
+
+SINCE = Option(
+    "since", "date from which on changes are taken, such as 2026-03-01; all there ever were without it", "", _is_moment
+)
 
 
 def url(values: Mapping[str, str], variable: Variable) -> str:
@@ -106,8 +168,12 @@ def secret(values: Mapping[str, str], variable: Variable) -> str:
 
 def client(address: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
     """Connections to the system at `address`, through the environment's proxies unless it is this machine."""
-    local = httpx.URL(address).host in {"localhost", "127.0.0.1", "::1"}
-    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, trust_env=not local)
+    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, trust_env=not is_local(address))
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is one of this machine, by its name alone."""
+    return httpx.URL(address).host in {"localhost", "127.0.0.1", "::1"}
 
 
 TIMEOUT_S = Variable("INTERLOCK_CONNECTOR_TIMEOUT_S", "seconds to wait for a system's answer", "10")

@@ -13,13 +13,14 @@ from prefect.logging.configuration import setup_logging
 from rich.console import Console
 
 from connectors.settings import Settings
-from console import ledger, outbox, policies, reviews
+from console import customer, ledger, outbox, policies, reviews
 from console.demo import demo
 from console.drill import drill_command
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
 from console.serve import serve
 from console.shared import ERR, OUT, explained
+from console.sla import sla
 from tasks.prepare import reach_systems
 from tasks.resources import opened
 
@@ -32,7 +33,9 @@ app.add_typer(policies.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(customer.app, name="customer")
 app.command()(serve)
+app.command()(sla)
 app.command("drill")(drill_command)
 
 INTERRUPTED = 130

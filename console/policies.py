@@ -1,4 +1,4 @@
-"""`interlock policy`: check a policy file, print the schema for editors, see and lift a step back."""
+"""`interlock policy`: check a policy file, print the schema for editors, see how it stands, lift a step back."""
 
 import asyncio
 import json
@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from connectors.store.engine import Transaction
 from console.shared import OUT, explained, reading, shown
 from domain.audit import AuditTally, effective
 from domain.calibration import Proof
 from domain.confidence import Source
 from policies.load import load_workflow
 from policies.model import Policy
-from tasks.prepare import check_systems, thresholds
+from policies.sources import IntakeSource
+from tasks.collect import kept_as
+from tasks.prepare import check_sources, check_systems, thresholds
 from tasks.resources import opened
 from tasks.standing import release as lift
 
@@ -26,20 +29,20 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
     with explained():
         workflow = load_workflow(file)
         check_systems(workflow)
+        check_sources(workflow)
     policy, proofs = workflow.policy, workflow.terms.proofs
     OUT.print(f"[bold]{policy.name}[/] version {policy.version} holds, mode {policy.mode.value}", highlight=False)
-    writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
     if not policy.classifies:
         found = f"; from the text: {', '.join(policy.extract.fields)}" if policy.extract else ""
         OUT.print(
             f"  no routes: written once {', '.join(policy.validation.required)} are there{found}", highlight=False
         )
         OUT.print(f"  {len(policy.validation.checks)} checks, {len(policy.rules)} rules", highlight=False)
-        OUT.print(f"  writes to {writes}", highlight=False)
+        _print_ways(policy)
         return
     OUT.print(f"  routes: {', '.join(policy.routes)}", highlight=False)
     OUT.print(f"  {len(workflow.examples)} labelled examples, {len(policy.rules)} rules", highlight=False)
-    OUT.print(f"  writes to {writes}", highlight=False)
+    _print_ways(policy)
     for proof in proofs.values():
         OUT.print(
             f"  {escape(_who(proof))}: threshold {thresholds(proof)}, proven on {proof.n} labelled items",
@@ -47,6 +50,14 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
         )
     if not any(proof.proven for proof in proofs.values()):
         OUT.print("  no threshold is proven for this target: rules and people decide", highlight=False)
+
+
+def _print_ways(policy: Policy) -> None:
+    """Where items come from, and where they go."""
+    if policy.intake.sources:
+        OUT.print(f"  reads {escape(', '.join(map(str, policy.intake.sources)))}", highlight=False)
+    writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
+    OUT.print(f"  writes to {writes}", highlight=False)
 
 
 @app.command()
@@ -60,7 +71,7 @@ Named = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of
 
 @app.command()
 def standing(policy: Named) -> None:
-    """Show the mode in force, and what the blind audit says of what was decided without a person."""
+    """Show the mode in force, how its sources answer, and what the blind audit says of what was decided alone."""
     with explained():
         workflow = load_workflow(policy)
     name, mode = workflow.policy.name, workflow.policy.mode
@@ -71,6 +82,7 @@ def standing(policy: Named) -> None:
             for proof in workflow.terms.proofs.values()
         ]
         fields = None if workflow.policy.classifies else tx.reviews.audited(name, None, now.since)
+        sources = [_reading(tx, name, wanted) for wanted in workflow.policy.intake.sources]
     OUT.print(f"[bold]{name}[/] acts in mode {effective(mode, now.cap).value}; its policy says {mode.value}")
     why = f", since {now.since:%Y-%m-%d %H:%M} UTC: {shown(now.why)}" if now.since else ""
     OUT.print(f"  cap: {now.cap.value if now.cap else 'none'}{why}", highlight=False)
@@ -78,6 +90,8 @@ def standing(policy: Named) -> None:
         OUT.print(f"  fields: {_misroutes(fields)}", highlight=False)
     elif not audits:
         OUT.print("  nothing acts alone, so nothing is audited", highlight=False)
+    for line in sources:
+        OUT.print(f"  {line}", highlight=False)
     for proof, overall, fresh in audits:
         since = f"; since then {fresh.wrong} of {fresh.n}" if now.since else ""
         OUT.print(f"  {escape(_who(proof))}: {_misroutes(overall)}{since}", highlight=False)
@@ -97,6 +111,17 @@ def release(
 async def _release(policy: str, by: str, note: str) -> str:
     async with opened() as here:
         return f"Released: mode {lift(here, policy, by, note).value} is in force again."
+
+
+def _reading(tx: Transaction, policy: str, wanted: IntakeSource) -> str:
+    """How a source has answered lately, on one line."""
+    with explained():
+        name = kept_as(policy, wanted)
+    moved, state = tx.cursors.moved_at(name), tx.sources.of(name)
+    told = f"reads {wanted}: {f'something new last at {moved:%Y-%m-%d %H:%M} UTC' if moved else 'nothing yet'}"
+    if state.trouble is None or state.since is None:
+        return shown(told)
+    return shown(f"{told}; {state.trouble.value} since {state.since:%Y-%m-%d %H:%M} UTC: {state.breaker.why}")
 
 
 def _who(proof: Proof) -> str:

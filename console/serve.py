@@ -5,17 +5,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
 import uvicorn
+from prefect.settings import get_current_settings
 
 from console.shared import ERR, OUT, explained
 from console.web.app import create_app, open_doors
 from domain.errors import Unavailable
 from policies.load import HERE
+from tasks.prefect_secrets import resolved_now
 from tasks.resources import Resources
 
 MOST_CONNECTIONS = 1_000
@@ -41,15 +43,38 @@ PublicUrl = Annotated[
     str, typer.Option(envvar="INTERLOCK_PUBLIC_URL", help="What senders call it, such as https://hooks.example.com.")
 ]
 
+TriggerEvery = Annotated[
+    float,
+    typer.Option(
+        "--trigger-every",
+        min=0,
+        help="Seconds between two runs that are started for what has come; 0 leaves it to the schedules.",
+    ),
+]
 
-def serve(policies: Policies = None, host: Host = "127.0.0.1", port: Port = 8710, public_url: PublicUrl = "") -> None:
+
+def serve(
+    policies: Policies = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8710,
+    public_url: PublicUrl = "",
+    trigger_every: TriggerEvery = 10,
+) -> None:
     """Take webhooks at /intake/POLICY: stored before they are acknowledged.
 
-    The flows route what was stored when they next run.
+    The flows route what was stored when they next run: soon after it came where PREFECT_API_URL
+    is set, by their schedules in any case.
     """
     wanted = policies or sorted(path.stem for path in HERE.glob("*.yaml"))
-    with explained(), _bound(host, port) as listener, _resources() as here:
-        doors = open_doors(here, wanted, os.environ, on_loopback=_is_loopback(host), public_url=public_url)
+    with explained(), _bound(host, port) as listener, _resources(environ := resolved_now(os.environ)) as here:
+        doors = open_doors(
+            here,
+            wanted,
+            environ,
+            on_loopback=_is_loopback(host),
+            public_url=public_url,
+            trigger_every_s=trigger_every if get_current_settings().api.url else 0,
+        )
         address = _address(listener)
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
@@ -73,8 +98,8 @@ def serve(policies: Policies = None, host: Host = "127.0.0.1", port: Port = 8710
 
 
 @contextmanager
-def _resources() -> Iterator[Resources]:
-    here = Resources.from_environment(os.environ, ask=False)
+def _resources(environ: Mapping[str, str]) -> Iterator[Resources]:
+    here = Resources.from_environment(environ, ask=False)
     with closing(here.store):
         yield here
 

@@ -1,5 +1,6 @@
 """What every command shares: the two consoles, the store, and how errors reach a person."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from rich.markup import escape
 from connectors.settings import Settings
 from connectors.store.engine import Store, Transaction
 from domain.errors import InterlockError
+from tasks.prefect_secrets import resolved_now
 
 OUT = Console(soft_wrap=True)
 """Results: what a script may read."""
@@ -32,7 +34,7 @@ def shown(text: str, *, lines: bool = False) -> str:
 def reading() -> Iterator[Transaction]:
     """The store that the environment names, to read from."""
     with explained():
-        store = Store(Settings().store_url)
+        store = Store(Settings.of(resolved_now(os.environ)).store_url)
     try:
         with store.reading() as tx:
             yield tx

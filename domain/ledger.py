@@ -39,6 +39,15 @@ class Event(StrEnum):
     DRIFTED = "drifted"
     SYSTEM_PAUSED = "system_paused"
     SYSTEM_RESUMED = "system_resumed"
+    SOURCE_PAUSED = "source_paused"
+    SOURCE_REFUSED = "source_refused"
+    SOURCE_RESUMED = "source_resumed"
+    ECHOED = "echoed"
+    """A write of ours came back from a source as a change, and was not taken in."""
+    CUSTOMER_ASKED = "customer_asked"
+    CUSTOMER_ANSWERED = "customer_answered"
+    SLA_WARNED = "sla_warned"
+    SLA_BREACHED = "sla_breached"
 
 
 class Entry(Frozen):
@@ -138,12 +147,33 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"Nothing is sent to {facts['system']} until {facts['until']}: {facts['why']}"
         case Event.SYSTEM_RESUMED:
             return f"{facts['system']} answers again after {facts['failures']} failures in a row."
+        case Event.SOURCE_PAUSED:
+            return f"{_source(facts)} is not read until {facts['until']}, and then tried now and then: {facts['why']}"
+        case Event.SOURCE_REFUSED:
+            return f"{_source(facts)} refuses to be read: {facts['why']}"
+        case Event.SOURCE_RESUMED:
+            return f"{_source(facts)} is read again; it was not since {facts['since']}."
+        case Event.ECHOED:
+            return f"The write came back as a change of {facts['where']}, and was not taken in again."
+        case Event.CUSTOMER_ASKED:
+            return f"{facts['by']} asked the customer for {facts['what']}; the clocks stand still until the answer."
+        case Event.CUSTOMER_ANSWERED:
+            return f"{facts['by']} recorded the customer's answer; the clocks run on."
+        case Event.SLA_WARNED:
+            return f"Time is running out ({_words(facts['clock'])}): due by {facts['due_at']}."
+        case Event.SLA_BREACHED:
+            ended = f"it came at {facts['ended_at']}" if facts["ended_at"] else "it has not come yet"
+            return f"Late ({_words(facts['clock'])}): due by {facts['due_at']}, and {ended}."
         case _:
             assert_never(event)
 
 
 _ABOUT = {"route": "", "fields": " about its fields"}
 """What a review of each kind asks."""
+
+
+def _source(facts: dict[str, Any]) -> str:
+    return f"The source {facts['source']} of {_words(facts['policy'])}"
 
 
 def _extracted(facts: dict[str, Any]) -> str:

@@ -70,9 +70,10 @@ async def asking(what: str, total: int, *, ask: bool) -> AsyncIterator[Callable[
         what: begins the bar's line; the model's name follows.
         ask: False leaves the model out.
     """
+    from tasks.prefect_secrets import resolved  # noqa: PLC0415
     from tasks.resources import Resources, opened  # noqa: PLC0415
 
-    here = Resources.from_environment(os.environ, ask=ask)
+    here = Resources.from_environment(await resolved(os.environ), ask=ask)
     try:
         async with opened(here):
             with Progress(console=ERR, transient=True) as progress:
@@ -141,8 +142,9 @@ def reading() -> "Iterator[Transaction]":
     """The store that the environment names, to read from."""
     from connectors.settings import Settings  # noqa: PLC0415
     from connectors.store.engine import Store  # noqa: PLC0415
+    from tasks.prefect_secrets import resolved_now  # noqa: PLC0415
 
-    store = Store(Settings().store_url)
+    store = Store(Settings.of(resolved_now(os.environ)).store_url)
     try:
         with store.reading() as tx:
             yield tx

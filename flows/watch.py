@@ -1,10 +1,12 @@
-"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, the books."""
+"""Looks after what waits and what acts: audit, drift, late reviews, lost forms, promises on time, the books."""
 
 from prefect import flow
 
 from domain.account import Account
 from tasks.account import balance
+from tasks.clocks import watch_clocks
 from tasks.forms import open_forms
+from tasks.heartbeat import beat
 from tasks.names import named
 from tasks.resources import opened
 from tasks.review import escalate_late
@@ -19,4 +21,7 @@ async def watch(policy: str) -> Account:
         await watch_drift(policy)
         await escalate_late(policy)
         await open_forms(policy)
-        return await balance(policy)
+        await watch_clocks(policy)
+        account = await balance(policy)
+        await beat(policy)
+        return account

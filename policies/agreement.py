@@ -21,12 +21,17 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     for name, destination in policy.destinations.items():
         if destination.when is not None:
             yield from _in_expression(policy, destination.when, "destinations", name, "when", decided=True)
+    yield from _in_calendars(policy)
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
             yield _at("extract", "fields", name, fault=_unknown(name))
     for name in policy.intake.webhook.fields:
         if name not in policy.input.fields:
             yield _at("intake", "webhook", "fields", name, fault=_unknown(name))
+    for index, source in enumerate(policy.intake.sources):
+        for name in source.fields:
+            if name not in policy.input.fields:
+                yield _at("intake", "sources", index, "fields", name, fault=_unknown(name))
 
 
 def _in_routes(policy: "Policy") -> Iterator[InitErrorDetails]:
@@ -74,6 +79,16 @@ def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
         if check.field not in policy.input.fields:
             yield _at("validation", "checks", index, "field", fault=_unknown(check.field))
         yield from _in_expression(policy, check.must, "validation", "checks", index, "must")
+
+
+def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
+    named = [(("sla", clock.value), promised.calendar) for clock, promised in policy.sla.items()]
+    for loc, name in [*named, (("review",), policy.review.calendar)]:
+        if name is not None and name not in policy.calendars:
+            known = ", ".join(policy.calendars) or "none"
+            yield _at(
+                *loc, "calendar", fault=f"no calendar '{name}'; add it to calendars (there: {known}) or remove it"
+            )
 
 
 def _in_expression(

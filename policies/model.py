@@ -1,21 +1,26 @@
 """A workflow's policy, as strict models; the YAML files are read into these."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.delivery import Patience
 from domain.proposal import NONE_OF_THESE
+from domain.sla import Clock, ClockName
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
+from policies.calendars import WorkingHours
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.sla import SlaClock
+from policies.sources import Intake
 from policies.templates import check_template
-from policies.webhooks import Intake
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """Lower case, digits and underscores, as in Prefect's and the databases' names."""
@@ -202,25 +207,16 @@ class Review(Frozen):
     """How long a reviewer has; after that the review is escalated, and can still be answered.
 
     Attributes:
+        answer_within_minutes: of working time, by the calendar.
+        calendar: one of `calendars`; without it every minute counts.
         leave_out: without routes, whether an item may be written without what is missing.
         end: without routes, whether an item may be ended unwritten.
     """
 
-    answer_within_minutes: float = Field(default=240, gt=0)
+    answer_within_minutes: float = Field(default=240, gt=0, le=5_000_000)
+    calendar: Name | None = None
     leave_out: bool = False
     end: bool = True
-
-    @property
-    def answer_within(self) -> timedelta:
-        """The same as a duration."""
-        return timedelta(minutes=self.answer_within_minutes)
-
-
-class Sla(Frozen):
-    """Promises on time, in minutes from acceptance."""
-
-    first_decision_minutes: float = Field(default=15, gt=0)
-    delivered_minutes: float = Field(default=60, gt=0)
 
 
 class Escalation(Frozen):
@@ -263,8 +259,9 @@ class Policy(Frozen):
     extract: Extract | None = None
     validation: Validation = Validation()
     destinations: dict[Name, Destination] = Field(min_length=1)
+    calendars: dict[Name, WorkingHours] = Field(default_factory=dict)
     review: Review = Review()
-    sla: Sla = Sla()
+    sla: dict[ClockName, SlaClock] = Field(default_factory=dict)
     escalation: Escalation
     batch: Batch = Batch()
 
@@ -288,6 +285,16 @@ class Policy(Frozen):
     def fingerprint(self) -> str:
         """Digest of everything that the file says."""
         return digest(self.model_dump(mode="json"))
+
+    @cached_property
+    def clocks(self) -> tuple[Clock, ...]:
+        """What is promised on time."""
+        return tuple(promised.clock(name, self._calendar(promised.calendar)) for name, promised in self.sla.items())
+
+    def review_due_at(self, opened_at: datetime) -> datetime:
+        """When a review's time is over."""
+        within = timedelta(minutes=self.review.answer_within_minutes)
+        return self._calendar(self.review.calendar).add(opened_at, within)
 
     def terms(self, calibration: Calibration | None) -> Terms:
         """What `decide` needs to know; nothing is trusted that was proven for a looser promise."""
@@ -313,6 +320,9 @@ class Policy(Frozen):
             and calibration.delta <= target.delta
             and all(calibration.named.get(route, 1) <= bound for route, bound in target.routes.items())
         )
+
+    def _calendar(self, name: str | None) -> Calendar:
+        return self.calendars[name].calendar if name else Calendar()
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Policy":

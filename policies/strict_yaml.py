@@ -111,6 +111,7 @@ def _fields_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
     for part in loc:
         here = _resolve(here, schema)
         of_any_name: dict[str, Any] = next(iter(here.get("patternProperties", {}).values()), {})
+        of_any_name = of_any_name or here.get("additionalProperties") or {}
         here = here.get("properties", {}).get(str(part)) or here.get("items") or of_any_name
     return sorted(_resolve(here, schema).get("properties", {}))
 

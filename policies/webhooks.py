@@ -60,24 +60,16 @@ class Webhook(Frozen):
         return self
 
 
-class Intake(Frozen):
-    """How items come in by themselves.
-
-    Attributes:
-        sources: names of the sources that `flows.collect` reads, such as `imap` and `folder`.
-    """
-
-    webhook: Webhook = Webhook()
-    sources: tuple[str, ...] = ()
-
-
-def payload_fields(payload: Mapping[str, object], webhook: Webhook) -> dict[str, str]:
+def payload_fields(payload: Mapping[str, object], paths: Mapping[str, str]) -> dict[str, str]:
     """A payload's fields as text, by the policy's names; what is not there or null is left out.
 
     What the policy does not name is kept under its own name, nested values as JSON.
+
+    Args:
+        paths: where in the payload each of the policy's fields is.
     """
-    own = {name: value for name, value in payload.items() if name not in webhook.fields}
-    mapped = {name: _at(payload, path) for name, path in webhook.fields.items()}
+    own = {name: value for name, value in payload.items() if name not in paths}
+    mapped = {name: _at(payload, path) for name, path in paths.items()}
     return {name: _text(value) for name, value in {**own, **mapped}.items() if value is not None}
 
 

@@ -1,12 +1,23 @@
 """Fetches what sources have: mails, files, other systems' changes."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import assert_never
+
 from prefect import get_run_logger, task
 
-from domain.errors import Permanent, Retryable
+from connectors.ports import Arrival, Unreadable
+from connectors.registry import reading_of
+from domain.errors import Permanent, Retryable, Unavailable
+from domain.source_state import SourceState, Trouble, failed
+from policies.sources import IntakeSource
+from policies.webhooks import payload_fields
 from tasks.accept import Admitted, admit
 from tasks.alert import alert
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
+from tasks.trigger import start_route
 
 AT_ONCE = 100
 """Arrivals in one fetch and one transaction."""
@@ -14,43 +25,108 @@ AT_ONCE = 100
 LONGEST_ROUND = 100
 """Fetches from one source in one run; what is left comes with the next."""
 
+Arrivals = Sequence[Arrival | Unreadable]
+
 
 @task(task_run_name=named("collect"), **ACT)
 async def collect(policy: str) -> int:
     """Store what is new in a policy's sources; an act, safe to repeat.
 
     What a fetch gave is stored together with the cursor: whoever dies between two fetches
-    loses nothing, and what was stored is never read again. A source that does not answer keeps
-    the others waiting no longer than its timeout, and the next run reads on; of one that refuses
-    us somebody is told. Returns how many items came.
+    loses nothing, and what was stored is never read again. What is nothing but a write of ours
+    come back is left out. A source that fails keeps the others waiting no longer than its
+    timeout; one that fails in a row or refuses us is left in peace for a while, and somebody is
+    told once, and again when it is read again. A run that routes what came is started. Returns how
+    many items came.
 
     Raises:
         PolicyInvalid: a source is unknown or not set up.
     """
     here = resources()
-    came = 0
-    for name in here.workflow(policy).policy.intake.sources:
-        try:
-            came += await _read(here, policy, name)
-        except Retryable as exc:
-            get_run_logger().warning("%s does not answer now: %s", name, exc)
-        except Permanent as exc:
-            message = f"the source {name} cannot be read: {exc}"
-            alert("source.unreadable", "source", name, message, policy=policy)
+    workflow = here.workflow(policy)
+    came = sum([await _read(here, policy, wanted) for wanted in workflow.policy.intake.sources])
+    if came:
+        with suppress(Unavailable):  # then the schedule takes what came
+            await start_route(workflow, here.now())
     return came
 
 
-async def _read(here: Resources, policy: str, name: str) -> int:
-    source, cursor_of = here.source(name), f"{here.workflow(policy).policy.name}/{name}"
+def kept_as(policy: str, wanted: IntakeSource) -> str:
+    """The name by which a source's cursor and state are kept for a policy."""
+    return f"{policy}/{reading_of(wanted.source, wanted.options)}"
+
+
+async def _read(here: Resources, policy: str, wanted: IntakeSource) -> int:
+    """Read a source, unless it is paused; what it failed to say is in its state."""
+    name = kept_as(here.workflow(policy).policy.name, wanted)
     with here.store.reading() as tx:
-        cursor = tx.cursors.of(cursor_of)
+        before, cursor = tx.sources.of(name), tx.cursors.of(name)
+    log = get_run_logger()
+    if before.paused(here.now()):
+        log.info("%s is left in peace until %s: %s", wanted, before.breaker.open_until, before.breaker.why)
+        return 0
+    if not cursor:
+        log.info("%s is read from its beginning: it never was, or its options are others now", wanted)
     came = 0
+    try:
+        async for fetched in _fetches(here, policy, wanted, cursor):
+            came += fetched
+    except (Retryable, Permanent) as exc:
+        log.warning("%s cannot be read now: %s", wanted, exc)
+        _note(here, policy, wanted, failed(before, exc, here.now()))
+    else:
+        _note(here, policy, wanted, SourceState())
+    return came
+
+
+async def _fetches(here: Resources, policy: str, wanted: IntakeSource, cursor: str) -> AsyncIterator[int]:
+    """How many items each fetch brought, once they are stored."""
+    source, name = here.source(wanted), kept_as(here.workflow(policy).policy.name, wanted)
     for _ in range(LONGEST_ROUND):
         fetched = await source.fetch(cursor, AT_ONCE)
         if fetched.arrivals or fetched.cursor != cursor:
-            verdicts = admit(here, policy, fetched.arrivals, (cursor_of, fetched.cursor))
-            came += sum(isinstance(verdict, Admitted) for verdict in verdicts)
+            new = _new(here, policy, wanted, fetched.arrivals)
+            verdicts = admit(here, policy, new, (name, fetched.cursor))
+            yield sum(isinstance(verdict, Admitted) for verdict in verdicts)
         cursor = fetched.cursor
         if not fetched.more:
             break
-    return came
+
+
+def _new(here: Resources, policy: str, wanted: IntakeSource, arrivals: Arrivals) -> list[Arrival | Unreadable]:
+    """The arrivals without our own writes, their fields by the policy's names."""
+    carrying = [one for one in arrivals if isinstance(one, Arrival) and one.operation_id]
+    echoes: set[str] = set()
+    if carrying:
+        with here.store.transaction() as tx:
+            echoes = tx.sources.echoes(here.workflow(policy).policy.name, carrying, here.now())
+    return [
+        replace(one, fields=payload_fields(one.fields, wanted.fields))
+        if isinstance(one, Arrival) and wanted.fields
+        else one
+        for one in arrivals
+        if not (isinstance(one, Arrival) and one.external_id in echoes)
+    ]
+
+
+def _note(here: Resources, policy: str, wanted: IntakeSource, state: SourceState) -> None:
+    """Keep a source's state, and tell somebody if its trouble is another than before."""
+    workflow = here.workflow(policy)
+    name = kept_as(workflow.policy.name, wanted)
+    with here.store.reading() as tx:
+        if tx.sources.of(name) == state:
+            return
+    with here.store.transaction() as tx:
+        if not tx.sources.put(name, workflow.policy.name, str(wanted), state, here.now()):
+            return
+    to = workflow.policy.escalation.to
+    match state.trouble:
+        case Trouble.AWAY:
+            event, message = "source.paused", f"the source {wanted} does not answer: {state.breaker.why}"
+        case Trouble.REFUSED:
+            event, message = "source.refused", f"the source {wanted} cannot be read: {state.breaker.why}"
+        case None:
+            event, message = "source.resumed", f"the source {wanted} is read again"
+        case other:
+            assert_never(other)
+    alert(event, "source", name, message, policy=workflow.policy.name, to=to)

@@ -135,7 +135,7 @@ def _review(workflow: Workflow, claimed: ClaimedItem, proposal: Proposal, held: 
         why=held.reason.value,
         proposed=held.proposed,
         classifier=fingerprint(proposal, held.source),
-        due_at=held.decided_at + workflow.policy.review.answer_within,
+        due_at=workflow.policy.review_due_at(held.decided_at),
     )
 
 

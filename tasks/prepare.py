@@ -2,7 +2,7 @@
 
 from prefect import get_run_logger, task
 
-from connectors.registry import system_spec
+from connectors.registry import reading_of, system_spec
 from domain.calibration import OTHERS, Proof
 from domain.confidence import Source
 from domain.decision import Reason
@@ -68,6 +68,24 @@ def check_systems(workflow: Workflow) -> None:
             system_spec(destination.system).chosen(destination.options)
         except PolicyInvalid as exc:
             raise PolicyInvalid(f"{workflow.path}: destinations.{name}: {exc}") from exc
+
+
+def check_sources(workflow: Workflow) -> None:
+    """Check that every source that a workflow reads exists, understands its options, and is read once.
+
+    Raises:
+        PolicyInvalid: one does not, or is named twice.
+    """
+    seen: dict[str, int] = {}
+    for index, wanted in enumerate(workflow.policy.intake.sources):
+        try:
+            name = reading_of(wanted.source, wanted.options)
+        except PolicyInvalid as exc:
+            raise PolicyInvalid(f"{workflow.path}: intake.sources.{index}: {exc}") from exc
+        if (first := seen.setdefault(name, index)) != index:
+            raise PolicyInvalid(
+                f"{workflow.path}: intake.sources.{index}: reads what intake.sources.{first} reads; remove one of them"
+            )
 
 
 def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:

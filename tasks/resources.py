@@ -16,12 +16,14 @@ from aiolimiter import AsyncLimiter
 
 from connectors.choice import NOBODY, open_examples, open_model
 from connectors.ports import Changes, Destination, Examples, Labelled, LanguageModel
-from connectors.registry import open_destination, open_source
+from connectors.registry import open_destination, open_source, reading_of
 from connectors.settings import Settings
 from connectors.store.engine import Store
 from domain.values import digest
 from policies.load import Workflow, load_workflow
+from policies.sources import IntakeSource
 from prompts.render import VOTER_PARTS, classifier_parts
+from tasks.prefect_secrets import resolved
 
 
 class Resources:
@@ -35,7 +37,7 @@ class Resources:
         open_examples: gives the index of a workflow's labelled examples.
         open_destination: gives the connector of a system by name.
         clock: tells the time.
-        open_source: gives what is read for new items, by name.
+        open_source: gives what is read for new items, by its name and its options.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Resources:
         open_examples: Callable[[Workflow], Examples],
         open_destination: Callable[[str], Destination],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        open_source: Callable[[str], Changes] = lambda name: open_source(name, {}),
+        open_source: Callable[[str, Mapping[str, str]], Changes] = lambda name, options: open_source(name, options, {}),
     ) -> None:
         self.store = store
         self.now = clock
@@ -64,14 +66,14 @@ class Resources:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, ask: bool = True) -> Self:
-        """Those that the environment variables name; without `ask`, no model."""
-        settings = Settings()
+        """Those that the environment variables name, blocks resolved; without `ask`, no model."""
+        settings = Settings.of(environ)
         return cls(
             Store(settings.store_url),
             lambda: open_model(settings) if ask else None,
             lambda workflow: open_examples(settings, labelled(workflow)),
             lambda system: open_destination(system, environ),
-            open_source=lambda name: open_source(name, environ),
+            open_source=lambda name, options: open_source(name, options, environ),
         )
 
     @property
@@ -124,10 +126,11 @@ class Resources:
                 self._limiters[system] = AsyncLimiter(max(1.0, can.rate_per_s), max(1.0, 1 / can.rate_per_s))
         return self._destinations[system]
 
-    def source(self, name: str) -> Changes:
-        """What is read for new items, by its name."""
+    def source(self, wanted: IntakeSource) -> Changes:
+        """What a policy's source gives."""
+        name = reading_of(wanted.source, wanted.options)
         if name not in self._sources:
-            self._sources[name] = self._open_source(name)
+            self._sources[name] = self._open_source(wanted.source, wanted.options)
         return self._sources[name]
 
     async def turn(self, system: str) -> None:
@@ -169,7 +172,7 @@ async def opened(given: Resources | None = None) -> AsyncIterator[Resources]:
     Only what is opened here is closed here.
     """
     outer = given or _current.get(None)
-    mine = outer or Resources.from_environment(os.environ)
+    mine = outer or Resources.from_environment(await resolved(os.environ))
     token = _current.set(mine)
     try:
         yield mine

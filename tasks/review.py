@@ -9,7 +9,7 @@ from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
 from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, Unfit, refusal
 from domain.values import Frozen
-from tasks.alert import alert
+from tasks.alert import escalate
 from tasks.fields_review import FieldsReview
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -119,10 +119,9 @@ async def escalate_late(policy: str) -> list[str]:
     """Escalate reviews whose time is over, once each; an act. Returns their items."""
     here = resources()
     workflow = here.workflow(policy)
-    name, to = workflow.policy.name, workflow.policy.escalation.to
+    to = workflow.policy.escalation.to
     with here.store.transaction() as tx:
-        late = tx.reviews.escalate_late(name, to, here.now())
+        late = tx.reviews.escalate_late(workflow.policy.name, to, here.now())
     for item_id in late:
-        message = f"nobody answered the review of {item_id} in time: for {to}"
-        alert("review.late", "item", item_id, message, policy=name, to=to)
+        escalate("review.late", item_id, workflow.policy, f"nobody answered the review of {item_id} in time: for {to}")
     return late

@@ -15,6 +15,15 @@ settings.register_profile("thorough", parent=settings.get_profile("unhurried"), 
 settings.load_profile("unhurried")  # a busy machine is no counterexample
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, on one worker, what shares servers; what waits longest begins first."""
+    for item in items:
+        shares_prefect = "prefect" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("prefect" if shares_prefect else item.path.stem))
+    items.sort(key=lambda item: "real" not in item.path.parts)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where everything is said to be there (in CI), a test that was left out is a failure."""

@@ -132,8 +132,11 @@ class FakeSource:
     arrivals: list[Arrival | Unreadable] = field(default_factory=list)
     failure: Exception | None = None
     at_most: int = 100
+    cursors: list[str] = field(default_factory=list)
+    """What it was asked for, in order."""
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
+        self.cursors.append(cursor)
         if self.failure:
             raise self.failure
         begin = int(cursor or 0)
@@ -159,4 +162,4 @@ def fake_resources(
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside."""
     given = sources or {}
-    return Resources(store, lambda: model, open_examples, lambda _system: system, clock, given.__getitem__)
+    return Resources(store, lambda: model, open_examples, lambda _system: system, clock, lambda name, _: given[name])

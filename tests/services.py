@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -41,6 +41,13 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
         port, tls_port, certificate = given.split(":", 2)
         yield Dovecot(int(port), int(tls_port), Path(certificate))
         return
+    with own_dovecot() as ours:
+        yield ours
+
+
+@contextmanager
+def own_dovecot() -> Iterator[Dovecot]:
+    """A mailbox server of our own for the block."""
     if not (shutil.which("dovecot") or Path("/usr/sbin/dovecot").exists()):
         pytest.skip("IMAP left out: dovecot is not installed, and INTERLOCK_TEST_IMAP names none")
     state = Path("/tmp") / f"interlock-dovecot-{uuid4().hex[:8]}"  # noqa: S108  its other users cannot enter pytest's folder

@@ -3,20 +3,21 @@
 A conftest gets the fixtures with `from sites import …`.
 """
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 from tiny import write_tiny
 
 from connectors.store.engine import Store
 from console.web.app import create_app, open_doors
+from console.web.trigger import Trigger
 from domain.ledger import Entry, first_break
 
 PATIENT_S = 60
@@ -64,13 +65,14 @@ async def serve_app(
     over: Store,
     environ: dict[str, str] | None = None,
     webhook: dict[str, Any] | None = None,
+    trigger: Trigger | None = None,
     **policy: Any,
 ) -> AsyncIterator[Site]:
     """An application over a store, for the tiny policy; `environ` has its secrets, `policy` replaces its keys."""
     written = write_tiny(folder, intake={"webhook": webhook or {}}, **policy)
     here = fake_resources(over, None, FakeSystem())
     doors = open_doors(here, [written], environ or {}, on_loopback=True, public_url="https://hooks.example.com")
-    app = create_app(here, doors)
+    app = create_app(here, {name: replace(door, trigger=trigger) for name, door in doors.items()})
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -91,18 +93,9 @@ def serving(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Site]]:
     return opening
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with empty tables, to copy: quicker than to migrate anew."""
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    Store(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-async def site(tmp_path: Path, migrated: Path) -> AsyncIterator[Site]:
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """One over a SQLite file, unsigned."""
-    shutil.copy(migrated, tmp_path / "site.db")
-    with closing(Store(f"sqlite:///{tmp_path / 'site.db'}")) as over:
+    with closing(Store(sqlite_database(tmp_path / "site.db"))) as over:
         async with serve_app(tmp_path, over) as running:
             yield running

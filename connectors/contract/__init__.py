@@ -10,7 +10,8 @@ pytest-asyncio in its `auto` mode.
     NetworkContract       those that speak HTTP, through the fault proxy
     UpsertContract        also, where the system holds one record under our key
     VersionedContract     also, where a stale write is refused
-    BatchContract         also, where several writes go in one request
+    BatchContract         also, where several writes go together
+    NetworkBatchContract  the same, where it speaks HTTP
 
 A contract is broken by an AssertionError that says what was promised and what came instead.
 That the contracts chosen are those that the capabilities call for is itself a test.
@@ -19,8 +20,8 @@ What may live here: promises of the port, and how to try them. What may not: any
 one vendor, and anything that production needs.
 """
 
-from connectors.contract.batches import BatchContract
-from connectors.contract.destination import DestinationContract
+from connectors.contract.batches import BatchContract, NetworkBatchContract
+from connectors.contract.destination import TEXTS, DestinationContract
 from connectors.contract.network import NetworkContract
 from connectors.contract.outbox import deliver
 from connectors.contract.subject import Key, NetworkSubject, Stored, Subject
@@ -28,9 +29,11 @@ from connectors.contract.upserts import UpsertContract
 from connectors.contract.versions import VersionedContract
 
 __all__ = [
+    "TEXTS",
     "BatchContract",
     "DestinationContract",
     "Key",
+    "NetworkBatchContract",
     "NetworkContract",
     "NetworkSubject",
     "Stored",

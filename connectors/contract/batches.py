@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from connectors.contract.network import JSON, UNREADABLE
 from connectors.contract.outbox import ends_with_one_effect
-from connectors.contract.rehearsal import offsets
-from connectors.contract.subject import NetworkSubject, hold
+from connectors.contract.rehearsal import cuts
+from connectors.contract.subject import NetworkSubject, Subject, hold
 from connectors.ports import BatchDestination
 from connectors.sandbox.proxy import Answer, CutAnswer, CutRequest, WireFault
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Written
@@ -17,15 +17,9 @@ LOOKED_AT = 10
 
 
 class BatchContract:
-    """Promises of `connectors.ports.BatchDestination`.
+    """Promises of `connectors.ports.BatchDestination`, with a network or without."""
 
-    Attributes:
-        batch_samples: about how many places of each message of a batch are cut.
-    """
-
-    batch_samples: ClassVar[int] = 3
-
-    async def test_a_full_batch_gives_each_its_outcome_in_order(self, subject: NetworkSubject) -> None:
+    async def test_a_full_batch_gives_each_its_outcome_in_order(self, subject: Subject) -> None:
         """As many as the capabilities say, in one go; and one alone."""
         for size in (subject.destination.capabilities.batch, 1):
             operations = [subject.saying(subject.fresh(), f"text {number}") for number in range(size)]
@@ -41,7 +35,7 @@ class BatchContract:
                     same = found.external_id == outcome.external_id
                     hold(same, f"{case}: outcomes must be in order; sent as {outcome!r}, found as {found!r}")
 
-    async def test_a_poisoned_record_harms_no_other(self, subject: NetworkSubject) -> None:
+    async def test_a_poisoned_record_harms_no_other(self, subject: Subject) -> None:
         """Wherever it stands: it alone is Invalid, by its field's name."""
         for place in range(len(_few(subject))):
             operations = _few(subject)
@@ -57,15 +51,41 @@ class BatchContract:
                     hold(isinstance(outcome, Written), f"{case}: must be Written, is {outcome!r}")
                     await subject.holds_once(operation, case)
 
+    async def test_a_batch_that_breaks_off_ends_with_one_effect_each(self, subject: Subject) -> None:
+        """Whatever ends its connection or its transaction, and wherever."""
+        cut_elsewhere = isinstance(subject, NetworkSubject)
+        hold(
+            bool(subject.breaks) or cut_elsewhere, "without a network it must say how a batch breaks off: give `breaks`"
+        )
+        for case, breaking in subject.breaks.items():
+            operations = _few(subject)
+            async with breaking():
+                outcomes = await _sent(subject, operations)
+            broke = any(not isinstance(outcome, Written) for outcome in outcomes)
+            hold(broke, f"{case}: every outcome is Written, so nothing was tried")
+            for operation, outcome in zip(operations, outcomes, strict=True):
+                await ends_with_one_effect(subject, operation, case, outcome)
+
+
+class NetworkBatchContract(BatchContract):
+    """Also, where it speaks HTTP.
+
+    Attributes:
+        batch_samples: places at which each message of a batch is cut beside those that differ in
+            kind, see `cuts`.
+    """
+
+    batch_samples: ClassVar[int] = 0
+
     async def test_a_batch_cut_at_any_byte_ends_with_one_effect_each(self, subject: NetworkSubject) -> None:
         """The first request of a batch, and its answer."""
         await _sent(subject, _few(subject))
         begun = len(subject.proxy.seen)
         await _sent(subject, _few(subject))
         for number, exchange in enumerate(subject.proxy.seen[begun:]):
-            for after in offsets(exchange.request_bytes, self.batch_samples):
+            for after in cuts(exchange.request, self.batch_samples):
                 await _delivered(subject, CutRequest(after), number, f"request {number + 1} cut after {after} bytes")
-            for after in offsets(exchange.answer_bytes, self.batch_samples):
+            for after in cuts(exchange.answer, self.batch_samples):
                 await _delivered(subject, CutAnswer(after), number, f"answer {number + 1} cut after {after} bytes")
 
     async def test_a_failing_batch_ends_with_one_effect_each(self, subject: NetworkSubject) -> None:
@@ -90,12 +110,12 @@ class BatchContract:
             await subject.holds_nothing(operation, "after a throttled batch")
 
 
-def _few(subject: NetworkSubject) -> list[Operation]:
+def _few(subject: Subject) -> list[Operation]:
     count = min(FEW, subject.destination.capabilities.batch)
     return [subject.saying(subject.fresh(), f"text {number}") for number in range(count)]
 
 
-async def _sent(subject: NetworkSubject, operations: list[Operation]) -> list[DeliveryOutcome]:
+async def _sent(subject: Subject, operations: list[Operation]) -> list[DeliveryOutcome]:
     destination = subject.destination
     if not isinstance(destination, BatchDestination):
         raise AssertionError("its capabilities claim a batch: it must have `send_all`")  # noqa: TRY004

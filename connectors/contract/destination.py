@@ -1,5 +1,8 @@
 """What every destination must do, whatever it is reached by."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, check_send, deliver
 from connectors.contract.subject import Subject, hold
 from connectors.ports import Idempotency, Upsert, Versioning
@@ -24,17 +27,24 @@ TEXTS = {
 
 
 class DestinationContract:
-    """Promises of `connectors.ports.Destination`."""
+    """Promises of `connectors.ports.Destination`.
+
+    Attributes:
+        texts: what is tried as a text, by what it is; fewer for a target that takes long.
+    """
+
+    texts: ClassVar[Mapping[str, str]] = TEXTS
 
     async def test_the_contract_covers_what_the_capabilities_claim(self, subject: Subject) -> None:
         """Who claims more promises more."""
         can = subject.destination.capabilities
+        taken = {base.__name__ for base in type(self).__mro__}
         called_for = {
             "UpsertContract": can.upsert is not Upsert.NONE,
             "VersionedContract": can.versioning is Versioning.COMPARE,
             "BatchContract": can.batch > 1,
+            "NetworkBatchContract": can.batch > 1 and "NetworkContract" in taken,
         }
-        taken = {base.__name__ for base in type(self).__mro__}
         for contract, wanted in called_for.items():
             hold(
                 (contract in taken) == wanted, f"by its capabilities it must {'' if wanted else 'not '}be a {contract}"
@@ -72,7 +82,7 @@ class DestinationContract:
 
     async def test_texts_arrive_as_they_are_or_are_invalid(self, subject: Subject) -> None:
         """No text is cut, unescaped, trimmed or taken for a command; one that cannot be kept is refused."""
-        for case, text in TEXTS.items():
+        for case, text in self.texts.items():
             operation = subject.saying(subject.fresh(), text)
             outcome = await subject.destination.send(operation)
             hold(isinstance(outcome, Written | Invalid), f"{case}: must be Written or Invalid, is {outcome!r}")

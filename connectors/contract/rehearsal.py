@@ -8,6 +8,10 @@ from connectors.ports import Upsert
 from connectors.sandbox.proxy import Meanwhile, Rule, Seen, WireFault
 from domain.delivery import DeliveryOutcome, Operation, Written
 
+END_OF_HEAD = b"\r\n\r\n"
+WITHIN_THE_FIRST_LINE = 9
+"""Bytes of a request's or an answer's first line: `HTTP/1.1 ` without its status."""
+
 
 @dataclass(frozen=True)
 class Write:
@@ -75,7 +79,15 @@ def check_struck(subject: NetworkSubject, rule: Rule, case: str) -> None:
     hold(rule.struck > 0, f"{case}: the write made fewer requests than the one before it, so nothing was tried")
 
 
-def offsets(length: int, samples: int) -> list[int]:
-    """About `samples` places to cut a message of `length` bytes: its ends and their neighbours, and between."""
-    ends = {0, 1, length - 1, length}
-    return sorted({*ends, *range(0, length, max(1, length // samples))})
+def cuts(message: bytes, samples: int) -> list[int]:
+    """Places to cut an HTTP message, as numbers of bytes that still arrive.
+
+    One of each kind that either side can take differently: nothing, the first byte, a piece of
+    the first line, all headers, half of the body, all but the last byte, all of it. Beside
+    them `samples` more, evenly between.
+    """
+    length = len(message)
+    head = message.find(END_OF_HEAD) + len(END_OF_HEAD) if END_OF_HEAD in message else length
+    kinds = {0, 1, WITHIN_THE_FIRST_LINE, head, (head + length) // 2, length - 1, length}
+    between = range(0, length, max(1, length // samples)) if samples else ()
+    return sorted(place for place in {*kinds, *between} if 0 <= place <= length)

@@ -1,6 +1,7 @@
 """What is tried: a destination, and the ways to see and disturb its target behind its back."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -58,6 +59,8 @@ class Subject:
         text: the name of a value that takes any text.
         refused: the name and content of a value for which the target refuses a record.
         passes: moves the target's clock on by so many seconds; needed where its search lags.
+        breaks: by name, the ways in which what is under way breaks off: within the block it does.
+            Needed for batches where no network is cut.
     """
 
     destination: Destination
@@ -66,6 +69,7 @@ class Subject:
     text: str
     refused: tuple[str, str]
     passes: Callable[[float], Awaitable[None]] | None = None
+    breaks: Mapping[str, Callable[[], AbstractAsyncContextManager[None]]] = field(default_factory=dict)
 
     def saying(self, operation: Operation, text: str) -> Operation:
         """The operation with another text."""

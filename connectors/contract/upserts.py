@@ -1,6 +1,8 @@
 """What a destination must do that holds one record under our key."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
 
 from connectors.contract.outbox import check_send
 from connectors.contract.subject import Subject, hold
@@ -38,7 +40,13 @@ ENDINGS = (
 
 
 class UpsertContract:
-    """Promises of those whose capabilities claim an upsert."""
+    """Promises of those whose capabilities claim an upsert.
+
+    Attributes:
+        endings: what is tried as the end of a record key; fewer for a target that takes long.
+    """
+
+    endings: ClassVar[Sequence[str]] = ENDINGS
 
     async def test_a_known_record_is_updated(self, subject: Subject) -> None:
         """A second operation changes the record, and makes no other."""
@@ -66,7 +74,7 @@ class UpsertContract:
         """Each key makes a record of its own and finds it again, or is refused."""
         kept = []
         stem = subject.fresh().record_key
-        for number, ending in enumerate(ENDINGS):
+        for number, ending in enumerate(self.endings):
             key = stem + ending
             operation = subject.saying(subject.fresh().model_copy(update={"record_key": key}), f"first text {number}")
             outcome = await subject.destination.send(operation)

@@ -1,13 +1,26 @@
 """What changed in HubSpot: the records of an object, in the order of their last modification."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from connectors.crm.hubspot_api import NAME, Answer, Filter, FilterGroup, Search, Stored, path_of
+from connectors.crm.hubspot_api import (
+    NAME,
+    TIME_ZONE,
+    TOKEN,
+    URL,
+    Answer,
+    Filter,
+    FilterGroup,
+    Search,
+    Stored,
+    connect,
+    path_of,
+)
 from connectors.http_outcomes import HttpApi
 from connectors.ports import Arrival, Fetched
+from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, listed, moment
 from domain.delivery import Invalid, RetryAfter
 from domain.errors import BadRequest, Throttled, Unavailable
 
@@ -15,6 +28,9 @@ SETTLE_S = 60.0
 """A change is told of this much later. HubSpot's search sees changes after "a few moments", and not
 in their order; a cursor that had passed one would never come back to it. The minute is our margin."""
 LARGEST_PAGE = 200
+OBJECT = Option("object", "HubSpot object whose records are read, such as contacts, companies or tickets")
+PROPERTIES = Option("properties", "names of the properties that are read of each record, parted by commas")
+OPERATION_PROPERTY = Option("operation_property", "property that holds our operation's id", "interlock_operation")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MS = timedelta(milliseconds=1)
 
@@ -31,11 +47,16 @@ class Position:
 
     @classmethod
     def read(cls, cursor: str) -> "Position":
-        """The position of a cursor; the empty one begins before everything."""
-        if not cursor:
-            return cls()
+        """The position of a cursor.
+
+        Raises:
+            BadRequest: it is none of ours.
+        """
         at_ms, _, told_id = cursor.partition("/")
-        return cls(int(at_ms), int(told_id) if told_id else None)
+        try:
+            return cls(int(at_ms), int(told_id) if told_id else None)
+        except ValueError as exc:
+            raise BadRequest(f"{NAME}: the cursor is not one of its changes; an empty one begins again") from exc
 
     @property
     def cursor(self) -> str:
@@ -72,6 +93,8 @@ class HubSpotChanges:
         api: see `connectors.crm.hubspot_api.connect`.
         object_name: such as contacts.
         properties: what to fetch of each record.
+        operation_property: the one that tells which write of ours a record carries; empty for none.
+        since: where an empty cursor begins; before everything by default.
         clock: gives the time.
     """
 
@@ -81,12 +104,17 @@ class HubSpotChanges:
         object_name: str,
         properties: Sequence[str],
         clock: Callable[[], datetime] = now,
+        *,
+        operation_property: str = "",
+        since: datetime = EPOCH,
     ) -> None:
         self._api = api
         self._object = object_name
         # HubSpot's own oddity: only contacts lack the prefix.
         self._modified = "lastmodifieddate" if object_name == "contacts" else "hs_lastmodifieddate"
-        self._properties = [*properties, self._modified]
+        self._operation = operation_property
+        self._properties = [*properties, *filter(None, [operation_property]), self._modified]
+        self._begin = Position((since - EPOCH) // MS - 1)
         self._clock = clock
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
@@ -98,9 +126,9 @@ class HubSpotChanges:
         Raises:
             Throttled: a limit of HubSpot's; says how long to wait.
             Unavailable: HubSpot does not answer.
-            BadRequest: it refuses the search or the key.
+            BadRequest: it refuses the search or the key, or the cursor is none of ours.
         """
-        position, size = Position.read(cursor), min(count, LARGEST_PAGE)
+        position, size = Position.read(cursor) if cursor else self._begin, min(count, LARGEST_PAGE)
         same_moment = await self._same_moment(position, size)
         if len(same_moment) == size:
             return self._fetched(same_moment, Position(position.at_ms, same_moment[-1].id), more=True)
@@ -168,9 +196,23 @@ class HubSpotChanges:
             source=f"hubspot/{self._object}",
             external_id=f"{record.id}@{change.at_ms}",
             received_at=EPOCH + change.at_ms * MS,
-            fields={name: value for name, value in record.properties.items() if value},
+            fields={name: value for name, value in record.properties.items() if value and name != self._operation},
+            operation_id=record.properties.get(self._operation) or "",
         )
 
 
 def _filter(name: str, operator: str, value: int) -> Filter:
     return Filter(property_name=name, operator=operator, value=str(value))
+
+
+def _open(values: Mapping[str, str], options: Mapping[str, str]) -> HubSpotChanges:
+    return HubSpotChanges(
+        connect(values),
+        options[OBJECT.name],
+        listed(options[PROPERTIES.name]),
+        operation_property=options[OPERATION_PROPERTY.name],
+        since=moment(options[SINCE.name]) or EPOCH,
+    )
+
+
+SOURCE = SourceSpec(_open, (TOKEN, URL, TIME_ZONE, TIMEOUT_S), (OBJECT, PROPERTIES, OPERATION_PROPERTY, SINCE))

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-import httpx
 from pydantic import BaseModel, Field, RootModel, field_validator
 
 from connectors.documents.content import VALUES, document
@@ -103,15 +102,9 @@ class PaperlessApi(HttpApi):
         self, file: tuple[str, bytes], form: Mapping[str, str | list[str]]
     ) -> TaskId | Refusal | RetryAfter | Unknown:
         """Upload a document; the answer is the id of the task that consumes it."""
-        try:
-            response = await self._client.post(
-                "/api/documents/post_document/", files={"document": file}, data=dict(form)
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
-            return RetryAfter(detail=self._says(f"not reached, nothing was sent: {type(exc).__name__}"))
-        except httpx.RequestError as exc:
-            return Unknown(detail=self._says(f"sent, but no whole answer came: {type(exc).__name__}"))
-        return self._read(TaskId, response)
+        path = "/api/documents/post_document/"
+        request = self._client.build_request("POST", path, files={"document": file}, data=dict(form))
+        return await self._exchanged(TaskId, request)
 
 
 class Paperless:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 from connectors.files.pieces import Place
 from connectors.files.reading import READERS
 from connectors.ports import Arrival, Fetched, Unreadable
-from connectors.spec import Variable
+from connectors.spec import SourceSpec, Variable
 from domain.errors import BadRequest, InputInvalid, PolicyInvalid, Unauthorised, Unavailable
 
 FOLDER = Variable("INTERLOCK_DROP_FOLDER", "folder that is watched for .eml, .mbox, .csv and .jsonl files")
@@ -137,7 +137,7 @@ class FolderDrop:
             raise Unavailable(f"{path}: cannot be read now: {exc.strerror}") from exc
 
 
-def opened(values: Mapping[str, str]) -> FolderDrop:
+def _open(values: Mapping[str, str], _options: Mapping[str, str]) -> FolderDrop:
     """The folder that the variables name.
 
     Raises:
@@ -147,6 +147,9 @@ def opened(values: Mapping[str, str]) -> FolderDrop:
     if folder.is_file():
         raise PolicyInvalid(f"{FOLDER.name} is '{folder}', a file. Set it to the {FOLDER.meaning}")
     return FolderDrop(folder)
+
+
+SOURCE = SourceSpec(_open, (FOLDER,))
 
 
 def _seen(cursor: str) -> dict[str, Seen]:

@@ -17,22 +17,24 @@ from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, UnexpectedCommandStatusError
 
 from connectors.mail.message import LARGEST_MAIL, read_mail
+from connectors.mail.oauth import AccessTokens, OAuthVariables, first_words, last_words, mechanism
 from connectors.mail.servers import Server, Tls, Variables, server
 from connectors.ports import Arrival, Fetched, Unreadable
 from connectors.raw import shown
-from connectors.spec import TIMEOUT_S, Variable, seconds
+from connectors.spec import TIMEOUT_S, SourceSpec, Variable, seconds
 from domain.errors import BadRequest, Permanent, Retryable, TimedOut, Unauthorised, Unavailable
 
 IMAP = Variables(
     host=Variable("INTERLOCK_IMAP_HOST", "name of the mailbox's IMAP server"),
     port=Variable("INTERLOCK_IMAP_PORT", "IMAP server's port; 993, or 143 where encryption begins later", ""),
     user=Variable("INTERLOCK_IMAP_USER", "user's name at the IMAP server"),
-    password=Variable("INTERLOCK_IMAP_PASSWORD", "user's password at the IMAP server", secret=True),
+    password=Variable("INTERLOCK_IMAP_PASSWORD", "user's password at the IMAP server", "", secret=True),
     tls=Variable("INTERLOCK_IMAP_TLS", "encryption: on, starttls, or off for a server on this machine", "on"),
     ports={Tls.ON: 993, Tls.STARTTLS: 143, Tls.OFF: 143},
+    oauth=OAuthVariables.of("INTERLOCK_IMAP"),
+    login=True,
 )
 FOLDER = Variable("INTERLOCK_IMAP_FOLDER", "folder that is read", "INBOX")
-VARIABLES = (IMAP.host, IMAP.port, IMAP.user, IMAP.password, IMAP.tls, FOLDER, TIMEOUT_S)
 
 LONGEST_HEADERS = 20_000
 """Characters that are kept of the headers of a mail that is too large."""
@@ -63,24 +65,31 @@ class ImapMailbox:
     ) -> None:
         self._at, self._folder, self._timeout_s = at, folder, timeout_s
         self._largest, self._clock = largest, clock
+        self._tokens = AccessTokens(at.grant, timeout_s) if at.grant else None
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
         """Up to `count` mails after `cursor`, in the order in which they came to the folder.
 
         Raises:
             Unavailable, TimedOut: the server does not answer, or not now.
-            Unauthorised: it refuses the user.
+            Unauthorised: it refuses the user, or no token is to be had for them.
             BadRequest: there is no such folder, its certificate is not to be believed, or the
                 cursor is none of ours.
         """
         validity, uid = _parsed(cursor)
-        return await asyncio.to_thread(self._fetch, validity, uid, count)
+        if self._tokens is None:
+            return await asyncio.to_thread(self._fetch, validity, uid, count, "")
+        try:
+            return await asyncio.to_thread(self._fetch, validity, uid, count, await self._tokens.current())
+        except _TokenRefused:  # it may have been withdrawn before its time
+            self._tokens.drop()
+            return await asyncio.to_thread(self._fetch, validity, uid, count, await self._tokens.current())
 
     async def aclose(self) -> None:
         """Nothing stays open between two fetches."""
 
-    def _fetch(self, validity: int, uid: int, count: int) -> Fetched:
-        with self._translated(), self._opened() as mailbox:
+    def _fetch(self, validity: int, uid: int, count: int, token: str) -> Fetched:
+        with self._translated(), self._opened(token) as mailbox:
             now_valid = _validity(mailbox)
             last = uid if now_valid == validity else 0
             uids = _uids_after(mailbox, last)
@@ -107,7 +116,7 @@ class ImapMailbox:
         return None if raw is None else read_mail(raw, where, self._clock())
 
     @contextmanager
-    def _opened(self) -> Iterator[BaseMailBox]:
+    def _opened(self, token: str) -> Iterator[BaseMailBox]:
         at = self._at
         mailbox: BaseMailBox
         match at.tls:
@@ -118,7 +127,7 @@ class ImapMailbox:
             case Tls.OFF:
                 mailbox = MailBoxUnencrypted(at.host, at.port, self._timeout_s)
         try:
-            self._log_in(mailbox)
+            self._log_in(mailbox, token)
             mailbox.folder.set(self._folder, readonly=True)
             yield mailbox
         finally:
@@ -127,19 +136,34 @@ class ImapMailbox:
             with suppress(OSError):  # a logout without an answer leaves it open
                 mailbox.client.shutdown()
 
-    def _log_in(self, mailbox: BaseMailBox) -> None:
+    def _log_in(self, mailbox: BaseMailBox, token: str) -> None:
         at = self._at
-        in_ascii = at.user.isascii() and at.password.isascii()
-        log_in = mailbox.login if in_ascii else mailbox.login_utf8
         try:
-            log_in(at.user, at.password, initial_folder=None)
+            if at.grant is not None:
+                self._bear(mailbox.client, token)
+            else:
+                in_ascii = at.user.isascii() and at.password.isascii()
+                (mailbox.login if in_ascii else mailbox.login_utf8)(at.user, at.password, initial_folder=None)
         except IMAP4.abort:
             raise
         except (ImapToolsError, IMAP4.error) as exc:
             if code := _code(exc, _PASSING):
                 raise Unavailable(f"IMAP {at}: no login now ({code})") from exc
+            if at.grant is not None:
+                name = at.grant.variables.refresh_token.name
+                advice = f"Check that {IMAP.user.name} is who granted {name}, with a scope for IMAP."
+                raise _TokenRefused(f"IMAP {at}: refuses the access token. {advice}") from exc
             advice = f"Check {IMAP.user.name} and {IMAP.password.name}."
             raise Unauthorised(f"IMAP {at}: refuses the login. {advice}") from exc
+
+    def _bear(self, client: IMAP4, token: str) -> None:
+        """Log in by the token, in whichever way the server has."""
+        at = self._at
+        offered = [name.removeprefix("AUTH=") for name in client.capabilities if name.startswith("AUTH=")]
+        if (name := mechanism(offered)) is None:
+            raise BadRequest(f"IMAP {at}: takes no access tokens; use {IMAP.password.name}")
+        words = iter([first_words(name, at.user, token, at.host, at.port), last_words(name)])
+        client.authenticate(name, lambda _challenge: next(words, b""))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -163,17 +187,24 @@ class ImapMailbox:
             raise Unavailable(f"IMAP {at}: {type(exc).__name__} {exc}") from exc
 
 
+class _TokenRefused(Unauthorised):
+    """The server does not take an access token that the endpoint has given."""
+
+
 class _Spoilt(Exception):
     """The server says that it cannot give this one mail, now or later."""
 
 
-def opened(values: Mapping[str, str]) -> ImapMailbox:
+def _open(values: Mapping[str, str], _options: Mapping[str, str]) -> ImapMailbox:
     """The mailbox that the variables name.
 
     Raises:
         PolicyInvalid: one is unusable.
     """
     return ImapMailbox(server(values, IMAP), values[FOLDER.name], seconds(values, TIMEOUT_S))
+
+
+SOURCE = SourceSpec(_open, (*IMAP.all(), FOLDER, TIMEOUT_S))
 
 
 def _parsed(cursor: str) -> tuple[int, int]:

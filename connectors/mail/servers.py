@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 
+from connectors.mail.oauth import Grant, OAuthVariables, grant
 from connectors.spec import Variable
 from domain.errors import PolicyInvalid
 
@@ -25,13 +26,14 @@ class Tls(StrEnum):
 
 @dataclass(frozen=True)
 class Server:
-    """A mail server and who we are there; without a user nobody logs in."""
+    """A mail server and who we are there; without a user nobody logs in, with a grant no password is used."""
 
     host: str
     port: int
     tls: Tls
     user: str = ""
     password: str = field(default="", repr=False)
+    grant: Grant | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -43,7 +45,11 @@ class Server:
 
 @dataclass(frozen=True)
 class Variables:
-    """The variables of one server, and the port for each encryption where none is set."""
+    """The variables of one server, and the port for each encryption where none is set.
+
+    Attributes:
+        login: whether the server is of no use without one.
+    """
 
     host: Variable
     port: Variable
@@ -51,6 +57,12 @@ class Variables:
     password: Variable
     tls: Variable
     ports: Mapping[Tls, int]
+    oauth: OAuthVariables
+    login: bool
+
+    def all(self) -> tuple[Variable, ...]:
+        """Every one of them."""
+        return (self.host, self.port, self.user, self.password, self.tls, *self.oauth.all())
 
 
 def server(values: Mapping[str, str], variables: Variables) -> Server:
@@ -68,7 +80,17 @@ def server(values: Mapping[str, str], variables: Variables) -> Server:
         )
     if not password.isprintable():
         raise PolicyInvalid(f"{variables.password.name} holds signs that no password has. Copy it again")
-    return Server(host, _port(values, variables, tls), tls, values.get(variables.user.name, ""), password)
+    user, granted = values.get(variables.user.name, ""), grant(values, variables.oauth)
+    if granted is not None and password:
+        raise PolicyInvalid(f"{variables.password.name} and {variables.oauth.token_url.name} are both set: remove one")
+    if (granted is not None or variables.login) and not user:
+        raise PolicyInvalid(f"set {variables.user.name} to the {variables.user.meaning}")
+    if variables.login and granted is None and not password:
+        raise PolicyInvalid(
+            f"set {variables.password.name} to the {variables.password.meaning}, "
+            f"or {variables.oauth.token_url.name} to the {variables.oauth.token_url.meaning}"
+        )
+    return Server(host, _port(values, variables, tls), tls, user, password, granted)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ know a double, and people find it.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,15 +24,17 @@ from aiosmtplib import (
     SMTPException,
     SMTPRecipientRefused,
     SMTPResponseException,
+    SMTPStatus,
 )
 from email_validator import EmailNotValidError, validate_email
 
 from connectors.mail.headers import Address
+from connectors.mail.oauth import AccessTokens, OAuthVariables, first_words, last_words, mechanism
 from connectors.mail.servers import Server, Tls, Variables, server
 from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import TIMEOUT_S, SystemSpec, Variable, seconds
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
-from domain.errors import PolicyInvalid
+from domain.errors import BadRequest, Permanent, PolicyInvalid, Retryable
 from domain.values import digest
 from policies.intake import storable
 
@@ -42,6 +45,8 @@ OUTGOING = Variables(
     password=Variable("INTERLOCK_SMTP_PASSWORD", "user's password at the SMTP server", "", secret=True),
     tls=Variable("INTERLOCK_SMTP_TLS", "encryption: starttls, on, or off for a server on this machine", "starttls"),
     ports={Tls.STARTTLS: 587, Tls.ON: 465, Tls.OFF: 25},
+    oauth=OAuthVariables.of("INTERLOCK_SMTP"),
+    login=False,
 )
 SENDER = Variable("INTERLOCK_SMTP_FROM", "address that mail is sent from, such as Support <support@example.com>")
 VALUES = ("to", "cc", "subject", "body", "reply_to", "in_reply_to")
@@ -77,6 +82,7 @@ class Smtp:
 
     def __init__(self, at: Server, sender: Address, timeout_s: float) -> None:
         self._at, self._sender, self._timeout_s = at, sender, timeout_s
+        self._tokens = AccessTokens(at.grant, timeout_s) if at.grant else None
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Hand the mail over; after `Unknown`, sending again may double it.
@@ -88,16 +94,11 @@ class Smtp:
             mail = self._mail(operation)
         except _Unsendable as exc:
             return Invalid(detail=self._says(str(exc)))
-        client = self._client()
-        try:
-            try:
-                await client.connect()
-                await self._address(client, mail)
-            except SMTPException as exc:
-                return self._not_sent(exc)
-            return await self._hand_over(client, mail)
-        finally:
-            client.close()
+        outcome = await self._sent(mail)
+        if isinstance(outcome, _TokenRefused) and self._tokens is not None:
+            self._tokens.drop()  # it may have been withdrawn before its time
+            outcome = await self._sent(mail)
+        return Invalid(detail=outcome.detail) if isinstance(outcome, _TokenRefused) else outcome
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
         """Unknown: SMTP cannot be asked what became of a mail, so a person has to look."""
@@ -113,13 +114,45 @@ class Smtp:
         return SMTP(
             hostname=at.host,
             port=at.port,
-            username=at.user or None,
-            password=at.password if at.user else None,
+            username=None if at.grant else at.user or None,
+            password=None if at.grant or not at.user else at.password,
             timeout=self._timeout_s,
             use_tls=at.tls is Tls.ON,
             start_tls=at.tls is Tls.STARTTLS,
             tls_context=at.context(),
         )
+
+    async def _sent(self, mail: _Mail) -> "DeliveryOutcome | _TokenRefused":
+        client = self._client()
+        try:
+            try:
+                await client.connect()
+                if self._tokens is not None:
+                    await self._bear(client, await self._tokens.current())
+                await self._address(client, mail)
+            except SMTPException as exc:
+                return self._not_sent(exc)
+            except Retryable as exc:
+                detail = self._says(f"no access token now, nothing was sent: {exc}")
+                return RetryAfter(seconds=exc.retry_after_s, detail=detail)
+            except Permanent as exc:
+                return Invalid(detail=self._says(str(exc)))
+            return await self._hand_over(client, mail)
+        finally:
+            client.close()
+
+    async def _bear(self, client: SMTP, token: str) -> None:
+        """Log in by the token, in whichever way the server has."""
+        at = self._at
+        await client.ehlo()
+        if (name := mechanism([method.upper() for method in client.server_auth_methods])) is None:
+            raise BadRequest(f"takes no access tokens; use {OUTGOING.password.name}")
+        first = b64encode(first_words(name, at.user, token, at.host, at.port))
+        answer = await client.execute_command(b"AUTH", name.encode(), first)
+        if answer.code == SMTPStatus.auth_continue:  # the refusal's reasons, to be acknowledged
+            answer = await client.execute_command(b64encode(last_words(name)))
+        if answer.code != SMTPStatus.auth_successful:
+            raise SMTPAuthenticationError(answer.code, answer.message)
 
     async def _address(self, client: SMTP, mail: _Mail) -> None:
         """Tell the server from whom and to whom; it refuses a recipient here."""
@@ -127,7 +160,7 @@ class Smtp:
         for recipient in mail.recipients:
             await client.rcpt(recipient)
 
-    async def _hand_over(self, client: SMTP, mail: _Mail) -> DeliveryOutcome:
+    async def _hand_over(self, client: SMTP, mail: _Mail) -> "DeliveryOutcome | _TokenRefused":
         try:
             await client.data(mail.content)
         except SMTPResponseException as exc:
@@ -140,9 +173,13 @@ class Smtp:
             await client.quit()
         return Written(kind="created", external_id=mail.message_id)
 
-    def _not_sent(self, exc: SMTPException) -> Invalid | RetryAfter:
+    def _not_sent(self, exc: SMTPException) -> "Invalid | RetryAfter | _TokenRefused":
         """What a failure before the server took the mail means."""
         match exc:
+            case SMTPAuthenticationError(code=code) if code >= _FIRST_PERMANENT and self._at.grant is not None:
+                name = self._at.grant.variables.refresh_token.name
+                advice = f"Check that {OUTGOING.user.name} is who granted {name}, with a scope for SMTP."
+                return _TokenRefused(self._says(f"refuses the access token ({code}). {advice}"))
             case SMTPAuthenticationError(code=code) if code >= _FIRST_PERMANENT:
                 advice = f"Check {OUTGOING.user.name} and {OUTGOING.password.name}."
                 return Invalid(detail=self._says(f"refuses the login ({code}). {advice}"))
@@ -189,6 +226,13 @@ class Smtp:
 
     def _says(self, message: str) -> str:
         return f"SMTP {self._at}: {message}"
+
+
+@dataclass(frozen=True)
+class _TokenRefused:
+    """The server does not take an access token that the endpoint has given; nothing was sent."""
+
+    detail: str
 
 
 class _Unsendable(Exception):
@@ -258,5 +302,5 @@ def _open(values: Mapping[str, str]) -> Smtp:
     return Smtp(server(values, OUTGOING), sender, seconds(values, TIMEOUT_S))
 
 
-_VARIABLES = (OUTGOING.host, OUTGOING.port, OUTGOING.user, OUTGOING.password, OUTGOING.tls, SENDER, TIMEOUT_S)
+_VARIABLES = (*OUTGOING.all(), SENDER, TIMEOUT_S)
 SPEC = SystemSpec(_open, _VARIABLES)

@@ -108,15 +108,17 @@ class Rule:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came whole, and how many bytes of it and of its answer there were.
+    """A request that came whole, and the whole answer to it, whatever of that was passed back.
 
-    `answer_bytes` counts the whole answer, whatever of it was passed back; 0 if there was none.
+    Attributes:
+        request: its bytes.
+        answer: its bytes; none if there was no answer.
     """
 
     method: str
     path: str
-    request_bytes: int
-    answer_bytes: int
+    request: bytes
+    answer: bytes
     fault: WireFault | None
 
 
@@ -249,7 +251,7 @@ class Proxy:
                 passed = NOTHING
             case other:
                 assert_never(other)
-        self.seen.append(Seen(request.method, request.path, len(request.raw), len(answer.raw), fault))
+        self.seen.append(Seen(request.method, request.path, request.raw, answer.raw, fault))
         return passed
 
     async def _forwarded(self, request: Request) -> Reply:

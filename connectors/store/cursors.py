@@ -18,6 +18,11 @@ class Cursors:
         row = self._session.get(CursorRow, source)
         return row.cursor if row else ""
 
+    def moved_at(self, source: str) -> datetime | None:
+        """When there was something new last; None for a source that was never read."""
+        row = self._session.get(CursorRow, source)
+        return row.moved_at if row else None
+
     def move(self, source: str, cursor: str, now: datetime) -> None:
         """Go on from `cursor` next time."""
         row = self._session.get(CursorRow, source) or CursorRow(source=source, cursor=cursor)

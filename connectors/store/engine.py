@@ -13,18 +13,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
+from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
 from connectors.store.extractions import Extractions
+from connectors.store.heartbeats import Heartbeats
 from connectors.store.inbox import Inbox
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
+from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.systems import Systems
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0005"
+HEAD = "0008"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -51,6 +54,9 @@ class Transaction:
         self.outbox = Outbox(session, self.ledger, self.systems)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
+        self.sources = Sources(session, self.ledger)
+        self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.heartbeats = Heartbeats(session)
 
 
 class Store:

@@ -179,6 +179,37 @@ class SystemRow(SQLModel, table=True):
     why: str = ""
 
 
+class ClockRow(SQLModel, table=True):
+    """What a clock showed when it was last read; see `domain.sla.Reading`. The ledger tells all of it again."""
+
+    __tablename__ = "clocks"
+    __table_args__ = (Index("clocks_wake", "policy", "wake_at"),)
+
+    item_id: str = Field(primary_key=True)
+    clock: str = Field(primary_key=True)
+    policy: str
+    state: str
+    due_at: datetime | None = _time()
+    """None while the customer owes an answer."""
+    ended_at: datetime | None = _time()
+    settled_at: datetime | None = _time()
+    """When it was met, unscored or breached: what periods count by."""
+    warned_at: datetime | None = _time()
+    breached_at: datetime | None = _time()
+    """When somebody was told, as with `warned_at`."""
+    wake_at: datetime | None = _time()
+    """When somebody is to be told of it next; None for never, unless something happens."""
+
+
+class HeartbeatRow(SQLModel, table=True):
+    """When something that must run on a schedule ran to its end."""
+
+    __tablename__ = "heartbeats"
+
+    name: str = Field(primary_key=True)
+    at: datetime = _time(nullable=False)
+
+
 class CursorRow(SQLModel, table=True):
     """How far a source was read; moved in the transaction that stores what was read."""
 
@@ -187,6 +218,20 @@ class CursorRow(SQLModel, table=True):
     source: str = Field(primary_key=True)
     cursor: str
     moved_at: datetime = _time(nullable=False)
+
+
+class SourceRow(SQLModel, table=True):
+    """How a source has answered lately; see `domain.source_state.SourceState`. One without trouble may have none."""
+
+    __tablename__ = "sources"
+
+    source: str = Field(primary_key=True)
+    failures: int = 0
+    open_until: datetime | None = _time()
+    why: str = ""
+    trouble: str | None = None
+    """What somebody was told of."""
+    since: datetime | None = _time()
 
 
 class EntryRow(SQLModel, table=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.ports import Arrival, Fetched
+from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds
 from connectors.tables.casting import Casting
 from connectors.tables.database import open_database, reason
 from connectors.tables.shape import read_table
+from connectors.tables.sql_table import SQL_URL
 from domain.errors import BadRequest, PolicyInvalid, Unavailable
 
 SETTLING_S = 10.0
@@ -25,6 +27,8 @@ class SqlChanges:
     """A table as a source: each change of a row is an arrival of its own.
 
     Args:
+        operation_column: the column that tells which write of ours a row carries, where there is one.
+        since: where an empty cursor begins; with the oldest row by default.
         key: the column that tells rows apart.
         updated_at: the column that holds when a row was written, in UTC where it has no time
             zone; rows without it are never seen.
@@ -39,12 +43,15 @@ class SqlChanges:
         key: str,
         updated_at: str,
         *,
+        operation_column: str = "",
+        since: datetime | None = None,
         timeout_s: float = 10,
         settling_s: float = SETTLING_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = open_database(url, timeout_s)
         self._table_name, self._key_name, self._updated_at_name = table, key, updated_at
+        self._operation, self._since = operation_column, since
         self._settling, self._clock = timedelta(seconds=settling_s), clock
         self._columns: tuple[Column[Any], Column[Any]] | None = None
 
@@ -87,16 +94,21 @@ class SqlChanges:
     def _query(
         self, key: Column[Any], updated_at: Column[Any], cursor: str, count: int, *, sqlite: bool
     ) -> Select[Any]:
-        moment = _spelt_alike if sqlite else _as_it_is
+        spelt = _spelt_alike if sqlite else _as_it_is
         zoned = bool(getattr(updated_at.type, "timezone", False))
         now = self._clock().astimezone(UTC) - self._settling
         until = literal(now if zoned else now.replace(tzinfo=None), updated_at.type)
-        changed = moment(updated_at)
-        query = select(key.table).where(changed <= moment(until))
+        changed = spelt(updated_at)
+        query = select(key.table).where(changed <= spelt(until))
         if cursor:
             at, last = self._read(key, updated_at, cursor)
-            since = moment(literal(at, updated_at.type))
-            query = query.where(or_(changed > since, and_(changed == since, key > last)))
+            told = spelt(literal(at, updated_at.type))
+            query = query.where(or_(changed > told, and_(changed == told, key > last)))
+        elif self._since is not None:
+            begin = self._since.astimezone(UTC)
+            query = query.where(
+                changed >= spelt(literal(begin if zoned else begin.replace(tzinfo=None), updated_at.type))
+            )
         return query.order_by(changed, key).limit(count)
 
     def _read(self, key: Column[Any], updated_at: Column[Any], cursor: str) -> tuple[object, object]:
@@ -118,14 +130,40 @@ class SqlChanges:
             source=f"sql:{self._table_name}",
             external_id=f"{key}@{aware.astimezone(UTC).isoformat()}",
             received_at=aware,
-            fields=to_jsonable_python(dict(row)),
+            fields=to_jsonable_python({name: value for name, value in row.items() if name != self._operation}),
+            operation_id=str(row.get(self._operation) or ""),
         )
 
 
-def _spelt_alike(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+def _spelt_alike(at: ColumnElement[Any]) -> ColumnElement[Any]:
     """SQLite keeps moments as text, with or without fractions: 11:00:00 would come before 11:00:00.000."""
-    return func.strftime("%Y-%m-%d %H:%M:%f", moment)
+    return func.strftime("%Y-%m-%d %H:%M:%f", at)
 
 
-def _as_it_is(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    return moment
+def _as_it_is(at: ColumnElement[Any]) -> ColumnElement[Any]:
+    return at
+
+
+def _open(values: Mapping[str, str], options: Mapping[str, str]) -> SqlChanges:
+    return SqlChanges(
+        values[SQL_URL.name],
+        options["table"],
+        options["key"],
+        options["updated_at"],
+        operation_column=options["operation_column"],
+        since=moment(options[SINCE.name]),
+        timeout_s=seconds(values, TIMEOUT_S),
+    )
+
+
+SOURCE = SourceSpec(
+    _open,
+    (SQL_URL, TIMEOUT_S),
+    (
+        Option("table", "the table, with its schema and a dot before it where it needs one"),
+        Option("key", "the column that tells its rows apart"),
+        Option("updated_at", "the column that holds when a row was written; its writers must set it at each write"),
+        Option("operation_column", "the column that holds the id of our last write, if there is one", "operation_id"),
+        SINCE,
+    ),
+)

@@ -16,9 +16,12 @@ from starlette.routing import Route
 from connectors.webhooks import open_scheme
 from console.web.group_commit import GroupCommit
 from console.web.intake import Door, Intake
+from console.web.trigger import Trigger
 from domain.errors import PolicyInvalid, Retryable
+from policies.load import Workflow
 from tasks.accept import admit
 from tasks.resources import Resources
+from tasks.trigger import Start, start_route
 
 LOG = logging.getLogger("interlock.intake")
 
@@ -27,13 +30,20 @@ HEALTH_S = 5.0
 
 
 def open_doors(
-    here: Resources, policies: Sequence[str], environ: Mapping[str, str], *, on_loopback: bool, public_url: str
+    here: Resources,
+    policies: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    on_loopback: bool,
+    public_url: str,
+    trigger_every_s: float = 0,
 ) -> dict[str, Door]:
     """A way in for each policy, by its name.
 
     Args:
         policies: names of shipped policies, or paths of YAML files.
         on_loopback, public_url: as `open_scheme` takes them.
+        trigger_every_s: shortest time between two runs that are started for what has come; 0 starts none.
 
     Raises:
         PolicyInvalid: a policy is wrong, two have one name, or its senders cannot be trusted.
@@ -49,8 +59,13 @@ def open_doors(
         except PolicyInvalid as exc:
             raise PolicyInvalid(f"{workflow.path}: {exc}") from exc
         commits = GroupCommit(partial(admit, here, reference))
-        doors[name] = Door(name, webhook, scheme, commits, public_url.rstrip("/"))
+        trigger = Trigger(name, partial(_start, here, workflow), trigger_every_s) if trigger_every_s else None
+        doors[name] = Door(name, webhook, scheme, commits, public_url.rstrip("/"), trigger)
     return doors
+
+
+async def _start(here: Resources, workflow: Workflow) -> Start:
+    return await start_route(workflow, here.now())
 
 
 def create_app(here: Resources, doors: Mapping[str, Door]) -> Starlette:
@@ -60,6 +75,8 @@ def create_app(here: Resources, doors: Mapping[str, Door]) -> Starlette:
     async def committing(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for door in doors.values():
+                if door.trigger is not None:
+                    await stack.enter_async_context(door.trigger.running())
                 await stack.enter_async_context(door.commits.running())
             yield
 

@@ -14,6 +14,7 @@ from connectors.ports import Arrival, Unreadable
 from connectors.webhooks import Delivery, Scheme
 from console.web.group_commit import GroupCommit, Verdict
 from console.web.payload import Payload, kind_of, read_payload
+from console.web.trigger import Trigger
 from domain.errors import InputInvalid
 from domain.item import Admission
 from policies.webhooks import Webhook, payload_fields
@@ -33,6 +34,7 @@ class Door:
 
     Attributes:
         public_url: what stands before the path in the address that senders call.
+        trigger: told of what has arrived; None where the schedules alone take it.
     """
 
     policy: str
@@ -40,6 +42,7 @@ class Door:
     scheme: Scheme
     commits: GroupCommit
     public_url: str
+    trigger: Trigger | None = None
 
 
 class Intake:
@@ -80,7 +83,11 @@ class Intake:
             where = f"/intake/{door.policy}"
             await door.commits.put([Unreadable(where, str(exc), body.decode("utf-8", "replace"))])
             raise HTTPException(400, str(exc)) from exc
-        return _answer(await door.commits.put(arrivals))
+        verdicts = await door.commits.put(arrivals)
+        new = any(isinstance(one, Admitted) and one.how is Admission.ACCEPTED for one in verdicts)
+        if door.trigger is not None and new:
+            door.trigger.arrived()
+        return _answer(verdicts)
 
 
 def _arrivals(door: Door, delivery: Delivery, payload: Payload, now: datetime) -> list[Arrival]:
@@ -91,7 +98,9 @@ def _arrivals(door: Door, delivery: Delivery, payload: Payload, now: datetime) -
         if payload.listed and not door.scheme.per_event:
             external_id = f"{external_id}:{number}"
         where = f"/intake/{door.policy} {external_id}"
-        arrivals.append(Arrival(where, door.webhook.source, external_id, now, payload_fields(event, door.webhook)))
+        arrivals.append(
+            Arrival(where, door.webhook.source, external_id, now, payload_fields(event, door.webhook.fields))
+        )
     return arrivals
 
 

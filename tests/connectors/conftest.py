@@ -1,4 +1,4 @@
-"""The sandbox servers as a process of their own, and the connectors that talk to them."""
+"""The sandbox servers as one process of their own, and the connectors that talk to them."""
 
 import json
 import signal
@@ -13,15 +13,26 @@ import pytest
 
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
+from connectors.sandbox.faults import FaultSettings
 from connectors.sandbox.serve import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
-PATIENT_S = 10
+PATIENT_S = 60
 """Longer than any answer takes, however busy the machine."""
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def sandbox(served: dict[str, str]) -> dict[str, str]:
+    """Addresses of the servers, which are empty and without faults when a module begins."""
+    calm = FaultSettings().model_dump(mode="json")
+    for url in served.values():
+        httpx.delete(f"{url}/_records", timeout=PATIENT_S, trust_env=False).raise_for_status()
+        httpx.post(f"{url}/_faults", json=calm, timeout=PATIENT_S, trust_env=False).raise_for_status()
+    return served
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Addresses of the servers; at the end they must have ended cleanly, and said nothing."""
     complaints = tmp_path_factory.mktemp("sandbox") / "stderr"
     command = [sys.executable, "-m", "connectors.sandbox.serve", "--rate-per-s", "10000", "--burst", "10000"]

@@ -8,13 +8,13 @@ from itertools import count
 import httpx
 import pytest
 
-from connectors.contract import BatchContract, Key, NetworkContract, NetworkSubject, Stored, UpsertContract
+from connectors.contract import Key, NetworkBatchContract, NetworkContract, NetworkSubject, Stored, UpsertContract
 from connectors.ports import BatchDestination, Capabilities, Destination
 from connectors.registry import open_destination
 from connectors.sandbox.proxy import Proxy
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown
 
-PATIENT_S = 10
+PATIENT_S = 60
 """Longer than any answer takes, however busy the machine."""
 KEY = Key("INTERLOCK_HUBSPOT_TOKEN", "pat-eu1-the-key-itself")
 READ = "/crm/objects/2026-09/companies/batch/read"
@@ -72,7 +72,7 @@ async def behind_a_proxy(url: str) -> AsyncIterator[NetworkSubject]:
         await destination.aclose()
 
 
-class Contract(NetworkContract, UpsertContract, BatchContract):
+class Contract(NetworkContract, UpsertContract, NetworkBatchContract):
     """What the capabilities call for; whether HubSpot keeps it is another file's business."""
 
 

@@ -6,7 +6,7 @@ from itertools import count
 import httpx
 import pytest
 
-from connectors.contract import BatchContract, Key, NetworkContract, NetworkSubject, Stored, UpsertContract
+from connectors.contract import Key, NetworkBatchContract, NetworkContract, NetworkSubject, Stored, UpsertContract
 from connectors.crm import hubspot, salesforce
 from connectors.ports import Destination
 from connectors.sandbox.proxy import Proxy
@@ -69,9 +69,7 @@ async def subjects(
         await destination.aclose()
 
 
-class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
-    samples, batch_samples = 6, 3
-
+class TestHubSpot(NetworkContract, UpsertContract, NetworkBatchContract):
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("hubspot", CONTACT, "email")
@@ -79,9 +77,7 @@ class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
             yield subject
 
 
-class TestSalesforce(NetworkContract, UpsertContract, BatchContract):
-    samples, batch_samples = 6, 3
-
+class TestSalesforce(NetworkContract, UpsertContract, NetworkBatchContract):
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("salesforce", LEAD, "Email")

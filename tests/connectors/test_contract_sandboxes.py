@@ -19,7 +19,7 @@ from connectors.web_api.api import open_api
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 APIS = Path(__file__).parent / "apis"
-PATIENT_S = 10
+PATIENT_S = 60
 """Longer than any answer takes, however busy the machine."""
 LEAD = {"email": "ann@example.com", "company": "Acme"}
 TICKET = {"queue": "billing", "subject": "Refund", "body": "Please", "requester": "ann@example.com", "tags": "vip,eu"}
@@ -116,8 +116,6 @@ class TestSandboxHelpDesk(NetworkContract):
 class TestDescribedCrm(TestSandboxCrm):
     """The same by a description in YAML, without code."""
 
-    samples = 3
-
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         async with behind_a_proxy(sandbox["crm"]) as (proxy, server):
@@ -129,8 +127,6 @@ class TestDescribedCrm(TestSandboxCrm):
 
 class TestDescribedHelpDesk(TestSandboxHelpDesk):
     """The same by a description in YAML, without code."""
-
-    samples = 3
 
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:

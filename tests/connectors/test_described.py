@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 import respx
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.crm.sandbox import SandboxCrm
@@ -495,7 +495,10 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, mes
     assert str(caught.value).startswith(f"{path}{message}")
 
 
+@settings(max_examples=30)
 @given(value=st.text())
+@example(value='"}, {"\\')
+@example(value="{{ values.a }}")
 def test_no_value_breaks_out_of_a_body(value: str) -> None:
     body = '{"one": {{ values.a }}, "all": {{ values }}, "list": [{{ values.a ~ "!" }}, {{ values.b }}]}'
 

@@ -154,7 +154,7 @@ class TestJsonLines:
             "fields: Input should be a valid dictionary",
         ]
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.binary() | st.text().map(str.encode)))
     @example([b"\x00", b"\xed\xa0\x80", b"NaN", b'{"a": 1e999}', b"[" * 2000])
     def test_whatever_the_bytes_each_line_is_a_record_or_broken(self, write, lines):
@@ -163,7 +163,7 @@ class TestJsonLines:
         filled = [number for number, line in enumerate(content.split(b"\n"), start=1) if line.strip()]
         assert [one.where for one in found] == [f"any.jsonl:{number}" for number in filled]
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -253,7 +253,7 @@ class TestCsv:
         path = write("leads.csv", "message,email\nhi\n")
         assert record(path).external_id == record(path).external_id
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.binary() | st.text(alphabet='ab,;"\n\r\t\0é').map(str.encode))
     def test_whatever_the_bytes_below_a_header_they_are_records_or_broken(self, write, content):
         assert all(one.where.startswith("any.csv:") for one in read(write("any.csv", b"message,email\n" + content)))
@@ -308,7 +308,7 @@ class TestMailbox:
         with pytest.raises(InputInvalid, match=r"no line begins with 'From '.*\.eml"):
             read(write("box.mbox", MAIL))
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.binary(), min_size=1, max_size=4))
     def test_whatever_the_bytes_of_a_mail_it_is_a_record_or_broken(self, write, mails):
         content = b"".join(b"From x Mon Mar  2 10:00:00 2026\n" + mail + b"\n\n" for mail in mails)

@@ -242,7 +242,7 @@ async def test_a_cursor_of_something_else_is_refused(folder, cursor):
 
 
 async def test_it_is_set_up_from_the_environment(tmp_path):
-    drop = open_source("folder", {"INTERLOCK_DROP_FOLDER": str(tmp_path)})
+    drop = open_source("folder", {}, {"INTERLOCK_DROP_FOLDER": str(tmp_path)})
     assert isinstance(drop, FolderDrop)
     assert (await drop.fetch("", 1)).arrivals == ()
     await drop.aclose()
@@ -251,7 +251,7 @@ async def test_it_is_set_up_from_the_environment(tmp_path):
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "a.csv").touch()
     with pytest.raises(PolicyInvalid, match="a file"):
-        open_source("folder", {"INTERLOCK_DROP_FOLDER": str(tmp_path / "a.csv")})
+        open_source("folder", {}, {"INTERLOCK_DROP_FOLDER": str(tmp_path / "a.csv")})
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -35,7 +36,18 @@ class World:
         app = create_app(FaultPlan(), limit=free, searches=free, clock=lambda: self.now)
         headers = {"Authorization": "Bearer key"}
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, headers=headers)
-        self.changes = HubSpotChanges(HttpApi(vendor(ZoneInfo("UTC")), self.client), kind, ["name"], lambda: self.now)
+        self.changes = self.reading()
+
+    def reading(self, **options: Any) -> HubSpotChanges:
+        """What a process that has just started would read with."""
+        return HubSpotChanges(
+            HttpApi(vendor(ZoneInfo("UTC")), self.client),
+            self._kind,
+            ["name"],
+            lambda: self.now,
+            operation_property="interlock_operation",
+            **options,
+        )
 
     async def write(self, *names: str) -> None:
         """Create or update records, all in one moment."""
@@ -128,7 +140,7 @@ async def test_other_objects_than_contacts_keep_their_time_under_another_name() 
     assert names(arrivals) == ["a"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     moments=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 40)), max_size=6),
     count=st.integers(1, 6),
@@ -153,6 +165,73 @@ def test_nothing_is_lost_or_told_twice_however_many_share_a_moment(moments: list
         await world.client.aclose()
 
     asyncio.run(story())
+
+
+async def test_reading_goes_on_after_a_restart_and_a_lost_cursor_tells_everything_again() -> None:
+    world = World()
+    await world.write("a", "b")
+    world.passes(SETTLE_S)
+    first, cursor = await world.drained("", 10)
+    await world.write("c")
+    world.passes(SETTLE_S)
+
+    world.changes = world.reading()
+    goes_on, _ = await world.drained(cursor, 10)
+    again, _ = await world.drained("", 10)
+
+    assert (names(first), names(goes_on)) == (["a", "b"], ["c"])
+    assert [one.external_id for one in again] == [one.external_id for one in first + goes_on]
+
+
+async def test_a_record_that_changes_while_pages_are_read_is_told_as_it_is_then_and_no_other_is_lost() -> None:
+    world = World()
+    (await world.client.post("/_settings", json={"search_lag_s": 0})).raise_for_status()
+    for name in ("a", "b", "c", "d"):
+        await world.write(name)
+        world.passes(1)
+    world.passes(SETTLE_S)
+    page = await world.changes.fetch("", 2)
+    await world.write("a", "c")  # one that was told, and one that was not
+
+    rest, cursor = await world.drained(page.cursor, 2)
+    world.passes(SETTLE_S)
+    later, _ = await world.drained(cursor, 2)
+
+    told = names([one for one in page.arrivals if isinstance(one, Arrival)]) + names(rest)
+    assert (told, names(later)) == (["a", "b", "d"], ["a", "c"])
+
+
+async def test_what_was_changed_before_the_day_that_reading_begins_with_is_left_out() -> None:
+    world = World()
+    await world.write("old")
+    world.passes(60)
+    since = world.now
+    await world.write("new")
+    world.passes(SETTLE_S)
+    world.changes = world.reading(since=since)
+
+    arrivals, _ = await world.drained("", 10)
+
+    assert names(arrivals) == ["new"]
+
+
+async def test_a_change_tells_which_write_of_ours_its_record_carries() -> None:
+    world = World()
+    ours = {"id": "a", "idProperty": "interlock_id", "properties": {"name": "a 1", "interlock_operation": "op-7"}}
+    path = "/crm/objects/2026-09/contacts/batch/upsert"
+    (await world.client.post(path, json={"inputs": [ours]})).raise_for_status()
+    await world.write("b")
+    world.passes(SETTLE_S)
+
+    arrivals, _ = await world.drained("", 10)
+
+    assert {one.fields["name"][0]: one.operation_id for one in arrivals} == {"a": "op-7", "b": ""}
+    assert not any("interlock_operation" in one.fields for one in arrivals)
+
+
+async def test_a_cursor_of_something_else_is_refused() -> None:
+    with pytest.raises(BadRequest, match="an empty one begins again"):
+        await World().changes.fetch("2026-03-01/7", 10)
 
 
 async def fetched(answer: httpx.Response | Exception, mock: respx.MockRouter) -> Fetched:

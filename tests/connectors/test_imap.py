@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from connectors.mail.imap import ImapMailbox, opened
+from connectors.mail.imap import ImapMailbox
 from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival, Unreadable
 from connectors.registry import open_source
@@ -19,6 +20,14 @@ ENVIRON = {
     "INTERLOCK_IMAP_USER": "reader",
     "INTERLOCK_IMAP_PASSWORD": "open-sesame",
 }
+GRANTED = {
+    "INTERLOCK_IMAP_OAUTH_TOKEN_URL": "https://login.example.com/token",
+    "INTERLOCK_IMAP_OAUTH_CLIENT_ID": "our-app",
+    "INTERLOCK_IMAP_OAUTH_CLIENT_SECRET": "app-word",
+    "INTERLOCK_IMAP_OAUTH_REFRESH_TOKEN": "refresh-word",
+    "INTERLOCK_IMAP_OAUTH_SCOPE": "imap",
+}
+PATIENT_S = 10.0
 
 Answer = Callable[[str, str], bytes | None]
 """What a server says to a command (without its tag) before its own OK; None to hang up, b"..." to stay silent."""
@@ -186,7 +195,7 @@ async def test_a_cursor_of_something_else_is_refused(cursor):
 
 class TestEnvironment:
     async def test_a_mailbox_that_is_set_up_opens_encrypted(self):
-        mailbox = open_source("imap", ENVIRON)
+        mailbox = open_source("imap", {}, ENVIRON)
         assert isinstance(mailbox, ImapMailbox)
         assert (mailbox._at, mailbox._folder) == (
             Server("imap.example.com", 993, Tls.ON, "reader", "open-sesame"),
@@ -209,21 +218,53 @@ class TestEnvironment:
     )
     def test_a_variable_that_is_unusable_is_named_with_what_to_set(self, change, told):
         with pytest.raises(PolicyInvalid, match=told) as refused:
-            open_source("imap", ENVIRON | change)
+            open_source("imap", {}, ENVIRON | change)
         assert "sesame" not in str(refused.value)
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
     def test_on_this_machine_it_may_go_without_encryption(self, host):
-        assert opened(
-            {
-                **ENVIRON,
-                "INTERLOCK_IMAP_HOST": host,
-                "INTERLOCK_IMAP_TLS": "off",
-                "INTERLOCK_IMAP_FOLDER": "INBOX",
-                "INTERLOCK_CONNECTOR_TIMEOUT_S": "1",
-            }
-        )._at == Server(host, 143, Tls.OFF, "reader", "open-sesame")
+        here = ENVIRON | {"INTERLOCK_IMAP_HOST": host, "INTERLOCK_IMAP_TLS": "off"}
+        assert open_source("imap", {}, here)._at == Server(host, 143, Tls.OFF, "reader", "open-sesame")
+
+    def test_an_access_token_stands_in_for_the_password(self):
+        granted = {name: value for name, value in ENVIRON.items() if "PASSWORD" not in name} | GRANTED
+        at = open_source("imap", {}, granted)._at
+        assert at.grant is not None
+        assert (at.password, at.grant.token_url, at.grant.scope) == ("", "https://login.example.com/token", "imap")
+        assert "-word" not in f"{at!r}"
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({}, "INTERLOCK_IMAP_PASSWORD and INTERLOCK_IMAP_OAUTH_TOKEN_URL are both set: remove one"),
+            ({"INTERLOCK_IMAP_PASSWORD": "", "INTERLOCK_IMAP_USER": ""}, "set INTERLOCK_IMAP_USER to the"),
+            (
+                {"INTERLOCK_IMAP_PASSWORD": "", "INTERLOCK_IMAP_OAUTH_TOKEN_URL": ""},
+                "set INTERLOCK_IMAP_PASSWORD to the .*, or INTERLOCK_IMAP_OAUTH_TOKEN_URL to the",
+            ),
+            (
+                {"INTERLOCK_IMAP_PASSWORD": "", "INTERLOCK_IMAP_OAUTH_REFRESH_TOKEN": ""},
+                "INTERLOCK_IMAP_OAUTH_TOKEN_URL is set: set INTERLOCK_IMAP_OAUTH_REFRESH_TOKEN to the refresh token",
+            ),
+            (
+                {"INTERLOCK_IMAP_PASSWORD": "", "INTERLOCK_IMAP_OAUTH_TOKEN_URL": "http://login.example.com/token"},
+                "would go unencrypted",
+            ),
+            ({"INTERLOCK_IMAP_PASSWORD": "", "INTERLOCK_IMAP_OAUTH_REFRESH_TOKEN": "a word"}, "holds spaces or signs"),
+        ],
+    )
+    def test_a_login_that_cannot_be_is_told_with_what_to_set(self, change, told):
+        with pytest.raises(PolicyInvalid, match=told):
+            open_source("imap", {}, ENVIRON | GRANTED | change)
+
+    async def test_a_server_that_takes_no_tokens_is_told_as_that(self, respx_mock):
+        respx_mock.post("https://login.example.com/token").respond(200, json={"access_token": "good"})
+        async with serving(usual) as mailbox:
+            granted = open_source("imap", {}, ENVIRON | {"INTERLOCK_IMAP_PASSWORD": ""} | GRANTED)._at.grant
+            at = replace(mailbox._at, password="", grant=granted)
+            with pytest.raises(BadRequest, match="takes no access tokens; use INTERLOCK_IMAP_PASSWORD"):
+                await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
 
     def test_an_unknown_source_names_those_that_there_are(self):
         with pytest.raises(PolicyInvalid, match=r"source 'pop3' is unknown\. Use one of: imap, folder"):
-            open_source("pop3", ENVIRON)
+            open_source("pop3", {}, ENVIRON)

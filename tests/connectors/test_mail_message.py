@@ -450,12 +450,12 @@ class TestReadingAnything:
         assert isinstance(read_mail(page.encode(), "box:1", NOW), Arrival)
         assert isinstance(read_mail(f"\n{unit * 10_000}".encode(), "box:1", NOW), Arrival)
 
-    @settings(max_examples=300)
+    @settings(max_examples=100)
     @given(st.binary())
     def test_whatever_the_bytes_it_is_an_arrival_or_unreadable(self, raw):
         assert isinstance(read_mail(raw, "box:1", NOW), Arrival | Unreadable)
 
-    @settings(max_examples=400)
+    @settings(max_examples=100)
     @given(
         st.lists(
             st.tuples(

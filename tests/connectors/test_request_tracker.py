@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from connectors.help_desk.request_tracker import RequestTracker
 from connectors.help_desk.request_tracker_api import LARGEST_PAGE, quoted
 from connectors.help_desk.request_tracker_changes import RequestTrackerChanges
+from connectors.ports import Arrival
 from connectors.registry import open_destination, system_spec
 from domain.delivery import Conflict, Invalid, Operation, RetryAfter, Unknown, Written
-from domain.errors import Throttled, Unavailable
+from domain.errors import BadRequest, Throttled, Unavailable
 
 URL = "https://rt.test"
 REST = f"{URL}/REST/2.0"
@@ -328,6 +329,36 @@ async def changes(respx_mock: respx.MockRouter) -> AsyncIterator[RequestTrackerC
     source = RequestTrackerChanges(URL, TOKEN, timeout_s=1)
     yield source
     await source.aclose()
+
+
+async def test_changes_of_one_queue_are_asked_for_by_its_name(respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(f"{REST}/rt").respond(200, json={"Version": "5.0.3"}, headers={"Date": format_datetime(NOW)})
+    asked = search(respx_mock)
+    source = RequestTrackerChanges(URL, TOKEN, timeout_s=1, queue="it's ours", since=NOW)
+
+    await source.fetch("", 10)
+    await source.aclose()
+
+    wanted = "LastUpdated >= '1 seconds ago' AND Queue = 'it\\'s ours'"
+    assert asked.calls.last.request.url.params["query"] == wanted
+
+
+async def test_a_change_tells_which_write_of_ours_its_ticket_carries(
+    changes: RequestTrackerChanges, respx_mock: respx.MockRouter
+) -> None:
+    ours = updated(7, 5) | {"CustomFields": [{"name": "OperationId", "values": ["op-7"]}]}
+    search(respx_mock, ours, updated(8, 5))
+
+    fetched = await changes.fetch("2026-03-01T12:00:04+00:00/2", 10)
+
+    assert [one.operation_id for one in fetched.arrivals if isinstance(one, Arrival)] == ["op-7", ""]
+    assert "operationid" not in fetched.arrivals[0].fields
+
+
+@pytest.mark.parametrize("cursor", ["junk", "7", "2026-03-01T12:00:05+00:00/x"])
+async def test_a_cursor_of_something_else_is_refused(changes: RequestTrackerChanges, cursor: str) -> None:
+    with pytest.raises(BadRequest, match="an empty one begins again"):
+        await changes.fetch(cursor, 10)
 
 
 async def test_changes_are_asked_for_by_seconds_on_the_servers_own_clock(

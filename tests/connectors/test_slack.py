@@ -26,7 +26,7 @@ POST = f"{URL}/chat.postMessage"
 HISTORY = f"{URL}/conversations.history"
 HERE = {"channel": "C0000000001"}
 TOKEN = "xoxb-s3cret"
-PATIENT_S = 10
+PATIENT_S = 60
 Json = dict[str, Any]
 
 

@@ -1,12 +1,14 @@
 """What `Smtp` promises, against a real server on loopback that refuses, waits and cuts by script."""
 
 import asyncio
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+import httpx
 import pytest
 from aiosmtpd import smtp as smtp_server
 from aiosmtpd.smtp import AuthResult, Envelope
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.mail.headers import Address
+from connectors.mail.oauth import Grant, OAuthVariables
 from connectors.mail.servers import Server, Tls
 from connectors.mail.smtp import Smtp
 from connectors.ports import Idempotency
@@ -70,9 +73,10 @@ class Office:
 CUT = "cut"
 
 
-@pytest.fixture
-async def post() -> AsyncIterator[tuple[Office, int]]:
-    office, loop = Office(), asyncio.get_running_loop()
+@asynccontextmanager
+async def delivering(office: Office) -> AsyncIterator[int]:
+    """The port at which an office takes mail."""
+    loop = asyncio.get_running_loop()
 
     def check(_server: object, _session: object, _envelope: object, _mechanism: object, data: object) -> AuthResult:
         return AuthResult(success=getattr(data, "password", b"") == b"open-sesame", handled=False)
@@ -85,13 +89,20 @@ async def post() -> AsyncIterator[tuple[Office, int]]:
 
     server = await loop.create_server(connection, "127.0.0.1", 0)
     async with server:
-        yield office, server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1]
         ended = [one._handler_coroutine for one in sessions if one._handler_coroutine]
         await asyncio.gather(*ended, return_exceptions=True)
         for session in sessions:
             if session.transport:
                 session.transport.close()
         await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def post() -> AsyncIterator[tuple[Office, int]]:
+    office = Office()
+    async with delivering(office) as port:
+        yield office, port
 
 
 @pytest.fixture
@@ -335,3 +346,102 @@ async def test_it_is_set_up_from_the_environment(tls, port):
 def test_a_variable_that_is_unusable_is_named_with_what_to_set(change, told):
     with pytest.raises(PolicyInvalid, match=told):
         open_destination("smtp", ENVIRON | change)
+
+
+TOKENS = "https://login.example.com/token"
+GRANT = Grant(TOKENS, "our-app", "app-word", "refresh-word", "", OAuthVariables.of("INTERLOCK_SMTP"))
+
+
+class Bearers(Office):
+    """An office that lets in who bears its token, by the mechanisms that it is told."""
+
+    def __init__(self, good: str, *mechanisms: str) -> None:
+        super().__init__()
+        self.good, self.borne = good, []
+        for name in mechanisms:
+            setattr(self, f"auth_{name}", self._let_in)
+
+    async def _let_in(self, server: smtp_server.SMTP, args: list[str]) -> AuthResult:
+        said = b64decode(args[1]).decode().split("\x01")
+        self.borne.append(said)
+        if f"auth=Bearer {self.good}" in said:
+            return AuthResult(success=True, auth_data=b"ann")
+        reason = await server.challenge_auth('{"status":"401"}')
+        return AuthResult(success=False, handled=False, message="535 5.7.8 no" if reason is not None else None)
+
+
+@asynccontextmanager
+async def bearing(office: Bearers) -> AsyncIterator[Smtp]:
+    async with delivering(office) as port:
+        at = Server("127.0.0.1", port, Tls.OFF, "ann@example.com", grant=GRANT)
+        yield Smtp(at, SENDER, PATIENT_S)
+
+
+def given(*tokens: str) -> list[httpx.Response]:
+    return [httpx.Response(200, json={"access_token": token, "expires_in": 3600}) for token in tokens]
+
+
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+async def test_an_access_token_lets_in_and_is_fetched_once(respx_mock, mechanism):
+    office = Bearers("good", mechanism)
+    endpoint = respx_mock.post(TOKENS).mock(side_effect=given("good"))
+    async with bearing(office) as smtp:
+        outcomes = [await smtp.send(operation(**VALUES)) for _ in range(2)]
+
+    assert [type(outcome) for outcome in outcomes] == [Written, Written]
+    assert (len(office.took), endpoint.call_count) == (2, 1)
+    begin = "user=ann@example.com" if mechanism == "XOAUTH2" else "n,a=ann@example.com,"
+    assert office.borne[0][0] == begin
+
+
+async def test_a_token_that_is_not_taken_is_fetched_anew_once(respx_mock):
+    office = Bearers("good", "XOAUTH2")
+    endpoint = respx_mock.post(TOKENS).mock(side_effect=given("withdrawn", "good"))
+    async with bearing(office) as smtp:
+        assert isinstance(await smtp.send(operation(**VALUES)), Written)
+
+    assert (len(office.took), endpoint.call_count) == (1, 2)
+
+
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+async def test_tokens_that_are_never_taken_are_told_with_what_to_check_and_not_shown(respx_mock, mechanism):
+    office = Bearers("good", mechanism)
+    respx_mock.post(TOKENS).mock(side_effect=given("bad-word", "bad-word"))
+    async with bearing(office) as smtp:
+        outcome = await smtp.send(operation(**VALUES))
+
+    assert isinstance(outcome, Invalid)
+    assert "Check that INTERLOCK_SMTP_USER is who granted INTERLOCK_SMTP_OAUTH_REFRESH_TOKEN" in outcome.detail
+    assert "bad-word" not in outcome.detail
+    assert office.took == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "told"),
+    [
+        (httpx.Response(503), RetryAfter, "no access token now"),
+        (httpx.Response(429, headers={"Retry-After": "7"}), RetryAfter, "no access token now"),
+        (httpx.ConnectError("refused"), RetryAfter, "not reached"),
+        (httpx.Response(400, json={"error": "invalid_grant"}), Invalid, "set INTERLOCK_SMTP_OAUTH_REFRESH_TOKEN"),
+    ],
+    ids=["down", "throttled", "away", "withdrawn"],
+)
+async def test_where_no_token_is_to_be_had_nothing_is_sent(respx_mock, answer, outcome, told):
+    office = Bearers("good", "XOAUTH2")
+    respx_mock.post(TOKENS).mock(side_effect=[answer])
+    async with bearing(office) as smtp:
+        came = await smtp.send(operation(**VALUES))
+
+    assert isinstance(came, outcome)
+    assert told in came.detail
+    assert getattr(came, "seconds", None) == (7 if "Retry-After" in getattr(answer, "headers", {}) else None)
+    assert office.took == []
+
+
+async def test_a_server_that_takes_no_tokens_is_told_as_that(respx_mock):
+    respx_mock.post(TOKENS).mock(side_effect=given("good"))
+    async with bearing(Bearers("good")) as smtp:
+        outcome = await smtp.send(operation(**VALUES))
+
+    assert isinstance(outcome, Invalid)
+    assert "takes no access tokens; use INTERLOCK_SMTP_PASSWORD" in outcome.detail

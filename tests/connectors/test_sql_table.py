@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from databases import fresh_url, postgres_url
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from connectors.ports import BatchDestination, Candidate, Changes, Searchable
-from connectors.registry import SYSTEMS, open_destination
+from connectors.registry import SYSTEMS, open_destination, open_source
 from connectors.tables.sql_changes import SqlChanges
 from connectors.tables.sql_table import SqlTable
 from domain.delivery import Invalid, Operation, RetryAfter, Written
@@ -380,6 +381,66 @@ async def test_changed_rows_arrive_once_the_oldest_first_however_small_the_steps
         datetime(2026, 3, 1, 11, 30, tzinfo=UTC),
     )
     assert (arrival.source, arrival.fields["name"]) == ("sql:customers", "N")
+
+
+async def test_reading_goes_on_after_a_restart_and_a_lost_cursor_tells_everything_again(
+    source: Changes, raw: Engine, fresh_url: str
+) -> None:
+    for email in ("a", "b"):
+        changed(raw, email, "2026-03-01 11:00:00")
+    first = await source.fetch("", 1)
+    restarted = SqlChanges(fresh_url, "customers", "email", "updated_at", clock=lambda: NOON)
+
+    goes_on, again = await restarted.fetch(first.cursor, 5), await restarted.fetch("", 5)
+    await restarted.aclose()
+
+    assert [len(one.arrivals) for one in (first, goes_on, again)] == [1, 1, 2]
+    assert again.arrivals == first.arrivals + goes_on.arrivals
+
+
+async def test_a_row_that_changes_while_pages_are_read_is_told_as_it_is_then_and_no_other_is_lost(
+    source: Changes, raw: Engine
+) -> None:
+    for email, at in [("a", "10:00:00"), ("b", "10:30:00"), ("c", "11:00:00")]:
+        changed(raw, email, f"2026-03-01 {at}")
+    page = await source.fetch("", 1)
+    execute(raw, "UPDATE customers SET name = 'new', updated_at = '2026-03-01 11:30:00' WHERE email IN ('a', 'b')")
+
+    rest = await source.fetch(page.cursor, 5)
+
+    assert [(one.fields["email"], one.fields["name"]) for one in (*page.arrivals, *rest.arrivals)] == [
+        ("a", "N"),
+        ("c", "N"),
+        ("a", "new"),
+        ("b", "new"),
+    ]
+
+
+async def test_what_was_changed_before_the_day_that_reading_begins_with_is_left_out(
+    raw: Engine, fresh_url: str
+) -> None:
+    for email, at in [("old", "10:59:59"), ("new", "11:00:00")]:
+        changed(raw, email, f"2026-03-01 {at}")
+    since = datetime(2026, 3, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+    source = SqlChanges(fresh_url, "customers", "email", "updated_at", since=since, clock=lambda: NOON)
+
+    fetched = await source.fetch("", 5)
+    await source.aclose()
+
+    assert [one.fields["email"] for one in fetched.arrivals] == ["new"]
+
+
+async def test_a_change_tells_which_write_of_ours_its_row_carries(table: SqlTable, raw: Engine, fresh_url: str) -> None:
+    await table.send(operation(7, name="Ann", updated_at="2026-03-01T11:00:00"))
+    changed(raw, "by hand", "2026-03-01 11:00:01")
+    options = {"table": "customers", "key": "email", "updated_at": "updated_at"}
+    source = open_source("sql_table", options, {"INTERLOCK_SQL_URL": fresh_url})
+
+    fetched = await source.fetch("", 5)
+    await source.aclose()
+
+    assert [one.operation_id for one in fetched.arrivals] == ["op-7", ""]
+    assert not any("operation_id" in one.fields for one in fetched.arrivals)
 
 
 async def test_a_row_that_is_still_young_waits_for_those_that_may_be_committed_after_it(

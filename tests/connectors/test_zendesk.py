@@ -22,7 +22,7 @@ from domain.delivery import Ambiguous, Conflict, Invalid, Operation, RetryAfter,
 URL = "https://acme.zendesk.test"
 TICKETS = f"{URL}/api/v2/tickets.json"
 TICKET = f"{URL}/api/v2/tickets/7.json"
-PATIENT_S = 10
+PATIENT_S = 60
 VALUES = {"subject": "Refund", "body": "Charged twice", "requester": "ann@example.com", "tags": "vip, refund"}
 STORED = {
     "id": 7,

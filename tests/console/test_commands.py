@@ -17,6 +17,7 @@ import pytest
 import yaml
 from builders import proposal, route_review
 from click.testing import Result
+from databases import sqlite_database
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import write_orders, write_tiny
 from typer.testing import CliRunner
@@ -30,6 +31,8 @@ from console.sandboxes import Sandboxes, sandboxes
 from domain.decide import decide
 from domain.decision import Reason
 from domain.delivery import NextStep, RetryAfter, Step
+from domain.errors import Unauthorised
+from domain.source_state import SourceState, failed
 from policies.intake import check, match_rule
 from policies.load import load_workflow
 from policies.writes import operations
@@ -112,9 +115,10 @@ def _none(_asked: object) -> Any:
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path))
-    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'interlock.db'}")
+    url = sqlite_database(tmp_path / "interlock.db")
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", url)
     monkeypatch.setenv("INTERLOCK_LLM", "off")
-    store = Store(f"sqlite:///{tmp_path / 'interlock.db'}")
+    store = Store(url)
     with closing(store), temporary_settings({PREFECT_API_URL: None}):
         yield Terminal(tmp_path, write_tiny(tmp_path), store, monkeypatch)
 
@@ -191,6 +195,36 @@ class TestPolicy:
         told = terminal.told("policy", "check", terminal.policy)
         assert "destinations.desk: system 'sandbox_fax' is unknown" in told
         assert "Use one of: sandbox_crm, sandbox_help_desk" in told
+
+    def test_check_shows_what_is_read(self, terminal):
+        table = {"source": "sql_table", "options": {"table": "leads", "key": "id", "updated_at": "changed"}}
+        policy = write_tiny(terminal.home, intake={"sources": ["imap", table]})
+        assert "reads imap, sql_table (id, leads, changed)" in terminal.run("policy", "check", policy).stdout
+
+    @pytest.mark.parametrize(
+        ("sources", "told"),
+        [
+            (["fax"], "intake.sources.0: source 'fax' is unknown. Use one of: imap, folder"),
+            (["imap", {"source": "hubspot"}], "intake.sources.1: options: give 'object', HubSpot object whose"),
+            ([{"source": "imap", "options": {"folder": "x"}}], "intake.sources.0: options: no 'folder'; use none"),
+            (["imap", {"source": "imap"}], "intake.sources.1: reads what intake.sources.0 reads; remove one of them"),
+        ],
+        ids=["unknown", "missing option", "unknown option", "twice"],
+    )
+    def test_a_source_that_cannot_be_read_is_told_with_the_mend(self, terminal, sources, told):
+        policy = write_tiny(terminal.home, intake={"sources": sources})
+        assert told in terminal.told("policy", "check", policy)
+
+    def test_standing_shows_how_the_sources_answer(self, terminal):
+        policy = write_tiny(terminal.home, intake={"sources": ["imap", "folder"]})
+        since = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+        with terminal.store.transaction() as tx:
+            refused = failed(SourceState(), Unauthorised("wrong [password]"), since)
+            tx.sources.put("tiny/imap", "tiny", "imap", refused, since)
+            tx.cursors.move("tiny/folder", "{}", since)
+        shown = terminal.run("policy", "standing", policy).stdout
+        assert "reads imap: nothing yet; refused since 2026-03-02 09:00 UTC: wrong [password]" in shown
+        assert "reads folder: something new last at 2026-03-02 09:00 UTC\n" in shown
 
     def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
         assert "one of: lead_routing, order_intake, support_triage" in terminal.told("policy", "check", "lead_rooting")

@@ -351,6 +351,61 @@ STORIES = [
         id="system resumed",
     ),
     pytest.param(
+        Event.SOURCE_PAUSED,
+        {"source": "imap", "policy": "lead_routing", "until": "2026-03-01T12:00:30+00:00", "why": "no answer"},
+        "The source imap of lead routing is not read until 2026-03-01T12:00:30+00:00, and then tried now and then: "
+        "no answer",
+        id="source paused",
+    ),
+    pytest.param(
+        Event.SOURCE_REFUSED,
+        {"source": "hubspot (contacts)", "policy": "lead_routing", "why": "wrong key"},
+        "The source hubspot (contacts) of lead routing refuses to be read: wrong key",
+        id="source refused",
+    ),
+    pytest.param(
+        Event.SOURCE_RESUMED,
+        {"source": "imap", "policy": "lead_routing", "since": "2026-03-01T12:00:30+00:00"},
+        "The source imap of lead routing is read again; it was not since 2026-03-01T12:00:30+00:00.",
+        id="source resumed",
+    ),
+    pytest.param(
+        Event.ECHOED,
+        {"operation": "op-1", "change": "hubspot/contacts 7@1", "where": "HubSpot contacts 7"},
+        "The write came back as a change of HubSpot contacts 7, and was not taken in again.",
+        id="echoed",
+    ),
+    pytest.param(
+        Event.CUSTOMER_ASKED,
+        {"what": "the order number", "by": "Ada"},
+        "Ada asked the customer for the order number; the clocks stand still until the answer.",
+        id="customer asked",
+    ),
+    pytest.param(
+        Event.CUSTOMER_ANSWERED,
+        {"by": "Ada"},
+        "Ada recorded the customer's answer; the clocks run on.",
+        id="customer answered",
+    ),
+    pytest.param(
+        Event.SLA_WARNED,
+        {"clock": "first_decision", "due_at": "2026-03-02T10:00+00:00"},
+        "Time is running out (first decision): due by 2026-03-02T10:00+00:00.",
+        id="warned",
+    ),
+    pytest.param(
+        Event.SLA_BREACHED,
+        {"clock": "delivered", "due_at": "2026-03-02T10:00+00:00", "ended_at": None},
+        "Late (delivered): due by 2026-03-02T10:00+00:00, and it has not come yet.",
+        id="breached",
+    ),
+    pytest.param(
+        Event.SLA_BREACHED,
+        {"clock": "delivered", "due_at": "2026-03-02T10:00+00:00", "ended_at": "2026-03-02T11:00+00:00"},
+        "Late (delivered): due by 2026-03-02T10:00+00:00, and it came at 2026-03-02T11:00+00:00.",
+        id="breached, and done",
+    ),
+    pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"
     ),
 ]

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from builders import proposal, route_review
 from click.testing import Result
+from databases import sqlite_database
 from llm_server import Body, Label, LlmServer, Reply, Status, last_message, llm_server
 from tiny import message, write_orders, write_tiny
 from typer.testing import CliRunner
@@ -662,7 +663,7 @@ class TestHostile:
 
 def production(terminal: Terminal) -> None:
     """A store of its own in which people approved, overrode and dismissed one item each, and one acted alone."""
-    url = f"sqlite:///{terminal.path('production.db')}"
+    url = sqlite_database(terminal.path("production.db"))
     terminal.patch.setenv("INTERLOCK_DATABASE_URL", url)
     now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
     settled = {

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from databases import sqlite_database
 from fakes import FailingExamples, FakeModel, FakeSystem, fake_resources, sure
 from tiny import write_tiny
 
@@ -35,7 +36,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    store = Store(sqlite_database(tmp_path / "store.db"))
     yield Desk(tmp_path, store)
     store.close()
 

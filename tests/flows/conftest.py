@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import sqlite_database
 from fakes import FailingExamples, FakeModel, FakeSystem, fake_resources, sure, words_only
 from tiny import write_orders, write_tiny
 
@@ -62,6 +63,6 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, prefect: str) -> Iterator[Bench]:
-    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    store = Store(sqlite_database(tmp_path / "store.db"))
     yield Bench(tmp_path, store)
     store.close()

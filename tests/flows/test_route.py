@@ -1,6 +1,7 @@
 """What the route flow promises, on a real Prefect server with a fake model and a fake system."""
 
 import pytest
+from databases import sqlite_database
 from fakes import FailingExamples, FakeModel, sure
 from tiny import message
 
@@ -52,7 +53,7 @@ async def test_a_text_that_was_asked_in_an_earlier_run_costs_no_call(bench):
 async def test_prefect_remembers_a_chunk_that_the_store_has_forgotten(bench, tmp_path):
     bench.accept(message("1", "my invoice is wrong"))
     await bench.run()
-    bench.store = Store(f"sqlite:///{tmp_path / 'another.db'}")
+    bench.store = Store(sqlite_database(tmp_path / "another.db"))
     (item,) = bench.accept(message("1", "my invoice is wrong"))
     await bench.run()
     bench.store.close()

@@ -152,6 +152,25 @@ BROKEN = [
                  "destinations.crm.when: rule 'rout == 'sales'': no field 'rout'; known are email, faults, flags, "
                  "message, missing, route, source, text, toys.",
                  id="an unknown name in a destination's condition"),
+    pytest.param("mode: auto", "mode: auto\nsla:\n  synced: {minutes: 5}", "synced",
+                 "sla.synced: Input should be 'first_decision', 'delivered' or 'review_answered'.",
+                 id="a clock that there is not names those that there are"),
+    pytest.param("mode: auto", "mode: auto\nsla:\n  delivered: {minutes: 5, pause: no}", "delivered",
+                 "sla.delivered.pause: Extra inputs are not permitted. Did you mean 'pauses'?",
+                 id="an unknown key of a clock names the one that was meant"),
+    pytest.param("mode: auto", "mode: auto\nsla:\n  delivered: {minutes: 5, calendar: shop}", "calendar: shop",
+                 "sla.delivered.calendar: no calendar 'shop'; add it to calendars (there: none) or remove it.",
+                 id="a clock on a calendar that there is not"),
+    pytest.param("mode: auto", "mode: auto\ncalendars:\n  shop: {zone: UTC, hours: {mon: ['09:00-17:00']}}\n"
+                 "review: {calendar: office}", "calendar: office",
+                 "review.calendar: no calendar 'office'; add it to calendars (there: shop) or remove it.",
+                 id="a review on a calendar that there is not"),
+    pytest.param("mode: auto", "mode: auto\ncalendars:\n  shop: {zone: Berlin, hours: {mon: ['09:00-17:00']}}", "shop:",
+                 "calendars.shop: unknown time zone 'Berlin'; use an IANA name such as Europe/Berlin.",
+                 id="a calendar in no zone"),
+    pytest.param("mode: auto", "mode: auto\ncalendars:\n  shop: {zone: UTC, hours: {mon: ['9-17']}}", "hours:",
+                 "calendars.shop.hours.mon.0: not working hours; write them as 09:00-17:00, up to 24:00.",
+                 id="hours that are none"),
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """A policy's terms, its writes and its fingerprint."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from builders import NOW, calibration, claimed, policy, proof, proposal, terms, workflow
@@ -11,6 +11,7 @@ from domain.confidence import Source
 from domain.decide import decide
 from domain.decision import ENRICH, Mode
 from domain.delivery import operation_id
+from domain.sla import Clock, ClockName
 from policies.intake import check
 from policies.model import Policy
 from policies.templates import render
@@ -102,8 +103,33 @@ def test_the_fingerprint_changes_with_anything_the_file_says() -> None:
     assert policy().fingerprint == TINY.fingerprint
 
 
-def test_a_reviewers_time_is_a_duration() -> None:
-    assert policy(review={"answer_within_minutes": 90}).review.answer_within == timedelta(hours=1.5)
+OFFICE = {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}
+FRIDAY = datetime(2026, 3, 6, 16, 30, tzinfo=UTC)
+
+
+def test_a_reviewers_time_runs_always_or_on_the_calendar_that_the_policy_names() -> None:
+    always = policy(review={"answer_within_minutes": 90})
+    at_work = policy(calendars={"office": OFFICE}, review={"answer_within_minutes": 90, "calendar": "office"})
+
+    assert always.review_due_at(FRIDAY) == FRIDAY + timedelta(minutes=90)
+    assert at_work.review_due_at(FRIDAY) == FRIDAY + timedelta(days=2, hours=17, minutes=30)
+
+
+def test_promises_become_clocks() -> None:
+    promised = {
+        "first_decision": {"minutes": 15},
+        "delivered": {"minutes": 60, "warn_at": 0.5, "pauses": False, "calendar": "office"},
+    }
+    decision, delivered = policy(calendars={"office": OFFICE}, sla=promised).clocks
+
+    assert decision == Clock(name=ClockName.FIRST_DECISION, within=timedelta(minutes=15), warn_at=0.8)
+    assert (delivered.name, delivered.within, delivered.warn_at) == (ClockName.DELIVERED, timedelta(hours=1), 0.5)
+    assert not delivered.pauses
+    assert delivered.calendar.add(FRIDAY, timedelta(minutes=31)).isoformat() == "2026-03-09T09:01:00+00:00"
+
+
+def test_a_policy_that_promises_nothing_has_no_clocks() -> None:
+    assert TINY.clocks == ()
 
 
 def test_an_operation_renders_checked_values_only() -> None:

@@ -38,7 +38,7 @@ PAYLOAD = {
     ],
 )
 def test_fields_are_taken_from_where_the_policy_says_or_by_their_own_name(fields, name, taken):
-    assert payload_fields(PAYLOAD, Webhook(fields=fields)).get(name) == taken
+    assert payload_fields(PAYLOAD, Webhook(fields=fields).fields).get(name) == taken
 
 
 @pytest.mark.parametrize("path", ["", ".", "a..b", ".a", "a."])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from databases import sqlite_database
 from installation import Installation
 from services import address, dovecot
 from tiny import write_tiny
@@ -21,7 +22,7 @@ __all__ = ["address", "dovecot", "site"]
 def site(prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation without a model, so that rules and people decide, with a process worker."""
     home = tmp_path_factory.mktemp("site")
-    url = f"sqlite:///{home / 'interlock.db'}"
+    url = sqlite_database(home / "interlock.db")
     with sandboxes(home, fault_rate=0) as systems, pytest.MonkeyPatch.context() as patch:
         off = {"INTERLOCK_LLM": "off", "INTERLOCK_EMBEDDINGS": "off"}
         environ = {**systems.environ, "INTERLOCK_DATABASE_URL": url, **off}

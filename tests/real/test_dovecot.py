@@ -1,14 +1,20 @@
 """A mailbox on a real Dovecot: read in order, once, to the end, and without a trace."""
 
+import hmac
+import json
 import ssl
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from time import time
 from uuid import uuid4
 
+import httpx
 import pytest
 from imap_tools import BaseMailBox, MailBoxUnencrypted
-from services import PASSWORD, PATIENT_S, Dovecot
+from services import PASSWORD, PATIENT_S, Dovecot, own_dovecot
 
 from connectors.mail.imap import ImapMailbox
+from connectors.mail.oauth import Grant, OAuthVariables, first_words
 from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival, Fetched, Unreadable
 from domain.errors import BadRequest, Unauthorised, Unavailable
@@ -163,3 +169,89 @@ async def test_a_port_that_speaks_without_encryption_is_unavailable_with_it(dove
     at = Server("localhost", dovecot.port, Tls.ON, "reader", PASSWORD)
     with pytest.raises(Unavailable, match="SSLError"):
         await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
+
+
+TOKENS = "https://login.example.com/token"
+GRANT = Grant(TOKENS, "our-app", "app-word", "refresh-word", "", OAuthVariables.of("INTERLOCK_IMAP"))
+
+
+@pytest.fixture(scope="module")
+def bearer(dovecot: Dovecot) -> Iterator[tuple[Dovecot, bytes]]:
+    """A server that takes access tokens, and the key that signs them: the same one if it knows them."""
+    key = dovecot.certificate.parent / "token.key"
+    if key.exists():
+        yield dovecot, key.read_bytes()
+        return
+    with own_dovecot() as ours:
+        yield ours, (ours.certificate.parent / "token.key").read_bytes()
+
+
+def access_token(key: bytes, user: str, **claims: object) -> str:
+    """A token as a provider signs it (RFC 7519)."""
+
+    def part(content: bytes) -> bytes:
+        return urlsafe_b64encode(content).rstrip(b"=")
+
+    now = int(time())
+    body = {"email": user, "sub": user, "iat": now - 60, "exp": now + 600, **claims}
+    signed = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(json.dumps(body).encode())
+    return (signed + b"." + part(hmac.digest(key, signed, "sha256"))).decode()
+
+
+def given(*tokens: str) -> list[httpx.Response]:
+    return [httpx.Response(200, json={"access_token": token, "expires_in": 3600}) for token in tokens]
+
+
+def borne(dovecot: Dovecot, user: str) -> ImapMailbox:
+    return ImapMailbox(Server("127.0.0.1", dovecot.port, Tls.OFF, user, grant=GRANT), "INBOX", PATIENT_S)
+
+
+async def test_a_mailbox_is_read_with_an_access_token_that_is_fetched_once(bearer, respx_mock):
+    dovecot, key = bearer
+    endpoint = respx_mock.post(TOKENS).mock(side_effect=given(access_token(key, "ann")))
+    mailbox = borne(dovecot, "ann")
+
+    first = await mailbox.fetch("", 1)
+    second = await mailbox.fetch(first.cursor, 1)
+
+    assert (first.arrivals, second.cursor) == ((), first.cursor)
+    assert endpoint.call_count == 1
+
+
+@pytest.mark.parametrize("wrong", [{"exp": 1}, {"email": "somebody-else"}, None], ids=["ended", "another's", "forged"])
+async def test_a_token_that_is_not_taken_is_fetched_anew_once(bearer, respx_mock, wrong):
+    dovecot, key = bearer
+    bad = access_token(b"another key", "ann") if wrong is None else access_token(key, "ann", **wrong)
+    endpoint = respx_mock.post(TOKENS).mock(side_effect=given(bad, access_token(key, "ann")))
+
+    await borne(dovecot, "ann").fetch("", 1)
+
+    assert endpoint.call_count == 2
+
+
+async def test_tokens_that_are_never_taken_are_told_with_what_to_check_and_not_shown(bearer, respx_mock):
+    bad = access_token(b"another key", "ann")
+    endpoint = respx_mock.post(TOKENS).mock(side_effect=given(bad, bad))
+
+    with pytest.raises(
+        Unauthorised, match="Check that INTERLOCK_IMAP_USER is who granted INTERLOCK_IMAP_OAUTH_RE"
+    ) as no:
+        await borne(bearer[0], "ann").fetch("", 1)
+
+    assert endpoint.call_count == 2
+    assert bad not in f"{no.value!r} {no.value.__cause__!r} {no.value.__context__!r}"
+
+
+async def test_a_grant_that_was_withdrawn_is_told_as_that(bearer, respx_mock):
+    respx_mock.post(TOKENS).respond(400, json={"error": "invalid_grant"})
+
+    with pytest.raises(Unauthorised, match="set INTERLOCK_IMAP_OAUTH_REFRESH_TOKEN"):
+        await borne(bearer[0], "ann").fetch("", 1)
+
+
+async def test_the_standard_way_to_bear_a_token_is_taken_too(bearer):
+    dovecot, key = bearer
+    with MailBoxUnencrypted("127.0.0.1", dovecot.port, timeout=PATIENT_S) as mailbox:
+        words = first_words("OAUTHBEARER", "ann", access_token(key, "ann"), "127.0.0.1", dovecot.port)
+        mailbox.client.authenticate("OAUTHBEARER", lambda _challenge: words)
+        assert mailbox.folder.list()

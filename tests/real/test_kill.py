@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any
 
 import httpx
+from databases import sqlite_database
 from llm_server import Body, Label, LlmServer, Reply, llm_server
 from tiny import message, write_tiny
 
@@ -104,7 +105,7 @@ class Plant:
 @contextmanager
 def plant(home: Path, prefect: str, model: LlmServer) -> Iterator[Plant]:
     database = home / "interlock.db"
-    store = Store(f"sqlite:///{database}")
+    store = Store(sqlite_database(database))
     with closing(store), sandboxes(home, FAULT_RATE) as systems:
         batch = {"chunk": CHUNK, "lease_minutes": LEASE_MINUTES}
         policy = write_tiny(home, batch=batch, destinations={"desk": DESK})

@@ -5,13 +5,15 @@ it, one is started where the package is installed.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from connectors.contract import (
+    TEXTS,
     DestinationContract,
     Key,
     NetworkSubject,
@@ -25,6 +27,7 @@ from connectors.help_desk.request_tracker_changes import RequestTrackerChanges
 from connectors.ports import Arrival
 from connectors.sandbox.proxy import CutAnswer, CutRequest, Meanwhile, Proxy, WireFault
 from domain.delivery import Ambiguous, Conflict, Invalid, Operation, RetryAfter, Written
+from domain.echo import is_echo
 from domain.errors import BadRequest
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
@@ -313,6 +316,35 @@ async def test_changes_come_in_their_order_each_once(url: str, token: str, serve
     assert (nothing_new.arrivals, nothing_new.cursor, nothing_new.more) == ((), cursor, False)
 
 
+async def test_a_ticket_that_we_wrote_tells_so_when_it_comes_back_and_other_queues_are_left_out(
+    url: str, token: str, tracker: RequestTracker, server: httpx.AsyncClient
+) -> None:
+    """By a process that begins anew with the cursor of the one before."""
+    begun = RequestTrackerChanges(
+        url, token, PATIENT_S, queue="Support", since=datetime.now(UTC) - timedelta(minutes=1)
+    )
+    before = await _drained(begun, "")
+    await begun.aclose()
+    wanted = operation(subject="ours")
+    await tracker.send(wanted)
+    elsewhere = {"Queue": "General", "Subject": "in another queue"}
+    (await server.post("/ticket", json=elsewhere)).raise_for_status()
+
+    restarted = RequestTrackerChanges(url, token, PATIENT_S, queue="Support")
+    seen: list[Arrival] = []
+    for _ in range(60):  # what is younger than two seconds is held back
+        if any(one.operation_id == wanted.operation_id for one in seen):
+            break
+        fetched = await restarted.fetch(before, 10)
+        before = fetched.cursor
+        seen += [one for one in fetched.arrivals if isinstance(one, Arrival)]
+    await restarted.aclose()
+
+    [ours] = [one for one in seen if one.operation_id == wanted.operation_id]
+    assert is_echo(wanted.values, ours.external_id, ours.fields, told=())
+    assert {one.fields["queue"] for one in seen} == {"Support"}
+
+
 async def test_changes_with_a_wrong_token_are_refused(url: str) -> None:
     changes = RequestTrackerChanges(url, "1-23-wrong", PATIENT_S)
 
@@ -330,7 +362,14 @@ async def _drained(changes: RequestTrackerChanges, cursor: str) -> str:
 
 
 class TestRequestTracker(DestinationContract, UpsertContract, VersionedContract):
-    """Not the network's part, which takes a thousand requests: its worst cases are below."""
+    """Not the network's part, which takes a thousand requests: its worst cases are below.
+
+    Of the texts and keys those that its JSON, its addresses and its query language could take
+    for something else; each request takes it a third of a second.
+    """
+
+    texts: ClassVar = {case: TEXTS[case] for case in ("accents and scripts", "statements", "ends in blanks", "empty")}
+    endings = ("", "'b", "\\b", "%b", "&b=c#d e+f/{b}-zoë👩‍👩‍👧")
 
     @pytest.fixture
     async def subject(self, url: str, token: str, server: httpx.AsyncClient) -> AsyncIterator[NetworkSubject]:

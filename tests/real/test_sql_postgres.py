@@ -1,13 +1,11 @@
 """PostgreSQL behind a wire that is cut at the worst moments: what is said of a write is so."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from enum import StrEnum
+from collections.abc import Iterator
 
 import pytest
 from databases import postgres_url
 from sqlalchemy import Engine, create_engine, make_url, text
+from wires import Cut, wire
 
 from connectors.registry import SYSTEMS
 from connectors.tables.sql_table import SqlTable
@@ -17,14 +15,6 @@ __all__ = ["postgres_url"]
 
 pytestmark = pytest.mark.real
 TIMEOUT_S = 5
-
-
-class Cut(StrEnum):
-    """When the wire is cut."""
-
-    BEFORE_INSERT = "before the insert arrives"
-    BEFORE_COMMIT = "before the commit arrives"
-    AFTER_COMMIT = "after the commit arrived, before its answer"
 
 
 @pytest.fixture
@@ -66,49 +56,6 @@ def orders(raw: Engine) -> list[tuple[object, ...]]:
         ]
 
 
-@asynccontextmanager
-async def wire(url: str, cut: Cut) -> AsyncIterator[str]:
-    """The server's URL by way of a relay that cuts every connection at the moment that `cut` names."""
-    there = make_url(url)
-    relays = []
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        relays.append(asyncio.current_task())
-        their_reader, their_writer = await asyncio.open_connection(there.host, there.port)
-        answers = asyncio.create_task(_pass_on(their_reader, writer))
-        while request := await reader.read(65536):
-            if b"INSERT" in request and cut is Cut.BEFORE_INSERT:
-                break
-            if b"COMMIT" in request:
-                if cut is Cut.AFTER_COMMIT:
-                    await _end(answers)
-                    their_writer.write(request)
-                    await their_reader.read(65536)
-                break
-            their_writer.write(request)
-        await _end(answers)
-        for side in (writer, their_writer):
-            side.transport.abort()
-            with suppress(ConnectionError):
-                await side.wait_closed()
-
-    server = await asyncio.start_server(relay, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        yield there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-    await asyncio.gather(*relays)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while answer := await reader.read(65536):
-        writer.write(answer)
-
-
 @pytest.mark.parametrize(
     ("cut", "expected", "stored"),
     [
@@ -120,8 +67,9 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def test_a_cut_wire_is_unknown_only_where_it_may_have_been_committed(
     postgres_url: str, raw: Engine, cut: Cut, expected: type[object], stored: bool
 ) -> None:
-    async with wire(postgres_url, cut) as url:
-        cut_off = SqlTable(url, TIMEOUT_S)
+    async with wire(postgres_url) as cable:
+        cable.cut = cut
+        cut_off = SqlTable(cable.url, TIMEOUT_S)
         outcome = await cut_off.send(order())
         await cut_off.aclose()
     table = SqlTable(postgres_url, TIMEOUT_S)

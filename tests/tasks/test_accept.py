@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ class Office:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    store = Store(sqlite_database(tmp_path / "store.db"))
     yield Office(tmp_path, store)
     store.close()
 
@@ -162,7 +163,7 @@ def test_a_record_that_nobody_can_read_is_kept_with_place_and_reason(office):
     assert office.accepted() == 0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.builds(

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from databases import sqlite_database
 from fakes import FakeSource, FakeSystem, fake_resources
 from tiny import write_tiny
 
 from connectors.ports import Arrival, Unreadable
 from connectors.store.engine import Store
-from domain.errors import Unauthorised, Unavailable
+from domain.breaker import FAILURES, LONGEST_PAUSE_S
+from domain.delivery import Operation, Patience
+from domain.errors import PolicyInvalid, Throttled, Unauthorised, Unavailable
 from flows.collect import collect
 from tasks.collect import AT_ONCE
 from tasks.resources import opened
@@ -22,17 +26,25 @@ def mail(number: int) -> Arrival:
     return Arrival(f"INBOX:{number}", "mail", f"m-{number}", datetime(2026, 3, 2, 9, 0, tzinfo=UTC), fields)
 
 
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+CONTACTS = {"source": "hubspot", "options": {"object": "contacts", "properties": "message"}}
+
+
 class Office:
-    """The tiny workflow with two sources."""
+    """The tiny workflow with two sources; `now` is moved by hand."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self.mailbox, self.folder = FakeSource(), FakeSource()
-        self.store = store
-        self.policy = write_tiny(folder, intake={"sources": ["imap", "folder"]})
+        self.store, self._home, self.now = store, folder, NOW
+        self.reads("imap", "folder")
 
-    async def collect(self) -> int:
-        sources = {"imap": self.mailbox, "folder": self.folder}
-        async with opened(fake_resources(self.store, None, FakeSystem(), sources=sources)):
+    def reads(self, *sources: object) -> None:
+        self.policy = write_tiny(self._home, intake={"sources": [*sources]})
+
+    async def collect(self, **sources: FakeSource) -> int:
+        known = {"imap": self.mailbox, "folder": self.folder, **sources}
+        here = fake_resources(self.store, None, FakeSystem(), sources=known, clock=lambda: self.now)
+        async with opened(here):
             return await collect(self.policy)
 
     def accepted(self) -> int:
@@ -46,7 +58,7 @@ class Office:
 
 @pytest.fixture
 def office(tmp_path: Path, prefect: str) -> Iterator[Office]:
-    with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as store:
+    with closing(Store(sqlite_database(tmp_path / "store.db"))) as store:
         yield Office(tmp_path, store)
 
 
@@ -94,6 +106,7 @@ async def test_a_source_that_fails_keeps_no_other_waiting_and_goes_on_where_it_w
 
     office.mailbox.failure = None
     office.mailbox.arrivals.append(mail(3))
+    office.now += timedelta(seconds=LONGEST_PAUSE_S)
 
     assert await office.collect() == 1
     assert office.accepted() == 3
@@ -108,3 +121,100 @@ async def test_whoever_dies_between_fetch_and_store_has_moved_no_cursor(office: 
     office.mailbox.failure = None
 
     assert await office.collect() == 1
+
+
+async def test_a_source_that_is_away_is_left_in_peace_and_told_once_and_again_when_it_is_back(office: Office) -> None:
+    office.mailbox.failure = Unavailable("no answer")
+    for _ in range(FAILURES + 3):
+        await office.collect()
+        office.now += timedelta(minutes=10)
+    assert office.events() == ["source_paused"]
+
+    office.mailbox.failure, office.mailbox.arrivals = None, [mail(1)]
+
+    assert await office.collect() == 1
+    assert office.events() == ["source_paused", "accepted", "source_resumed"]
+
+
+async def test_a_source_that_refuses_us_is_told_once_and_asked_again_after_a_while(office: Office) -> None:
+    office.mailbox.failure, office.mailbox.arrivals = Unauthorised("wrong password"), [mail(1)]
+    await office.collect()
+    office.mailbox.failure = None
+
+    assert await office.collect() == 0, "a password that is tried too often locks an account"
+    office.now += timedelta(seconds=LONGEST_PAUSE_S)
+    assert await office.collect() == 1
+    assert office.events() == ["source_refused", "accepted", "source_resumed"]
+
+
+async def test_a_source_that_asks_to_be_left_alone_is_left_alone_for_so_long(office: Office) -> None:
+    office.mailbox.failure, office.mailbox.arrivals = Throttled("429", retry_after_s=90), [mail(1)]
+    await office.collect()
+    office.mailbox.failure = None
+
+    office.now += timedelta(seconds=89)
+    assert await office.collect() == 0
+    office.now += timedelta(seconds=1)
+    assert await office.collect() == 1
+    assert office.events() == ["accepted"]
+
+
+async def test_other_options_are_another_reading_with_a_cursor_of_its_own(office: Office) -> None:
+    companies = {**CONTACTS, "options": {"object": "companies", "properties": "message"}}
+    crm = FakeSource([mail(1), mail(2)])
+    office.reads(CONTACTS)
+    await office.collect(hubspot=crm)
+    assert crm.cursors[-1] == ""
+
+    office.reads(CONTACTS, companies)
+    await office.collect(hubspot=crm)
+    assert crm.cursors[-2:] == ["2", ""], "a cursor is of no use under other options"
+
+    office.reads(companies)
+    await office.collect(hubspot=crm)
+    assert crm.cursors[-1] == "2"
+
+
+async def test_an_option_that_is_left_out_is_the_same_as_its_default(office: Office) -> None:
+    crm = FakeSource([mail(1)])
+    office.reads(CONTACTS)
+    await office.collect(hubspot=crm)
+
+    office.reads({**CONTACTS, "options": {**CONTACTS["options"], "operation_property": "interlock_operation"}})
+    await office.collect(hubspot=crm)
+
+    assert crm.cursors[-1] == "1"
+
+
+async def test_fields_that_a_source_calls_otherwise_are_taken_by_the_policys_names(office: Office) -> None:
+    arrival = replace(mail(1), fields={"hs_content": "my invoice is wrong", "owner": "Ann"})
+    office.reads({**CONTACTS, "fields": {"message": "hs_content"}})
+
+    assert await office.collect(hubspot=FakeSource([arrival])) == 1
+    assert office.events() == ["accepted"]
+
+
+async def test_a_write_of_ours_that_comes_back_is_no_item_and_what_is_changed_after_it_is_one(office: Office) -> None:
+    office.reads(CONTACTS)
+    queued = Operation(
+        operation_id="op-1",
+        item_id="it-1",
+        policy="tiny",
+        destination="crm",
+        system="hubspot",
+        record_key="r-1",
+        values={"message": "my invoice 1 is wrong"},
+    )
+    with office.store.transaction() as tx:
+        tx.outbox.put(queued, Patience(), office.now)
+    ours, theirs = replace(mail(1), operation_id="op-1"), replace(mail(2), operation_id="op-1")
+
+    assert await office.collect(hubspot=FakeSource([ours, theirs])) == 1
+    assert office.events() == ["queued", "echoed", "accepted"]
+
+
+async def test_a_source_that_does_not_understand_its_options_stops_the_run_with_the_mend(office: Office) -> None:
+    office.reads({"source": "hubspot", "options": {"object": "contacts"}})
+
+    with pytest.raises(PolicyInvalid, match="give 'properties', names of the properties"):
+        await office.collect(hubspot=FakeSource())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 
 from connectors.ports import Capabilities, Idempotency, Upsert
@@ -89,7 +90,7 @@ class Post:
 
 @pytest.fixture
 def store(tmp_path: Path):
-    with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as opened_store:
+    with closing(Store(sqlite_database(tmp_path / "store.db"))) as opened_store:
         yield opened_store
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import message, write_tiny
@@ -61,7 +62,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as store, temporary_settings({PREFECT_API_URL: None}):
+    with closing(Store(sqlite_database(tmp_path / "store.db"))) as store, temporary_settings({PREFECT_API_URL: None}):
         yield Desk(tmp_path, store)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from builders import proof
+from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from tiny import write_tiny
 
@@ -21,7 +22,7 @@ Here = Callable[..., tuple[Resources, Any]]
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Here]:
     """Resources with a model by that name, or none, and the tiny workflow."""
-    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    store = Store(sqlite_database(tmp_path / "store.db"))
 
     def opened(model: str | None = "fake-model", **changes: Any) -> tuple[Resources, Any]:
         answering = FakeModel(lambda _text: sure("billing"), model) if model else None

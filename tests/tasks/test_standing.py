@@ -1,16 +1,16 @@
 """A workflow steps back by itself when the audit refutes it, is released by a person, and tells of drift."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_events import events_about
 from tiny import message, write_tiny
 from typer.testing import CliRunner
 
@@ -118,7 +118,10 @@ class Works:
 
 @pytest.fixture
 def works(tmp_path: Path) -> Iterator[Works]:
-    with closing(Store(f"sqlite:///{tmp_path / 'interlock.db'}")) as store, temporary_settings({PREFECT_API_URL: None}):
+    with (
+        closing(Store(sqlite_database(tmp_path / "interlock.db"))) as store,
+        temporary_settings({PREFECT_API_URL: None}),
+    ):
         yield Works(tmp_path, store)
 
 
@@ -267,20 +270,6 @@ async def test_the_watch_tells_of_both_on_a_real_prefect_server(works, prefect):
         "interlock.policy.stepped_back": "the lead",
         "interlock.policy.drifted": "the lead",
     }
-
-
-async def events_about(ui: str, resource: str, count: int) -> dict[str, str]:
-    """The events about a resource, and whom they are for; Prefect takes a moment to have them."""
-    found: dict[str, str] = {}
-    async with httpx.AsyncClient(base_url=f"{ui}/api") as client:
-        for _ in range(100):
-            asked = {"filter": {"any_resource": {"id": [resource]}}}
-            events = (await client.post("/events/filter", json=asked)).json()["events"]
-            found = {event["event"]: event["payload"]["to"] for event in events}
-            if len(found) >= count:
-                break
-            await asyncio.sleep(0.2)
-    return found
 
 
 async def test_the_standing_is_shown_before_and_after_a_step_back_and_a_release(works, tmp_path, monkeypatch):

@@ -1,0 +1,97 @@
+"""When the things happened to an item that promises on time are about, told by its ledger entries."""
+
+from collections.abc import Iterable
+
+from pydantic import AwareDatetime
+
+from domain.delivery import Step
+from domain.ledger import Entry, Event
+from domain.values import Frozen
+
+
+class Pause(Frozen):
+    """The customer owed an answer in [begins, ends). `ends` is None while it is still owed."""
+
+    begins: AwareDatetime
+    ends: AwareDatetime | None = None
+
+
+class Moments(Frozen):
+    """What promises are measured between.
+
+    Attributes:
+        decided_at: the first decision, be it to ask a person.
+        delivered_at: every write that was asked for was written.
+        closed_at: it was decided that nothing is written.
+        answered_at: a person's answer settled the review.
+        pauses: in order, none overlaps another.
+    """
+
+    accepted_at: AwareDatetime
+    decided_at: AwareDatetime | None = None
+    delivered_at: AwareDatetime | None = None
+    closed_at: AwareDatetime | None = None
+    review_opened_at: AwareDatetime | None = None
+    answered_at: AwareDatetime | None = None
+    pauses: tuple[Pause, ...] = ()
+
+
+def moments(entries: Iterable[Entry]) -> Moments | None:
+    """An item's moments, from its entries in their order; None if it was never accepted."""
+    seen = _Seen()
+    for entry in entries:
+        seen.take(entry)
+    return seen.moments()
+
+
+class _Seen:
+    """What the entries have said so far. Where a thing happens twice, the first time counts."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, AwareDatetime] = {}
+        self._pauses: list[Pause] = []
+        self._unwritten: set[str] = set()
+        self._settled = False
+
+    def take(self, entry: Entry) -> None:
+        """One more entry."""
+        match entry.event:
+            case Event.ACCEPTED:
+                self._first("accepted_at", entry)
+            case Event.DECIDED:
+                self._decided(entry)
+            case Event.REVIEW_OPENED:
+                self._first("review_opened_at", entry)
+            case Event.QUEUED:
+                self._unwritten.add(entry.facts["operation"])
+            case Event.ATTEMPTED if entry.facts["next"] == Step.DONE:
+                self._unwritten.discard(entry.facts["operation"])
+                if self._settled and not self._unwritten:
+                    self._first("delivered_at", entry)
+            case Event.CUSTOMER_ASKED if not self._owed:
+                self._pauses.append(Pause(begins=entry.at))
+            case Event.CUSTOMER_ANSWERED if self._owed:
+                self._pauses.append(Pause(begins=self._pauses.pop().begins, ends=entry.at))
+            case _:
+                pass
+
+    def moments(self) -> Moments | None:
+        """All that was said."""
+        return Moments(**self._at, pauses=tuple(self._pauses)) if "accepted_at" in self._at else None
+
+    @property
+    def _owed(self) -> bool:
+        return bool(self._pauses) and self._pauses[-1].ends is None
+
+    def _decided(self, entry: Entry) -> None:
+        self._first("decided_at", entry)
+        if entry.facts["waits"]:
+            return
+        self._settled = True
+        if "review_opened_at" in self._at:
+            self._first("answered_at", entry)
+        if not entry.facts["writes"]:
+            self._first("closed_at", entry)
+
+    def _first(self, name: str, entry: Entry) -> None:
+        self._at.setdefault(name, entry.at)

@@ -1,0 +1,30 @@
+"""Says that the watch has run to its end, and for how long it has not."""
+
+from datetime import datetime, timedelta
+
+from prefect import task
+
+from connectors.store.engine import Transaction
+from tasks.names import ACT, named
+from tasks.resources import resources
+
+STALE_AFTER = timedelta(minutes=15)
+"""Three turns of the shipped schedule: one can be missed while a worker is replaced."""
+
+
+@task(task_run_name=named("beat"), **ACT)
+async def beat(policy: str) -> None:
+    """Record that the watch over a policy has done all that it had to; an act, safe to repeat."""
+    here = resources()
+    with here.store.transaction() as tx:
+        tx.heartbeats.beat(_name(here.workflow(policy).policy.name), here.now())
+
+
+def silence(tx: Transaction, policy: str, now: datetime) -> timedelta | None:
+    """For how long nobody has watched over the policy of that name; None if nobody ever did."""
+    last = tx.heartbeats.last(_name(policy))
+    return now - last if last else None
+
+
+def _name(policy: str) -> str:
+    return f"watch:{policy}"

@@ -1,0 +1,274 @@
+"""The watch warns before a promise is broken, tells when it is, and is missed when it does not run."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from builders import proposal
+from click.testing import Result
+from fakes import FakeSystem, fake_resources
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_events import events_about
+from tiny import message, write_tiny
+from typer.testing import CliRunner
+
+from connectors.store.engine import Store
+from console.main import app
+from domain.errors import InputInvalid
+from domain.review import Answer
+from flows.watch import watch
+from tasks.clocks import watch_clocks
+from tasks.customer import ask_customer, customer_answered
+from tasks.decide import decide_items
+from tasks.deliver import deliver_due
+from tasks.heartbeat import beat, silence
+from tasks.propose import Proposed
+from tasks.resources import opened
+from tasks.review import settle_review
+
+FRIDAY = datetime(2026, 3, 6, 16, 0, tzinfo=UTC)
+PROMISED = {
+    "calendars": {"office": {"zone": "UTC", "hours": {"mon-fri": ["09:00-17:00"]}}},
+    "sla": {
+        "first_decision": {"minutes": 15},
+        "delivered": {"minutes": 120, "warn_at": None, "calendar": "office"},
+        "review_answered": {"minutes": 60, "warn_at": None},
+    },
+    "review": {"answer_within_minutes": 120, "calendar": "office"},
+}
+UNSURE = Proposed(proposal=proposal(label="access", opinion="access", confidence=0.4), cached=False)
+SLA_EVENTS = ("sla_warned", "sla_breached")
+
+
+class Office:
+    """A running workflow with promises on time, whose clock is moved by hand."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.store, self.now, self.log = store, FRIDAY, list[str]()
+        self.policy = write_tiny(folder, **PROMISED)
+        self.here = fake_resources(store, None, FakeSystem(), clock=lambda: self.now)
+
+    def accept(self, text: str = "my invoice is wrong") -> str:
+        with self.store.transaction() as tx:
+            number = tx.ledger.head()[0]
+            return tx.inbox.accept("tiny", message(f"m-{number}", f"{text} {number}"), timedelta(0), self.now)[0]
+
+    async def decide(self) -> None:
+        """A rule routes invoices; the rest goes to a person."""
+        with self.store.transaction() as tx:
+            items = tx.inbox.claim("tiny", "run", 100, timedelta(minutes=5), self.now)
+        async with opened(self.here):
+            await decide_items.fn(self.policy, items, {item.item_id: UNSURE for item in items})
+
+    async def deliver(self) -> None:
+        async with opened(self.here):
+            await deliver_due.fn(0)
+
+    async def watch(self, **later: float) -> list[str]:
+        """Let time pass, and watch; gives what somebody was told of."""
+        self.now += timedelta(**later)
+        self.log.clear()
+        async with opened(self.here):
+            assert await watch_clocks.fn(self.policy) == len(self.log)
+        return list(self.log)
+
+    def events(self, item: str) -> list[str]:
+        with self.store.reading() as tx:
+            return [entry.event.value for entry in tx.ledger.entries(item) if entry.event.value in SLA_EVENTS]
+
+    def review_due_at(self, item: str) -> datetime:
+        with self.store.reading() as tx:
+            review = tx.reviews.get(item)
+        assert review is not None
+        return review.due_at
+
+
+class _Into(logging.Handler):
+    def __init__(self, told: list[str]) -> None:
+        super().__init__()
+        self._told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._told.append(record.getMessage())
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'interlock.db'}")
+    monkeypatch.setenv("INTERLOCK_LLM", "off")
+    with closing(Store(f"sqlite:///{tmp_path / 'interlock.db'}")) as store, temporary_settings({PREFECT_API_URL: None}):
+        here = Office(tmp_path, store)
+        handler, logger = _Into(here.log), logging.getLogger("prefect.interlock")
+        logger.addHandler(handler)
+        yield here
+        logger.removeHandler(handler)
+
+
+async def test_an_item_that_nobody_decides_is_warned_of_then_escalated_each_once(office):
+    item = office.accept()
+    assert await office.watch(minutes=11) == []
+    assert await office.watch(minutes=1) == [f"{item}: first decision is due by 2026-03-06 16:15 UTC"]
+    assert await office.watch(minutes=1) == []
+    assert await office.watch(minutes=3) == [
+        f"{item}: first decision is late, it was due by 2026-03-06 16:15 UTC: for the lead"
+    ]
+    assert await office.watch(minutes=3) == []
+    assert office.events(item) == ["sla_warned", "sla_breached"]
+
+
+async def test_nobody_is_called_for_what_was_late_and_is_done(office):
+    item = office.accept()
+    office.now += timedelta(minutes=20)
+    await office.decide()
+    assert await office.watch(hours=1) == [f"{item}: first decision was late, it was due by 2026-03-06 16:15 UTC"]
+
+
+async def test_working_time_ends_with_the_week(office):
+    office.accept()
+    await office.decide()
+    assert await office.watch(days=2) == [], "an hour is left on Monday"
+    assert await office.watch(hours=18) == []
+    assert len(await office.watch(minutes=1)) == 1
+
+
+async def test_a_review_is_due_in_working_time(office):
+    item = office.accept("hello")
+    await office.decide()
+    assert office.review_due_at(item) == datetime(2026, 3, 9, 10, 0, tzinfo=UTC)
+
+
+async def test_a_late_answer_is_told_and_escalated_by_the_review_itself(office):
+    item = office.accept("hello")
+    await office.decide()
+    assert await office.watch(hours=1, minutes=1) == [
+        f"{item}: review answered was late, it was due by 2026-03-06 17:00 UTC"
+    ]
+
+
+async def test_what_was_delivered_in_time_is_met(office):
+    item = office.accept()
+    await office.decide()
+    await office.deliver()
+    assert await office.watch(days=30) == []
+    assert office.events(item) == []
+
+
+async def test_an_answer_that_ends_an_item_unwritten_ends_its_clocks(office):
+    item = office.accept("hello")
+    await office.decide()
+    with office.store.reading() as tx:
+        decided = tx.inbox.decided(item)
+    assert decided is not None
+    answer = Answer(route="none_of_these", reviewer="Ada", proposal_hash=decided[2].proposal_hash)
+    async with opened(office.here):
+        assert (await settle_review.fn(item, answer)).refusal is None
+    assert await office.watch(days=30) == []
+
+
+async def test_clocks_stand_still_while_the_customer_owes_an_answer(office):
+    item = office.accept()
+    assert ask_customer(office.here, item, " the order\x00 number ", "Ada")
+    assert not ask_customer(office.here, item, "the order number", "Ada")
+    assert await office.watch(days=20) == []
+    assert customer_answered(office.here, item, "Ada")
+    assert not customer_answered(office.here, item, "Ada")
+    assert len(await office.watch(minutes=12)) == 1
+
+
+@pytest.mark.parametrize(("what", "by"), [(" ", "Ada"), ("the order number", " ")])
+def test_the_ledger_wants_to_know_what_was_asked_and_by_whom(office, what, by):
+    with pytest.raises(InputInvalid, match="say what the customer was asked for"):
+        ask_customer(office.here, office.accept(), what, by)
+
+
+def test_the_ledger_wants_to_know_who_recorded_an_answer(office):
+    with pytest.raises(InputInvalid, match="who recorded the answer"):
+        customer_answered(office.here, office.accept(), "")
+
+
+async def test_a_watch_that_does_not_run_is_noticed(office):
+    def silent() -> timedelta | None:
+        with office.store.reading() as tx:
+            return silence(tx, "tiny", office.now)
+
+    assert silent() is None
+    async with opened(office.here):
+        await beat.fn(office.policy)
+    office.now += timedelta(minutes=7)
+    assert silent() == timedelta(minutes=7)
+
+
+async def test_the_flow_tells_prefect_and_leaves_its_heartbeat(office, prefect):
+    item, other = office.accept(), office.accept()
+    office.now += timedelta(minutes=13)
+    async with opened(office.here):
+        await watch_clocks.fn(office.policy)
+    office.now += timedelta(minutes=3)
+    with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+        async with opened(office.here):
+            await watch(office.policy)
+    for one in (item, other):
+        assert await events_about(prefect, f"interlock.item.{one}", 1) == {"interlock.sla.breached": "the lead"}
+    with office.store.reading() as tx:
+        assert silence(tx, "tiny", office.now) == timedelta(0)
+
+
+def command(*arguments: str, code: int = 0) -> Result:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == code, done.output
+    return done
+
+
+async def test_the_command_shows_the_figures_and_that_nobody_watches(office):
+    office.now = datetime.now(UTC) - timedelta(minutes=20)
+    office.accept()
+    await office.decide()
+    office.accept()
+    await office.watch(minutes=20)
+
+    shown = " ".join(command("sla", office.policy, code=1).output.split())
+    assert "tiny is never watched: is flows.watch scheduled?" in shown
+    assert "first_decision 50.0% 1 1 1 0 0 0" in shown
+    assert "review_answered" not in shown
+
+
+async def test_the_command_is_content_while_somebody_watches(office):
+    office.now = datetime.now(UTC)
+    assert "No clock of tiny has run in that time." in command("sla", office.policy, code=1).output
+    async with opened(office.here):
+        await beat.fn(office.policy)
+    assert "tiny: last watched 0 min ago." in command("sla", office.policy).output
+
+    office.now -= timedelta(hours=3)
+    async with opened(office.here):
+        await beat.fn(office.policy)
+    assert "tiny is last watched 3 h ago" in " ".join(command("sla", office.policy, code=1).output.split())
+    assert "tiny: last watched 3 h ago." in command("sla", office.policy, "--stale-after", "500").output
+
+
+async def test_the_command_gives_the_figures_as_json(office):
+    office.now = datetime.now(UTC)
+    office.accept()
+    await office.watch()
+    figure = dict.fromkeys(("met", "breached", "late", "paused", "unscored"), 0) | {"running": 1, "share": None}
+    assert json.loads(command("sla", office.policy, "--json", code=1).stdout) == {
+        "clocks": {"first_decision": figure, "delivered": figure},
+        "watched_s_ago": None,
+        "stale": True,
+    }
+
+
+def test_a_customers_debt_is_recorded_at_the_command_line(office):
+    item = office.accept()
+    ask = ("customer", "asked", item[:9], "--for", "the order number", "--by", "Ada")
+    assert command(*ask).output == "The clocks stand still.\n"
+    assert command(*ask).output == "An answer was owed already; nothing changed.\n"
+    answered = ("customer", "answered", item, "--by", "Ada")
+    assert command(*answered).output == "The clocks run on.\n"
+    assert command(*answered).output == "No answer was owed; nothing changed.\n"
+    assert "Ada asked the customer for the order number" in command("ledger", "show", item).output
+    assert "'nobody' is not one item" in command("customer", "answered", "nobody", "--by", "Ada", code=2).output
