@@ -5,28 +5,21 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
-from domain.delivery import Patience
 from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
 from policies.calendars import WorkingHours
+from policies.destination import Destination, Name, Template
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
 from policies.sla import SlaClock
 from policies.sources import Intake
-from policies.templates import check_template
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-"""Lower case, digits and underscores, as in Prefect's and the databases' names."""
-
-Template = Annotated[str, AfterValidator(check_template)]
-"""A Jinja2 template over the input's fields."""
 
 
 class OutOfScope(StrEnum):
@@ -169,38 +162,6 @@ class Validation(Frozen):
 
     required: tuple[Name, ...] = ()
     checks: tuple[Check, ...] = ()
-
-
-class Moment(StrEnum):
-    """When a destination is written."""
-
-    DECIDED = "decided"
-    """Once it is decided that the item is written."""
-    INCOMPLETE = "incomplete"
-    """As soon as a person is asked because of the fields: such as a mail that asks the sender for them."""
-
-
-class Destination(Frozen):
-    """A record that each decided item becomes in another system.
-
-    Attributes:
-        system: name of the connector.
-        at: when it is written.
-        when: expression in the rules' language that must hold of the item, over the input's fields,
-            `text`, `missing`, `faults`, `flags` and `route`; without one it is always written.
-        record_key: template of the record's own key; the same key, the same record.
-        values: template of each of the record's fields; empty ones are left out. Beside the
-            input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
-        options: what the connector is told beside them, such as the kind of record.
-    """
-
-    system: Name
-    at: Moment = Moment.DECIDED
-    when: str | None = None
-    options: dict[Name, str] = Field(default_factory=dict)
-    record_key: Template
-    values: dict[Name, Template] = Field(min_length=1)
-    patience: Patience = Patience()
 
 
 class Review(Frozen):

@@ -3,8 +3,9 @@
 from domain.decision import Decision
 from domain.delivery import Operation, operation_id
 from domain.item import ClaimedItem
+from policies.destination import Moment
 from policies.intake import Checked, seen
-from policies.model import Moment, Policy
+from policies.model import Policy
 from policies.rules import matches
 from policies.templates import render
 

@@ -187,7 +187,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Shared) ->
 
 class TestCalibrate:
     def test_a_policy_without_routes_classifies_nothing_and_is_measured_otherwise(self, terminal: Terminal):
-        told = terminal.told("calibrate", write_orders(terminal.home), "--data", terminal.data)
+        told = terminal.told("calibrate", write_orders(terminal.folder), "--data", terminal.data)
         assert "it has no routes, so it classifies nothing. Use 'evals extract'." in told
 
     def test_writes_the_record_beside_the_policy_and_the_policy_trusts_it(self, terminal: Terminal):
