@@ -264,6 +264,7 @@ class Arrival:
     Attributes:
         where: for people: file and line, mailbox and number, address of a request.
         external_id: the source's own id; with `source` it names a delivery.
+        envelope: the fields that tell who sent it, rather than what it says.
         operation_id: of the write of ours that the record carries, where the source's records do.
     """
 
@@ -272,6 +273,7 @@ class Arrival:
     external_id: str
     received_at: datetime
     fields: dict[str, Any]
+    envelope: frozenset[str] = frozenset()
     operation_id: str = ""
 
 

@@ -33,16 +33,21 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
         check_sources(workflow)
     policy, proofs = workflow.policy, workflow.terms.proofs
     OUT.print(f"[bold]{policy.name}[/] version {policy.version} holds, mode {policy.mode.value}", highlight=False)
+    if not policy.classifies:
+        found = f"; from the text: {', '.join(policy.extract.fields)}" if policy.extract else ""
+        OUT.print(
+            f"  no routes: written once {', '.join(policy.validation.required)} are there{found}", highlight=False
+        )
+        OUT.print(f"  {len(policy.validation.checks)} checks, {len(policy.rules)} rules", highlight=False)
+        _print_ways(policy)
+        return
     what = "actions" if workflow.cases else "routes"
     OUT.print(f"  {what}: {', '.join(policy.routes)}", highlight=False)
     if workflow.cases:
         OUT.print(f"  states: {', '.join(workflow.cases.states)}", highlight=False)
         OUT.print(f"  events: {', '.join(workflow.cases.events)}", highlight=False)
     OUT.print(f"  {len(workflow.examples)} labelled examples, {len(policy.rules)} rules", highlight=False)
-    writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
-    if policy.intake.sources:
-        OUT.print(f"  reads {escape(', '.join(map(str, policy.intake.sources)))}", highlight=False)
-    OUT.print(f"  writes to {writes}", highlight=False)
+    _print_ways(policy)
     for proof in proofs.values():
         OUT.print(
             f"  {escape(_who(proof))}: threshold {thresholds(proof)}, proven on {proof.n} labelled items",
@@ -50,6 +55,14 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
         )
     if not any(proof.proven for proof in proofs.values()):
         OUT.print("  no threshold is proven for this target: rules and people decide", highlight=False)
+
+
+def _print_ways(policy: Policy) -> None:
+    """Where items come from, and where they go."""
+    if policy.intake.sources:
+        OUT.print(f"  reads {escape(', '.join(map(str, policy.intake.sources)))}", highlight=False)
+    writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
+    OUT.print(f"  writes to {writes}", highlight=False)
 
 
 @app.command()
@@ -75,11 +88,14 @@ def standing(policy: Named) -> None:
             (proof, tx.reviews.audited(name, proof.classifier), tx.reviews.audited(name, proof.classifier, now.since))
             for proof in workflow.terms.proofs.values()
         ]
+        fields = None if workflow.policy.classifies else tx.reviews.audited(name, None, now.since)
         sources = [_reading(tx, name, wanted) for wanted in workflow.policy.intake.sources]
     OUT.print(f"[bold]{name}[/] acts in mode {effective(mode, now.cap).value}; its policy says {mode.value}")
     why = f", since {now.since:%Y-%m-%d %H:%M} UTC: {shown(now.why)}" if now.since else ""
     OUT.print(f"  cap: {now.cap.value if now.cap else 'none'}{why}", highlight=False)
-    if not audits:
+    if fields is not None:
+        OUT.print(f"  fields: {_misroutes(fields)}", highlight=False)
+    elif not audits:
         OUT.print("  nothing acts alone, so nothing is audited", highlight=False)
     for line in sources:
         OUT.print(f"  {line}", highlight=False)

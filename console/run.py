@@ -20,6 +20,7 @@ from console.local_prefect import deploy_reviews, prefect_server, review_worker
 from console.shared import shown
 from domain.ledger import tell
 from domain.tally import tally
+from flows.intake import intake
 from flows.next_action import next_action
 from flows.route import route
 from tasks.accept import accept
@@ -97,7 +98,8 @@ def take_in(here: Resources, job: Job, say: Console) -> None:
 def warm_up(here: Resources, policies: Sequence[str]) -> None:
     """Start the model and index the examples: in a thread, while Prefect starts."""
     for policy in policies:
-        here.classifier(here.workflow(policy))
+        if (workflow := here.workflow(policy)).policy.classifies:
+            here.classifier(workflow)
 
 
 async def work(here: Resources, policies: Sequence[str], since: int, say: Console) -> None:
@@ -107,17 +109,19 @@ async def work(here: Resources, policies: Sequence[str], since: int, say: Consol
     with Live(console=say, refresh_per_second=4, transient=True) as live:
         showing = asyncio.create_task(_show(here, since, live))
         try:
-            await asyncio.gather(*[_until_routed(here, policy) for policy in policies])
+            await asyncio.gather(*[_until_decided(here, policy) for policy in policies])
         finally:
             showing.cancel()
 
 
-async def _until_routed(here: Resources, policy: str) -> None:
+async def _until_decided(here: Resources, policy: str) -> None:
     """Run a workflow as often as it takes until nothing is left to claim."""
-    name = here.workflow(policy).policy.name
+    workflow = here.workflow(policy)
+    name = workflow.policy.name
+    flow = next_action if workflow.cases else route if workflow.policy.classifies else intake
     left = True
     while left:
-        await (next_action if here.workflow(policy).cases else route)(policy)
+        await flow(policy)
         with here.store.reading() as tx:
             left = tx.inbox.claimable(name, here.now()) > 0
 

@@ -46,7 +46,7 @@ def decide(
     """
     judgement, holds = weigh(proposal, terms, missing)
     kind, reason, route, by = _choose(proposal, judgement, rule, terms, holds)
-    kind, reason, route = _under_mode(kind, reason, route, by, terms, lot)
+    kind, reason, route = under_mode(kind, reason, route, by, terms, lot)
     flags = rule.flags if rule else ()
     if missing and ENRICH not in flags:
         flags = (*flags, ENRICH)
@@ -81,7 +81,7 @@ def _holds(proposal: Proposal, judgement: Judgement, terms: Terms, missing: tupl
     proof = terms.proofs.get(judgement.source)
     if proposal.tampering:
         yield Reason.TAMPERING
-    failure = _failure(proposal.outcome)
+    failure = failure_of(proposal.outcome)
     if failure is not None and not (proposal.outcome.silent and proof and proof.proven):
         yield failure
     elif judgement.label == NONE_OF_THESE and not terms.ends_out_of_scope:
@@ -165,7 +165,7 @@ def _choose(
     return Kind.HUMAN, holds[0], None, "nobody yet"
 
 
-def _under_mode(
+def under_mode(
     kind: Kind, reason: Reason, route: str | None, by: str, terms: Terms, lot: str
 ) -> tuple[Kind, Reason, str | None]:
     """What the rollout's mode, and the audit, leave of a decision that would act without a person."""
@@ -188,7 +188,8 @@ def _audit_share(terms: Terms) -> float:
     return max(terms.audit_share, CANARY_AUDIT_SHARE) if terms.mode is Mode.CANARY else terms.audit_share
 
 
-def _failure(outcome: AskOutcome) -> Reason | None:
+def failure_of(outcome: AskOutcome) -> Reason | None:
+    """What a model that was asked and gave no usable answer is a reason for; None where it answered."""
     match outcome:
         case AskOutcome.ANSWERED:
             return None

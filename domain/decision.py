@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a decision is what it is; one code for each way through `decide` and `settle`."""
+    """Why a decision is what it is; one code for each way through `decide`, `decide_intake` and `settle`."""
 
     CONFIDENT = "confident"
     RULE_ROUTES = "rule_routes"
@@ -59,6 +59,9 @@ class Reason(StrEnum):
     PARTS_DISAGREE = "parts_disagree"
     BELOW_THRESHOLD = "below_threshold"
     FIELDS_MISSING = "fields_missing"
+    FIELDS_UNSURE = "fields_unsure"
+    CHECK_FAILED = "check_failed"
+    COMPLETE = "complete"
     MODE_ASSIST = "mode_assist"
     OUTSIDE_CANARY = "outside_canary"
     AUDIT = "audit"
@@ -77,6 +80,8 @@ class Reason(StrEnum):
     APPROVED = "approved"
     OVERRIDDEN = "overridden"
     DISMISSED = "dismissed"
+    COMPLETED = "completed"
+    LEFT_OUT = "left_out"
 
 
 class RuleAction(StrEnum):
@@ -131,12 +136,14 @@ class Decision(Frozen):
     """What shall happen with an item, and why.
 
     Attributes:
-        route: where it goes; None while a person must still decide, and when nothing is written.
+        route: where it goes; None while a person must still decide, when nothing is written, and in
+            a workflow without routes.
         proposed: the label that model and examples came to together.
         source: where the confidence in it comes from.
         holds: every reason for which the proposal may not act alone.
+        filled: what a person filled in or corrected, by field, in its one spelling.
         writes: whether anything may leave the house.
-        by: who decided: `model`, `examples`, `rule`, or the name a reviewer gave.
+        by: who decided: `model`, `examples`, `rule`, `checks`, or the name a reviewer gave.
         plan: for an event of a case, the action with its parameters; None where none is proposed.
     """
 
@@ -149,6 +156,7 @@ class Decision(Frozen):
     rule: str | None = None
     flags: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    filled: dict[str, str] = Field(default_factory=dict)
     confidence: float | None = None
     threshold: float | None = None
     mode: Mode
@@ -166,12 +174,20 @@ class Decision(Frozen):
         return self.kind is Kind.HUMAN and self.reason not in SETTLED
 
     @property
+    def incomplete(self) -> bool:
+        """Whether a person is asked because of the fields, in a mode in which something may go out meanwhile."""
+        return self.waits and self.reason in INCOMPLETE and self.mode in (Mode.CANARY, Mode.AUTO)
+
+    @property
     def blind(self) -> bool:
         """Whether the person who decides must not see what was proposed."""
         return self.reason is Reason.AUDIT
 
 
-SETTLED = frozenset({Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED})
+INCOMPLETE = frozenset({Reason.FIELDS_MISSING, Reason.FIELDS_UNSURE, Reason.CHECK_FAILED})
+"""Reasons that whoever sent the message could mend."""
+
+SETTLED = frozenset({Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED, Reason.COMPLETED, Reason.LEFT_OUT})
 """Reasons that only a person's answer gives."""
 
 OF_CASES = frozenset(

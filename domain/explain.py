@@ -28,6 +28,9 @@ BECAUSE: dict[Reason, str] = {
     Reason.OPINIONS_DISAGREE: "the labelled examples disagree with the model",
     Reason.BELOW_THRESHOLD: "it is less sure than the threshold asks",
     Reason.FIELDS_MISSING: "required fields are missing or malformed",
+    Reason.FIELDS_UNSURE: "required fields were found in the text, and not surely enough",
+    Reason.CHECK_FAILED: "a check of the policy does not hold",
+    Reason.COMPLETE: "every required field is there, sure enough, and every check holds",
     Reason.MODE_ASSIST: "in assist mode a person confirms everything",
     Reason.OUTSIDE_CANARY: "in canary mode a person confirms all but a share",
     Reason.AUDIT: "it was drawn for the blind audit: would a person decide the same?",
@@ -45,5 +48,7 @@ BECAUSE: dict[Reason, str] = {
     Reason.NEEDS_TWO_PEOPLE: "the action needs two different people to approve it",
     Reason.APPROVED: "the reviewer agrees with the proposal",
     Reason.OVERRIDDEN: "the reviewer chose another route",
-    Reason.DISMISSED: "the reviewer found that no route fits",
+    Reason.DISMISSED: "the reviewer found that nothing is to be written",
+    Reason.COMPLETED: "the reviewer confirmed the fields or filled them in",
+    Reason.LEFT_OUT: "the reviewer lets it be written without what is missing",
 }

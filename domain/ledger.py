@@ -208,7 +208,7 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             assert_never(event)
 
 
-_ABOUT = {"route": "", "action": " what to do"}
+_ABOUT = {"route": "", "fields": " about its fields", "action": " what to do"}
 """What a review of each kind asks."""
 
 
@@ -265,9 +265,12 @@ def _decided(facts: dict[str, Any]) -> str:
         return (
             f"Decided to {_planned(plan)} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
         )
-    if facts["route"] is None:
+    if facts["kind"] == "reject" or facts["reason"] == "dismissed":
         return f"Ended without a write {who}: {why}.{note}{flags}"
     unwritten = "" if facts["writes"] else " Nothing is written in this mode."
+    if facts["route"] is None:
+        filled = f" Filled in or corrected: {', '.join(map(_words, facts['filled']))}." if facts["filled"] else ""
+        return f"Taken in {who}: {why}.{filled}{note}{flags}{missing}{unwritten}"
     return f"Routed to {facts['route']} {who}: {why}.{note}{tail if facts['kind'] != 'human' else flags}{unwritten}"
 
 

@@ -23,9 +23,11 @@ class ReviewKind(StrEnum):
     """Where the item should go."""
     ACTION = "action"
     """What should be done about an event of a case."""
+    FIELDS = "fields"
+    """What is missing or wrong in an item's fields, and whether it is written."""
 
 
-_THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE})
+_THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE, ReviewKind.FIELDS})
 """Kinds of which an item has at most one, named as the item is."""
 
 

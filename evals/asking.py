@@ -19,7 +19,7 @@ from evals.costs import Choice, choices
 from evals.items import Data, load_data
 from evals.recorded import Row, Run
 from evals.shown import ERR
-from policies.load import Workflow, load_calibration, load_workflow
+from policies.load import Workflow, load_calibration, load_classifier
 
 if TYPE_CHECKING:
     from connectors.store.engine import Transaction
@@ -44,7 +44,7 @@ def explained() -> Iterator[None]:
 
 def asked(policy: str, data: Path, without_model: bool) -> tuple[Workflow, Run, Data]:
     """The workflow, the proposals on its data, and the checked data; warnings go to stderr."""
-    workflow = load_workflow(policy)
+    workflow = load_classifier(policy)
     checked = load_data(data, workflow)
     for warning in checked.warnings:
         ERR.print(f"[yellow]warning[/] {escape(warning)}", highlight=False)

@@ -17,10 +17,10 @@ def harvest(
     """Turn people's answers (audits, overrides, approvals) into labelled items."""
     from evals.harvest import harvest as answered  # noqa: PLC0415
     from evals.harvest import write_cases  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
+    from policies.load import load_classifier  # noqa: PLC0415
 
     with explained():
-        name = load_workflow(policy).policy.name
+        name = load_classifier(policy).policy.name
         with reading() as tx:
             items = answered(tx.reviews.answers(name))
         written, known = write_cases(items, out)
@@ -63,6 +63,7 @@ def public(
 def extract(
     policy: Name,
     data: Annotated[Path, typer.Option("--data", help="Labelled texts: .jsonl with id, text, fields, truth.")],
+    only: Annotated[str, typer.Option(help="Only the texts whose ids begin so, such as order-.")] = "",
     without_model: NoModel = False,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +82,7 @@ def extract(
 
     with explained():
         chosen = load_policy(find_policy(policy))
-        items = load_labelled(data, chosen)
+        items = load_labelled(data, chosen, only)
         found = asyncio.run(run())
     if as_json:
         OUT.print_json(found.model_dump_json())

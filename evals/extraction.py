@@ -94,8 +94,8 @@ class Measures(Frozen):
     mistakes: tuple[Mistake, ...]
 
 
-def load_labelled(path: Path, policy: Policy) -> list[Labelled]:
-    """The labelled texts in a JSON Lines file.
+def load_labelled(path: Path, policy: Policy, only: str = "") -> list[Labelled]:
+    """The labelled texts in a JSON Lines file whose ids begin with `only`.
 
     Raises:
         InputInvalid: naming lines that cannot be read, that double an id or name a field that is not extracted.
@@ -114,6 +114,8 @@ def load_labelled(path: Path, policy: Policy) -> list[Labelled]:
             item = Labelled.model_validate_json(line)
         except ValidationError as exc:
             faults.append(f"{path}:{number}: {exc.errors(include_url=False)[0]['msg']}. Write id, text and truth.")
+            continue
+        if not item.id.startswith(only):
             continue
         if strange := sorted(item.truth.keys() - known.keys()):
             faults.append(f"{path}:{number}: '{strange[0]}' is not extracted. Use one of: {', '.join(known)}")

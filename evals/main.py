@@ -128,7 +128,7 @@ def replay(
     from evals.recorded import load_run  # noqa: PLC0415
     from evals.replay import Weights, WhatIf  # noqa: PLC0415
     from evals.replay import replay as again  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
+    from policies.load import load_classifier  # noqa: PLC0415
 
     with explained():
         if weights is not None and weights not in {one.value for one in Weights}:
@@ -143,14 +143,14 @@ def replay(
         if source == "ledger":
             if policy is None:
                 raise InputInvalid("say which workflow's ledger: --policy NAME")
-            workflow = load_workflow(policy)
+            workflow = load_classifier(policy)
             rows, unknown = from_store(workflow)
             ERR.print(f"{len(rows)} items with a known answer, {unknown} without one", highlight=False)
             replayed = again(rows, workflow, what_if, fields_known=True)
         else:
             made = load_run(Path(source))
-            workflow = load_workflow(made.reference)
-            other = load_workflow(policy) if policy else None
+            workflow = load_classifier(made.reference)
+            other = load_classifier(policy) if policy else None
             replayed = again(made.rows, workflow, what_if, other)
     print_flat(replayed.model_dump(mode="json"), replayed.model_dump_json(), as_json)
 
@@ -164,11 +164,11 @@ def compare(
     """Pair two runs on the same items, and say whether the difference could be chance."""
     from evals.compare import compare as paired  # noqa: PLC0415
     from evals.recorded import load_run  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
+    from policies.load import load_classifier  # noqa: PLC0415
 
     with explained():
         a, b = load_run(one), load_run(other)
-        found = paired(a, b, load_workflow(a.reference), load_workflow(b.reference))
+        found = paired(a, b, load_classifier(a.reference), load_classifier(b.reference))
     print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
 
 
@@ -189,13 +189,13 @@ def gate(
     from evals.gate import read_budgets, show  # noqa: PLC0415
     from evals.prices import load_prices  # noqa: PLC0415
     from evals.recorded import load_run  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
+    from policies.load import load_classifier  # noqa: PLC0415
 
     with explained():
         if (data is None) == (candidate is None):
             raise InputInvalid("give either --data, to run the candidate, or --candidate, a run of it")
         made = load_run(candidate) if candidate else asked(policy, data or Path(), without_model=False)[1]
-        workflow = calibrated(load_workflow(policy), calibration)
+        workflow = calibrated(load_classifier(policy), calibration)
         verdict = judged(
             made,
             load_run(baseline),

@@ -21,7 +21,7 @@ from evals.metrics import measure
 from evals.proposals import propose_all
 from evals.public_sets import SETS, prepare
 from evals.recorded import Run
-from policies.load import load_workflow
+from policies.load import load_classifier
 from tasks.resources import resources
 
 CALIBRATED_ON = 500
@@ -83,7 +83,7 @@ async def _table(items: int, without_model: bool) -> dict[str, dict[str, Line]]:
     for name in SETS:
         prepared = prepare(name, public_data(), settings.home / "public")
         policy = str(prepared.policy)
-        data = load_data(prepared.items, load_workflow(policy))
+        data = load_data(prepared.items, load_classifier(policy))
         table[name] = {"examples": await _measured(policy, data, ask=False)}
         if not without_model:
             drawn = some(data, items)

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     """Each place that contradicts another, so that the loader can name its line."""
-    if NONE_OF_THESE in policy.routes:
-        yield at("routes", NONE_OF_THESE, fault=f"'{NONE_OF_THESE}' is always a label; remove it from the routes")
+    yield from _in_routes(policy)
     yield from _in_rules(policy)
     yield from _in_target(policy)
     yield from _in_validation(policy)
+    for name, destination in policy.destinations.items():
+        if destination.when is not None:
+            yield from in_expression(destination.when, policy.input.numeric, "destinations", name, "when", decided=True)
     yield from _in_calendars(policy)
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
@@ -32,12 +34,29 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
                 yield at("intake", "sources", index, "fields", name, fault=_unknown(name))
 
 
+def _in_routes(policy: "Policy") -> Iterator[InitErrorDetails]:
+    """Routes go with labelled examples; without either the fields decide, so there must be some."""
+    if NONE_OF_THESE in policy.routes:
+        yield at("routes", NONE_OF_THESE, fault=f"'{NONE_OF_THESE}' is always a label; remove it from the routes")
+    if len(policy.routes) == 1:
+        fault = "one route is nothing to choose among; add another, or remove 'routes' and 'examples': fields decide"
+        yield at("routes", fault=fault)
+    if policy.routes and policy.examples is None:
+        yield at("routes", fault="routes are told apart by labelled examples; name their file in 'examples'")
+    if not policy.routes and policy.examples is not None:
+        yield at("examples", fault="examples teach routes, and there are none; add 'routes' or remove this")
+    if not policy.routes and not policy.validation.required:
+        fault = "without routes the fields decide; name those that no write can do without in 'validation.required'"
+        yield at("validation", fault=fault)
+
+
 def _in_rules(policy: "Policy") -> Iterator[InitErrorDetails]:
     names = [rule.name for rule in policy.rules]
     for index, rule in enumerate(policy.rules):
         if rule.route and rule.route not in policy.routes:
             known = ", ".join(policy.routes)
-            yield at("rules", index, "route", fault=f"no route '{rule.route}'; add it or use one of: {known}")
+            mend = f"add it or use one of: {known}" if known else "use action person or reject"
+            yield at("rules", index, "route", fault=f"no route '{rule.route}'; {mend}")
         if rule.name in names[:index]:
             yield at("rules", index, "name", fault=f"'{rule.name}' is used twice; give each rule its own name")
         yield from in_expression(rule.when, policy.input.numeric, "rules", index, "when")
@@ -76,10 +95,12 @@ def in_calendar(policy: "Policy", name: str | None, *loc: str | int) -> Iterator
         yield at(*loc, fault=f"no calendar '{name}'; add it to calendars (there: {known}) or remove it")
 
 
-def in_expression(expression: str, fields: Mapping[str, bool], *loc: str | int) -> Iterator[InitErrorDetails]:
+def in_expression(
+    expression: str, fields: Mapping[str, bool], *loc: str | int, decided: bool = False
+) -> Iterator[InitErrorDetails]:
     """The fault of an expression over these fields, if it has one; see `policies.rules.check_expression`."""
     try:
-        check_expression(expression, fields)
+        check_expression(expression, fields, decided=decided)
     except ValueError as exc:
         yield at(*loc, fault=str(exc))
 

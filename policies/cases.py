@@ -16,8 +16,9 @@ from pydantic_core import InitErrorDetails
 from domain.case import DEADLINE, Case, Machine, State
 from domain.values import Frozen
 from policies.agreement import at, in_calendar, in_expression
+from policies.destination import Destination, Name, Template
 from policies.fields import FieldType
-from policies.model import Classifier, Destination, Input, Name, Policy, Route, Template
+from policies.model import Classifier, Input, Policy, Route
 from policies.money import money
 
 

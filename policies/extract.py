@@ -1,6 +1,7 @@
 """The policy's section on what may be filled in from an item's text."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -64,3 +65,9 @@ class Extract(Frozen):
     ask: bool = True
     prompt: str = Field(default="extract", pattern=r"^[a-z][a-z0-9_]{0,62}$")
     reasks: int = Field(default=1, ge=0, le=5)
+
+
+def at_home(address: str, ours: Sequence[str]) -> bool:
+    """Whether an address is one of our own house's."""
+    domain = address.rpartition("@")[2].lower()
+    return any(domain == own.lower() or domain.endswith(f".{own.lower()}") for own in ours)

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from domain.decision import RuleMatch
 from domain.errors import InputInvalid
 from domain.extraction import Extraction, Found
+from domain.intake import Gap
 from domain.item import InboundItem
 from policies import rules
+from policies.extract import at_home
 from policies.fields import FieldType, normalised
 from policies.model import Policy, Rule
 from policies.templates import render
@@ -27,22 +29,36 @@ class Checked:
     Attributes:
         values: what may be written, normalised, all text; malformed and empty ones left out.
         numbers: the numeric fields' values.
-        missing: required fields that are absent or malformed, and fields of which a check does not hold.
+        gaps: required fields that have no value, and fields of which a check does not hold, each with why.
         found: those of `values` that were found in the text.
         faults: by field, the message of the check that does not hold.
     """
 
     values: dict[str, str]
     numbers: dict[str, float]
-    missing: tuple[str, ...]
+    gaps: dict[str, Gap]
     found: dict[str, Found] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The fields that have a gap."""
+        return tuple(self.gaps)
+
 
 def make_item(
-    policy: Policy, source: str, external_id: str, received_at: datetime, fields: Mapping[str, object]
+    policy: Policy,
+    source: str,
+    external_id: str,
+    received_at: datetime,
+    fields: Mapping[str, object],
+    envelope: frozenset[str] = frozenset(),
 ) -> InboundItem:
     """The item that a record becomes under `policy`.
+
+    Args:
+        envelope: fields that tell who sent it. Where a policy extracts, they are the item's own only if
+            they hold: a colleague who passes a message on is not its author, and `info` is nobody's name.
 
     Raises:
         InputInvalid: there is nothing to classify, or more than can be.
@@ -53,6 +69,7 @@ def make_item(
         if value is not None and (text := storable(str(value)).strip())
     }
     text = render(policy.input.text, filled)
+    own = policy.input.fields.keys() - _not_its_own(policy, filled, envelope)
     if not text:
         raise InputInvalid(f"nothing to classify: {', '.join(policy.input.fields)} are all empty")
     if len(text) > LONGEST_TEXT:
@@ -63,12 +80,23 @@ def make_item(
             external_id=storable(external_id),
             received_at=received_at,
             text=text,
-            fields={name: value for name, value in filled.items() if name in policy.input.fields},
-            other={name: value for name, value in filled.items() if name not in policy.input.fields},
+            fields={name: value for name, value in filled.items() if name in own},
+            other={name: value for name, value in filled.items() if name not in own},
         )
     except ValidationError as exc:
         fault = exc.errors(include_url=False)[0]
         raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
+
+
+def _not_its_own(policy: Policy, filled: Mapping[str, str], envelope: frozenset[str]) -> frozenset[str]:
+    """The envelope's fields that the text is to tell instead."""
+    extract, kinds, conventions = policy.extract, policy.input.fields, policy.input.conventions
+    told = {name: filled[name] for name in envelope & filled.keys() & kinds.keys()}
+    if extract is None:
+        return frozenset()
+    if any(at_home(address, extract.ours) for name, address in told.items() if kinds[name] is FieldType.EMAIL):
+        return frozenset(told)
+    return frozenset(name for name, raw in told.items() if not normalised(kinds[name], raw, conventions))
 
 
 def check(item: InboundItem, policy: Policy, extraction: Extraction | None = None) -> Checked:
@@ -85,14 +113,40 @@ def check(item: InboundItem, policy: Policy, extraction: Extraction | None = Non
     values |= {name: one.value for name, one in found.items()}
     faults = _faults(item, policy, values)
     values = {name: values[name] for name in kinds if name in values and name not in faults}
-    required = tuple(name for name in policy.validation.required if name not in values)
+    required = [name for name in policy.validation.required if name not in values]
     return Checked(
         values=values,
         numbers=_numbers(values, policy),
-        missing=(*required, *(name for name in faults if name not in required)),
+        gaps={name: _gap(name, came_in, faults, extraction) for name in dict.fromkeys([*required, *faults])},
         found={name: one for name, one in found.items() if name in values},
         faults=faults,
     )
+
+
+def complete(
+    item: InboundItem, policy: Policy, extraction: Extraction | None, inputs: Mapping[str, str | None]
+) -> Checked:
+    """`check` with what a person filled in instead of what came in or was found; None for what is left out."""
+    fields = {name: text for name, text in {**item.fields, **inputs}.items() if text is not None}
+    if extraction is not None:
+        found = {name: one for name, one in extraction.found.items() if name not in inputs}
+        extraction = extraction.model_copy(update={"found": found})
+    return check(item.model_copy(update={"fields": fields}), policy, extraction)
+
+
+def asked_fields(policy: Policy) -> tuple[str, ...]:
+    """The fields that a person may fill in, in the policy's order: those that are extracted, required or checked."""
+    wanted = {*policy.validation.required, *(one.field for one in policy.validation.checks)}
+    wanted |= policy.extract.fields.keys() if policy.extract else set()
+    return tuple(name for name in policy.input.fields if name in wanted)
+
+
+def _gap(name: str, came_in: Mapping[str, str], faults: Mapping[str, str], extraction: Extraction | None) -> Gap:
+    if name in faults:
+        return Gap.FAULTY
+    if name in came_in:
+        return Gap.MALFORMED
+    return Gap.UNSURE if extraction is not None and name in extraction.found else Gap.ABSENT
 
 
 def _found(policy: Policy, extraction: Extraction | None, came_in: Mapping[str, str]) -> dict[str, Found]:
@@ -107,10 +161,10 @@ def _faults(item: InboundItem, policy: Policy, values: dict[str, str]) -> dict[s
     """By field, the message of the first of its checks that does not hold."""
     faults: dict[str, str] = {}
     for one in policy.validation.checks:
-        if one.field in values and one.field not in faults:
-            names = _seen(item, values, _numbers(values, policy), ())
-            if not rules.matches(one.must, policy.input.numeric, names):
-                faults[one.field] = one.message
+        asked = one.field in values and one.field not in faults
+        known = _seen(item, values, _numbers(values, policy))
+        if asked and not rules.matches(one.must, policy.input.numeric, known):
+            faults[one.field] = one.message
     return faults
 
 
@@ -119,23 +173,21 @@ def _numbers(values: Mapping[str, str], policy: Policy) -> dict[str, float]:
     return {name: float(text) for name, text in values.items() if kinds[name] is FieldType.NUMBER}
 
 
-def _seen(
-    item: InboundItem, values: Mapping[str, str], numbers: Mapping[str, float], missing: tuple[str, ...]
-) -> dict[str, object]:
-    """What expressions see of an item."""
-    return {**values, **numbers, "text": item.text, "source": item.source, "missing": list(missing)}
+def _seen(item: InboundItem, values: Mapping[str, str], numbers: Mapping[str, float]) -> dict[str, object]:
+    return {**values, **numbers, "text": item.text, "source": item.source, "missing": []}
 
 
 def seen(item: InboundItem, checked: Checked) -> dict[str, object]:
-    """What rules see of an item with checked fields."""
-    return _seen(item, checked.values, checked.numbers, checked.missing)
+    """What expressions see of an item: numeric fields as numbers, others as text."""
+    told = {"missing": list(checked.missing), "faults": checked.faults}
+    return _seen(item, checked.values, checked.numbers) | told
 
 
 def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch | None:
     """The first of the policy's rules that holds for an item."""
-    names = seen(item, checked)
+    known = seen(item, checked)
     for rule in policy.rules:
-        if rules.matches(rule.when, policy.input.numeric, names):
+        if rules.matches(rule.when, policy.input.numeric, known):
             return matched(rule)
     return None
 

@@ -38,7 +38,7 @@ class Example(Frozen):
 
 @dataclass(frozen=True)
 class Workflow:
-    """A policy with all that its files bring along."""
+    """A policy with all that its files bring along; one without routes has no examples."""
 
     path: Path
     policy: Policy
@@ -110,9 +110,7 @@ def load_workflow(name: str) -> Workflow:
     """
     path = find_policy(name)
     policy = load_policy(path)
-    examples = load_examples(path.parent / policy.examples, policy.labels)
-    if silent := [route for route in policy.routes if route not in {example.label for example in examples}]:
-        raise PolicyInvalid(f"{path.parent / policy.examples}: no example for {silent}. Add at least one of each.")
+    examples = _taught(path.parent / policy.examples, policy) if policy.examples else ()
     record = path.with_name(f"{path.stem}.calibration.json")
     calibration = load_calibration(record) if record.is_file() else None
     return Workflow(path, policy, examples, calibration, _people(path, policy))
@@ -128,6 +126,25 @@ def _people(path: Path, policy: Policy) -> People:
     if faults := list(unknown_people(policy, people)):
         raise PolicyInvalid("\n".join(f"{path}: {fault}." for fault in faults))
     return people
+
+
+def load_classifier(name: str) -> Workflow:
+    """`load_workflow` of a policy that chooses among routes.
+
+    Raises:
+        PolicyInvalid: it is wrong, or has no routes.
+    """
+    workflow = load_workflow(name)
+    if not workflow.policy.classifies:
+        raise PolicyInvalid(f"{workflow.path}: it has no routes, so it classifies nothing. Use 'evals extract'.")
+    return workflow
+
+
+def _taught(path: Path, policy: Policy) -> tuple[Example, ...]:
+    examples = load_examples(path, policy.labels)
+    if silent := [route for route in policy.routes if route not in {example.label for example in examples}]:
+        raise PolicyInvalid(f"{path}: no example for {silent}. Add at least one of each.")
+    return examples
 
 
 def load_policy(path: Path) -> Policy:

@@ -5,30 +5,23 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from domain.assignment import Assigning
 from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
-from domain.delivery import Patience
 from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
 from policies.calendars import WorkingHours
+from policies.destination import Destination, Name, Template
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
 from policies.sla import SlaClock
 from policies.sources import Intake
-from policies.templates import check_template
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-"""Lower case, digits and underscores, as in Prefect's and the databases' names."""
-
-Template = Annotated[str, AfterValidator(check_template)]
-"""A Jinja2 template over the input's fields."""
 
 
 class OutOfScope(StrEnum):
@@ -133,7 +126,7 @@ class Rule(Frozen):
     """A deterministic rule. Rules are read in order; the first that matches counts.
 
     Attributes:
-        when: expression over `text`, the fields and `missing`, in rule-engine's language.
+        when: expression over `text`, the fields, `missing` and `faults`, in rule-engine's language.
         route: where the item goes if the model may not route it alone.
         action: `route`, or `person` or `reject` whatever the model says.
         flags: marks that the write carries.
@@ -173,24 +166,6 @@ class Validation(Frozen):
     checks: tuple[Check, ...] = ()
 
 
-class Destination(Frozen):
-    """A record that each routed item becomes in another system.
-
-    Attributes:
-        system: name of the connector.
-        record_key: template of the record's own key; the same key, the same record.
-        values: template of each of the record's fields; empty ones are left out. Beside the
-            input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
-        options: what the connector is told beside them, such as the kind of record.
-    """
-
-    system: Name
-    options: dict[Name, str] = Field(default_factory=dict)
-    record_key: Template
-    values: dict[Name, Template] = Field(min_length=1)
-    patience: Patience = Patience()
-
-
 class Review(Frozen):
     """How long a reviewer has; after that the review is escalated, and can still be answered.
 
@@ -202,6 +177,8 @@ class Review(Frozen):
         assign: to whom reviews are given; without it whoever comes first takes them.
         forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
             run each; the others wait in the store, on the review page and the command line.
+        leave_out: without routes, whether an item may be written without what is missing.
+        end: without routes, whether an item may be ended unwritten.
     """
 
     answer_within_minutes: float = Field(default=240, gt=0, le=5_000_000)
@@ -209,6 +186,14 @@ class Review(Frozen):
     assign: Assigning | None = None
     people: int = Field(default=1, ge=1, le=5)
     forms: int = Field(default=50, ge=0, le=1000)
+    leave_out: bool = False
+    end: bool = True
+
+
+class Escalation(Frozen):
+    """Who is told when a review is late or a write is given up."""
+
+    to: str = Field(min_length=1)
 
 
 class Batch(Frozen):
@@ -225,6 +210,8 @@ class Batch(Frozen):
 class Policy(Frozen):
     """A workflow: what comes in, where it can go, who decides and what is written.
 
+    Without `routes` there is nothing to classify: an item is written once its fields are complete.
+
     Attributes:
         people: the file beside this one that says who people are.
     """
@@ -236,9 +223,9 @@ class Policy(Frozen):
     canary_share: float = Field(default=0.1, ge=0, le=1)
     input: Input
     intake: Intake = Intake()
-    routes: dict[Name, Route] = Field(min_length=2)
+    routes: dict[Name, Route] = Field(default_factory=dict)
     out_of_scope: OutOfScope = OutOfScope.PERSON
-    examples: str = Field(pattern=r"\.jsonl$")
+    examples: str | None = Field(default=None, pattern=r"\.jsonl$")
     classifier: Classifier = Classifier()
     target: Target = Target()
     audit: Audit = Audit()
@@ -257,6 +244,11 @@ class Policy(Frozen):
     def labels(self) -> tuple[str, ...]:
         """The routes in the file's order, and none of these."""
         return (*self.routes, NONE_OF_THESE)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether there are routes to choose among; else the fields alone decide."""
+        return bool(self.routes)
 
     @property
     def scope(self) -> str:

@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-_BUILT_IN = ("text", "source", "missing")
-"""Names that every rule sees beside the policy's fields."""
+_BUILT_IN = ("text", "source", "missing", "faults")
+"""Names that every expression sees beside the policy's fields."""
+
+_DECIDED = ("flags", "route")
+"""Names that are known once an item is decided."""
 
 _PURE = frozenset({"abs", "all", "any", "filter", "map", "max", "min", "parse_float", "split", "sum"})
 """rule-engine's functions that depend on their arguments alone: a rule sees no clock and no dice."""
@@ -18,18 +21,19 @@ _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _CALLED = re.compile(r"\$(\w+)")
 
 
-def check_expression(expression: str, fields: Mapping[str, bool]) -> None:
+def check_expression(expression: str, fields: Mapping[str, bool], *, decided: bool = False) -> None:
     """Raise ValueError, with the mend, unless `expression` compiles over these names.
 
     Args:
         fields: name of each field, and whether rules see it as a number.
+        decided: whether it is asked of an item that is decided, so that `flags` and `route` are known.
     """
     import rule_engine  # noqa: PLC0415
 
     try:
-        _compiled(expression, tuple(sorted(fields.items())))
+        _compiled(expression, tuple(sorted(fields.items())), decided)
     except rule_engine.SymbolResolutionError as exc:
-        known = ", ".join(sorted({*_BUILT_IN, *fields}))
+        known = ", ".join(sorted({*_BUILT_IN, *(_DECIDED if decided else ()), *fields}))
         raise ValueError(f"rule '{expression}': no field '{exc.symbol_name}'; known are {known}") from exc
     except rule_engine.EngineError as exc:
         raise ValueError(f"rule '{expression}': {exc.message}; see the expression language in the docs") from exc
@@ -45,19 +49,22 @@ def matches(expression: str, fields: Mapping[str, bool], values: Mapping[str, ob
     """
     import rule_engine  # noqa: PLC0415
 
-    names = {**dict.fromkeys(fields), **dict.fromkeys(_BUILT_IN), **values}
+    names = {**dict.fromkeys(fields), **dict.fromkeys((*_BUILT_IN, *_DECIDED)), **values}
     try:
-        return bool(_compiled(expression, tuple(sorted(fields.items()))).matches(names))
+        return bool(_compiled(expression, tuple(sorted(fields.items())), True).matches(names))
     except (rule_engine.EvaluationError, TypeError, ValueError, ArithmeticError):  # `'a' in company` of null
         return False
 
 
 @lru_cache(maxsize=1024)
-def _compiled(expression: str, fields: Sequence[tuple[str, bool]]) -> Any:
+def _compiled(expression: str, fields: Sequence[tuple[str, bool]], decided: bool) -> Any:
     import rule_engine  # noqa: PLC0415
 
     text, number = rule_engine.DataType.STRING, rule_engine.DataType.FLOAT
     types = {name: number if is_number else text for name, is_number in fields}
-    built_in = {"text": text, "source": text, "missing": rule_engine.DataType.ARRAY(text)}
+    texts = rule_engine.DataType.ARRAY(text)
+    faults = rule_engine.DataType.MAPPING(text, text)
+    built_in = {"text": text, "source": text, "missing": texts, "faults": faults}
+    built_in |= {"flags": texts, "route": text} if decided else {}
     context = rule_engine.Context(type_resolver=rule_engine.type_resolver_from_dict({**types, **built_in}))
     return rule_engine.Rule(expression, context=context)

@@ -9,6 +9,7 @@ from domain.action import BARRED, people_needed
 from domain.case import BY_PERSON, DEADLINE, Case, Gate, Parameter, Plan
 from domain.decision import Reason
 from domain.errors import InputInvalid
+from domain.intake import Gap
 from domain.item import ClaimedItem, InboundItem
 from domain.proposal import NONE_OF_THESE
 from policies import rules
@@ -103,7 +104,7 @@ def situate(policy: CasePolicy, claimed: ClaimedItem, case: Case) -> Situation:
         event=event,
         gate=gate,
         fields=fields,
-        checked=replace(checked, missing=(*checked.missing, *lacking)),
+        checked=replace(checked, gaps=checked.gaps | dict.fromkeys(lacking, Gap.ABSENT)),
         evidence=evidence,
     )
 

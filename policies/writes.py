@@ -3,30 +3,29 @@
 from domain.decision import Decision
 from domain.delivery import Operation, operation_id
 from domain.item import ClaimedItem
-from policies.intake import Checked
+from policies.destination import Moment
+from policies.intake import Checked, seen
 from policies.model import Policy
+from policies.rules import matches
 from policies.templates import render
 
 
 def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, policy: Policy) -> list[Operation]:
-    """One operation for each destination of the route; none where the decision writes nothing.
+    """One operation for each destination of the moment that a decision is; none where it writes nothing.
 
     Only values that passed the policy's checks can be written. Where the record's key is
     empty, the item is its own record: two strangers never share one.
     """
-    if not decision.writes:
-        return []
-    seen = {
-        **checked.values,
-        "route": decision.route,
-        "flags": decision.flags,
-        "missing": decision.missing,
-        "faults": checked.faults,
+    moment = Moment.DECIDED if decision.writes else Moment.INCOMPLETE if decision.incomplete else None
+    told = {
         "text": claimed.item.text,
-        "item_id": claimed.item_id,
-        "by": decision.by,
-        **planned(decision),
+        "route": decision.route,
+        "flags": list(decision.flags),
+        "missing": list(decision.missing),
+        "faults": checked.faults,
     }
+    known = seen(claimed.item, checked) | told
+    shown = {**checked.values, **told, "item_id": claimed.item_id, "by": decision.by, **planned(decision)}
     return [
         Operation(
             operation_id=operation_id(claimed.item_id, name),
@@ -34,11 +33,13 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
             policy=policy.name,
             destination=name,
             system=destination.system,
-            record_key=render(destination.record_key, seen) or claimed.item_id,
-            values={field: text for field, source in destination.values.items() if (text := render(source, seen))},
+            record_key=render(destination.record_key, shown) or claimed.item_id,
+            values={field: text for field, source in destination.values.items() if (text := render(source, shown))},
             options=destination.options,
         )
         for name, destination in policy.written(decision.route).items()
+        if destination.at is moment
+        and (destination.when is None or matches(destination.when, policy.input.numeric, known))
     ]
 
 

@@ -91,7 +91,8 @@ def _readied(workflow: Workflow, record: Arrival | Unreadable) -> InboundItem | 
 def _item(workflow: Workflow, record: Arrival) -> InboundItem:
     if not EARLIEST <= record.received_at < LATEST:
         raise InputInvalid(f"received_at: {record.received_at.isoformat()} cannot be; write when it was received")
-    return make_item(workflow.policy, record.source, record.external_id, record.received_at, record.fields)
+    made = (record.source, record.external_id, record.received_at, record.fields, record.envelope)
+    return make_item(workflow.policy, *made)
 
 
 def _record_refusal(tx: Transaction, record: Unreadable, now: datetime) -> None:

@@ -1,67 +1,123 @@
 """Decides about items and keeps the decisions, with the writes and reviews they ask for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import task
 
 from connectors.store.engine import Transaction
 from domain.decide import decide, fingerprint
-from domain.decision import Decision
-from domain.delivery import Operation
-from domain.errors import PolicyInvalid
+from domain.decision import Decision, RuleMatch, Terms
+from domain.extraction import Extraction
+from domain.intake import decide_intake
 from domain.item import ClaimedItem
 from domain.ledger import Event
 from domain.proposal import AskOutcome, Proposal
 from domain.review import Review, ReviewKind
-from policies.intake import check, match_rule
+from domain.tampering import signs
+from domain.values import digest
+from policies.intake import Checked, check, match_rule
 from policies.load import Workflow
 from policies.writes import operations
+from tasks.extract import reader
 from tasks.names import ACT, named
 from tasks.propose import Proposed
-from tasks.resources import resources
+from tasks.resources import Resources, resources
 from tasks.standing import in_force
 
 
 @task(task_run_name=named("decide"), **ACT)
 async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str, Proposed]) -> list[Decision]:
-    """Decide about a chunk; an act, safe to repeat: an item keeps its first decision.
+    """Decide where a chunk is routed; an act, safe to repeat: an item keeps its first decision.
 
     The mode is the policy's, or a lower one to which the audit made it step back. Proposal,
     decision, writes, review and ledger entries of the whole chunk are one transaction.
     """
     here = resources()
+    workflow, terms = _in_force(here, policy)
+    decisions = []
+    for one in _readings(here, workflow, items):
+        proposal = proposed[one.claimed.item_id].proposal
+        decided = decide(proposal, one.rule, terms, here.now(), one.checked.missing, one.claimed.item_id)
+        decisions.append((one, proposal, decided))
+    with here.store.transaction() as tx:
+        for one, proposal, decided in decisions:
+            _keep(tx, workflow, one, proposal, decided, facts_of(proposed[one.claimed.item_id], decided))
+    return [decided for _, _, decided in decisions]
+
+
+@task(task_run_name=named("decide"), **ACT)
+async def decide_fields(policy: str, items: list[ClaimedItem]) -> list[Decision]:
+    """Decide by its fields whether each item of a chunk is written; otherwise as `decide_items`."""
+    here = resources()
+    workflow, terms = _in_force(here, policy)
+    decisions = []
+    for one in _readings(here, workflow, items):
+        proposal = _unlabelled(here, workflow, one)
+        decided = decide_intake(proposal, one.checked.gaps, one.rule, terms, here.now(), one.claimed.item_id)
+        decisions.append((one, proposal, decided))
+    with here.store.transaction() as tx:
+        for one, proposal, decided in decisions:
+            _keep(tx, workflow, one, proposal, decided)
+    return [decided for _, _, decided in decisions]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """An item with what was found in it, its checked fields, and the rule that matches."""
+
+    claimed: ClaimedItem
+    extraction: Extraction | None
+    checked: Checked
+    rule: RuleMatch | None
+
+
+def _in_force(here: Resources, policy: str) -> tuple[Workflow, Terms]:
     workflow = here.workflow(policy)
-    if workflow.cases:  # its actions have preconditions and approvals that nobody looks at here
-        raise PolicyInvalid(f"{workflow.path} is about cases: run flows.next_action on it")
-    terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
+    return workflow, workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
+
+
+def _readings(here: Resources, workflow: Workflow, items: Sequence[ClaimedItem]) -> list[_Reading]:
     with here.store.reading() as tx:
         extracted = tx.extractions.of([claimed.item_id for claimed in items])
-    checks = [check(claimed.item, workflow.policy, extracted.get(claimed.item_id)) for claimed in items]
-    decisions = []
-    for claimed, checked in zip(items, checks, strict=True):
-        rule = match_rule(claimed.item, checked, workflow.policy)
-        proposal = proposed[claimed.item_id].proposal
-        decisions.append(decide(proposal, rule, terms, here.now(), checked.missing, claimed.item_id))
-    with here.store.transaction() as tx:
-        for claimed, checked, decision in zip(items, checks, decisions, strict=True):
-            writes = operations(claimed, checked, decision, workflow.policy)
-            _keep(tx, workflow, claimed, proposed[claimed.item_id], decision, writes)
-    return decisions
+    readings = []
+    for claimed in items:
+        extraction = extracted.get(claimed.item_id)
+        checked = check(claimed.item, workflow.policy, extraction)
+        readings.append(_Reading(claimed, extraction, checked, match_rule(claimed.item, checked, workflow.policy)))
+    return readings
+
+
+def _unlabelled(here: Resources, workflow: Workflow, one: _Reading) -> Proposal:
+    """What stands for the proposal where nothing is classified: the extraction, and the signs of tampering."""
+    item = one.claimed.item
+    read = one.extraction or Extraction(key=digest(item.text, item.fields))
+    return Proposal(
+        key=read.key,
+        outcome=read.outcome,
+        tampering=signs(item.text, {}),
+        model=read.model,
+        classifier=reader(here, workflow.policy),
+        detail=read.detail,
+    )
 
 
 def _keep(
     tx: Transaction,
     workflow: Workflow,
-    claimed: ClaimedItem,
-    proposed: Proposed,
+    one: _Reading,
+    proposal: Proposal,
     decision: Decision,
-    writes: Sequence[Operation],
+    facts: dict[str, Any] | None = None,
 ) -> None:
-    proposal, now = proposed.proposal, decision.decided_at
+    """Store an item's first decision with what it asks for, its proposal's `facts` first; nothing if it has one."""
+    claimed, now = one.claimed, decision.decided_at
     if tx.inbox.is_decided(claimed.item_id):
         return
-    tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts_of(proposed, decision))
+    if facts is not None:
+        tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts)
+    writes = operations(claimed, one.checked, decision, workflow.policy)
     tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
@@ -71,7 +127,7 @@ def _keep(
 
 def _review(workflow: Workflow, claimed: ClaimedItem, proposal: Proposal, held: Decision) -> Review:
     return Review(
-        kind=ReviewKind.ROUTE,
+        kind=ReviewKind.ROUTE if workflow.policy.classifies else ReviewKind.FIELDS,
         item_id=claimed.item_id,
         policy=claimed.policy,
         workflow=workflow.reference,

@@ -77,10 +77,13 @@ def search(here: Resources, policy: Policy, item: InboundItem) -> Search:
     section = section_of(policy)
     telling = [name for name, kind in policy.input.fields.items() if kind in (FieldType.EMAIL, FieldType.COUNTRY)]
     given = {name: item.fields[name] for name in (*section.fields, *telling) if name in item.fields}
-    model = here.model_name if section.ask else ""
-    return Search(
-        key=digest(item.text, given, model, VERSION, extraction_fingerprint(policy)), text=item.text, given=given
-    )
+    return Search(key=digest(item.text, given, reader(here, policy)), text=item.text, given=given)
+
+
+def reader(here: Resources, policy: Policy) -> str:
+    """Fingerprint of all that finds fields for a policy: patterns, model, prompt and what is wanted."""
+    model = here.model_name if policy.extract and policy.extract.ask else ""
+    return digest(model, VERSION, extraction_fingerprint(policy))
 
 
 async def _persist(here: Resources, policy: Policy, item_id: str, one: Search, limit: asyncio.Semaphore) -> Extraction:

@@ -11,8 +11,8 @@ from domain.errors import PolicyInvalid
 from domain.explain import BECAUSE
 from domain.values import Frozen
 from policies.cases import LookUp
+from policies.destination import Destination
 from policies.load import Workflow
-from policies.model import Destination
 from policies.notices import SYSTEMS
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -27,14 +27,20 @@ class Plan(Frozen):
 
 
 @task(task_run_name=named("prepare"), **ACT)
-async def prepare(policy: str) -> Plan:
+async def prepare(policy: str, *, classifies: bool) -> Plan:
     """Load the policy, reach for its systems, and say on the first line who will decide; an ask.
 
+    Args:
+        classifies: whether the flow that asks chooses among routes.
+
     Raises:
-        PolicyInvalid: the policy is wrong, or a system that it writes to is not set up.
+        PolicyInvalid: the policy is wrong or another flow's, or a system that it writes to is not set up.
     """
     here = resources()
     workflow = here.workflow(policy)
+    if workflow.policy.classifies is not classifies:
+        has, its = ("has routes", "flows.route") if workflow.policy.classifies else ("has no routes", "flows.intake")
+        raise PolicyInvalid(f"{workflow.path}: it {has}, so run it by {its}")
     reach_systems(here, workflow)
     log = get_run_logger()
     as_wanted = nobody_alone(here, workflow) is None and not capped(here, workflow)
@@ -97,7 +103,7 @@ def check_sources(workflow: Workflow) -> None:
 
 def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:
     """Why nothing of this run may act without a rule or a person; None if something may."""
-    if alone(here, workflow):
+    if alone(here, workflow) or not workflow.policy.classifies:
         return None
     proofs = workflow.terms.proofs.values()
     if here.asked_by(workflow) == NOBODY and any(
@@ -109,6 +115,8 @@ def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:
 
 def alone(here: Resources, workflow: Workflow) -> list[Proof]:
     """The proofs by which something may act alone, under what is here now."""
+    if not workflow.policy.classifies:
+        return []
     prints = {
         source: here.voter(workflow) if source is Source.EXAMPLES else here.classifier(workflow) for source in Source
     }
@@ -123,6 +131,9 @@ def alone(here: Resources, workflow: Workflow) -> list[Proof]:
 def who_decides(here: Resources, workflow: Workflow) -> str:
     """One line: who decides alone from which confidence, or that rules and people decide, and what caps the mode."""
     cap = capped(here, workflow)
+    if not workflow.policy.classifies:
+        required = ", ".join(workflow.policy.validation.required)
+        return f"{workflow.policy.name}: what has {required} and passes the checks is written; people do the rest{cap}"
     if (reason := nobody_alone(here, workflow)) is not None:
         changed = f" ({', '.join(what_changed(here, workflow))} changed)" if workflow.terms.proofs else ""
         return f"{workflow.policy.name}: {BECAUSE[reason]}{changed}; rules and people decide{cap}"

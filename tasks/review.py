@@ -15,6 +15,7 @@ from domain.values import Frozen
 from policies.fields import FieldType
 from tasks.action_review import ActionReview
 from tasks.escalate import escalate
+from tasks.fields_review import FieldsReview
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.route_review import RouteReview
@@ -44,6 +45,8 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
             return RouteReview.load(here, tx, review)
         case ReviewKind.ACTION:
             return ActionReview.load(here, tx, review)
+        case ReviewKind.FIELDS:
+            return FieldsReview.load(here, tx, review)
         case _:
             assert_never(kind)
 

@@ -15,6 +15,7 @@ from domain.ledger import Event, tell
 from policies.intake import storable
 from policies.load import Workflow
 from tasks.escalate import escalate
+from tasks.extract import reader
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -34,9 +35,8 @@ async def step_back(policy: str) -> Mode:
         mode = effective(workflow.policy.mode, standing.cap)
         if not workflow.policy.audit.step_back:
             return mode
-        proven = [proof.classifier for proof in workflow.terms.proofs.values() if proof.proven]
         since = _since(standing, workflow)
-        tallies = {classifier: tx.reviews.audited(name, classifier, since) for classifier in proven}
+        tallies = {acting: tx.reviews.audited(name, acting, since) for acting in _acting(here, workflow)}
         step = audit.step_back(mode, tallies, target.misroute, target.delta)
         if step is None:
             return mode
@@ -53,6 +53,13 @@ async def watch_drift(policy: str) -> list[Drift]:
     here = resources()
     workflow = here.workflow(policy)
     return [drift for proof in workflow.terms.proofs.values() for drift in _test_windows(here, workflow, proof)]
+
+
+def _acting(here: Resources, workflow: Workflow) -> list[str]:
+    """Fingerprints of what may act alone: the proven classifiers, or what finds fields."""
+    if not workflow.policy.classifies:
+        return [reader(here, workflow.policy)]
+    return [proof.classifier for proof in workflow.terms.proofs.values() if proof.proven]
 
 
 def _since(standing: Standing, workflow: Workflow) -> datetime | None:

@@ -25,8 +25,8 @@ from connectors.http_outcomes import HttpFailure
 from domain.errors import Unavailable
 from policies.load import Workflow
 
-FLOW = "route"
-"""The flow whose deployments take from the inbox."""
+FLOWS = ("intake", "route")
+"""The flows whose deployments take from the inboxes of policies without routes, and with them."""
 
 LONGEST_RUN = timedelta(hours=1)
 """A run that began longer ago, and says that it still works, was killed with its worker."""
@@ -68,8 +68,10 @@ async def start_route(workflow: Workflow, now: datetime) -> Start:
 
 
 async def _deployment(client: PrefectClient, workflow: Workflow) -> UUID | None:
-    """The deployment that routes a policy's items, by the policy that its parameters name."""
-    found = await client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])))
+    """The deployment that works off a policy's items, by the policy that its parameters name."""
+    found = await client.read_deployments(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOWS[workflow.policy.classifies]]))
+    )
     named = {one.id: str(one.parameters.get("policy", "")) for one in found if not one.paused}
     # Where the workers are, the same file may have another path.
     alike = [id_ for id_, policy in named.items() if policy and Path(policy).stem == workflow.path.stem]

@@ -96,6 +96,51 @@ def write_tiny(
     return str(path)
 
 
+def write_orders(folder: Path, **changes: Any) -> str:
+    """Write a tiny workflow without routes into `folder`; returns the policy's path.
+
+    It takes orders: an e-mail address and a number found in the text or filled in, and a quantity of at most 100.
+    """
+    policy = {
+        "name": "tiny",
+        "version": 1,
+        "description": f"orders of the test in {folder}",
+        "mode": "auto",
+        "input": {
+            "fields": {"message": "text", "email": "email", "order_number": "text", "quantity": "number"},
+            "text": "{{ message }}",
+            "duplicate_window_hours": 1,
+        },
+        "extract": {
+            "ask": False,
+            "fields": {
+                "email": {"description": "address of the sender"},
+                "order_number": {"description": "number of the order", "about": "message", "pattern": r"SO-\d{6}"},
+                "quantity": {"description": "how many pieces", "about": "message", "labels": ["Quantity"]},
+            },
+        },
+        "validation": {
+            "required": ["email", "order_number"],
+            "checks": [{"field": "quantity", "must": "quantity <= 100", "message": "nobody orders so many"}],
+        },
+        "audit": {"share": 0},
+        "destinations": {
+            "crm": {
+                "system": "sandbox_crm",
+                "record_key": "{{ email }}",
+                "values": {"email": "{{ email }}", "order": "{{ order_number }}", "quantity": "{{ quantity }}"},
+                "patience": {"attempts": 5, "first_delay_s": 0.01, "longest_delay_s": 0.05},
+            }
+        },
+        "escalation": {"to": "the desk"},
+        "batch": {"chunk": 4},
+        **changes,
+    }
+    path = folder / "orders.yaml"
+    path.write_text(yaml.safe_dump(policy), encoding="utf-8")
+    return str(path)
+
+
 def _proof(workflow: Workflow, source: Source, model: str, threshold: float) -> Proof:
     parts = classifier_parts(workflow, model, LabelledExamples([], None, workflow.path).name)
     trusted = {name: parts[name] for name in VOTER_PARTS} if source is Source.EXAMPLES else parts

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policies.extract import at_home
+
 
 class Kind(StrEnum):
     """What a part of a mail is."""
@@ -209,9 +211,3 @@ def is_ours(text: str, part: Part, ours: Sequence[str]) -> bool:
     """Whether a part is written by somebody of our own house: by its author, else by its addresses."""
     known = EMAIL.findall(text[slice(*part.header)]) or list(addresses(text, part))
     return bool(known) and all(at_home(address, ours) for address in known)
-
-
-def at_home(address: str, ours: Sequence[str]) -> bool:
-    """Whether an address is one of our own house's."""
-    domain = address.rpartition("@")[2].lower()
-    return any(domain == own.lower() or domain.endswith(f".{own.lower()}") for own in ours)

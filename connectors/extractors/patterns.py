@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from connectors.extractors.matches import Match, of_kind
-from connectors.extractors.parts import Kind, Part, at_home
+from connectors.extractors.parts import Kind, Part
 from connectors.extractors.places import countries
 from connectors.extractors.regions import spoken_region
 from connectors.extractors.senders import Mail, companies, names, read, somebody_else
 from domain.extraction import Candidate, Found, Ground, settle
-from policies.extract import About, Extract, Wanted
+from policies.extract import About, Extract, Wanted, at_home
 from policies.fields import Conventions, FieldType, normalised
 
-VERSION = 1
+VERSION = 2
 """Part of every extraction's key: raise it with any change of what is found."""
 
 

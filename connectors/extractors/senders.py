@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.extractors.parts import CLOSING, EMAIL, Kind, Part, addresses, at_home, is_ours, split
+from connectors.extractors.parts import CLOSING, EMAIL, Kind, Part, addresses, is_ours, split
 from domain.extraction import Candidate, Ground
+from policies.extract import at_home
 from policies.fields import Conventions, FieldType, country_named, normalised
 
 _PLAIN = Conventions()
@@ -146,7 +147,7 @@ def names(mail: Mail) -> Iterator[Candidate]:
 
 _OTHERS = re.compile(
     rf"(?P<name>{_PERSON.pattern}|(?:Herrn?|Frau|Mr|Mrs|Ms|Mme|M)\.? {_WORD}|"
-    rf"{_WORD}(?= \())[\s,(:–-]+(?:[^()\n]{{0,40}}[,;/]\s*)?$"
+    rf"{_WORD}(?= \())(?:[\s,(:–-]+(?:[^()\n]{{0,40}}[,;/]\s*)?|[ ,(:–-]+(?i:tel|phone|telefon|mobile?|handy)\b[ .:]*)$"
 )
 
 
@@ -235,11 +236,21 @@ _SELF = re.compile(
 )
 
 
+_HOLDS_IT = re.compile(
+    r"\b(?:komplement[äa]r\w*|pers[öo]nlich haftende\w*(?: gesellschafter\w*)?|general partner|commandit[ée]\w*|"
+    r"muttergesellschaft|parent company)\b[^\n]{0,30}$",
+    re.IGNORECASE,
+)
+"""Before a company that a footer names because it holds the sender's."""
+
+
 def companies(mail: Mail) -> Iterator[Candidate]:
     """Companies that the sender signs with or speaks for, told by their legal form or by the sender's domain."""
     for part in mail.speaking:
         for found in _COMPANY.finditer(mail.text, part.start, part.end):
             before = mail.text[max(part.start, found.start() - 80) : found.start()]
+            if _HOLDS_IT.search(before):
+                continue
             placed = mail.signed(found.start()) or _SELF.search(before) or _of_domain(found[0], mail.domains)
             yield _company(mail, *found.span(), Ground.PLACED if placed else Ground.UNPLACED)
         yield from _by_domain(mail, part)

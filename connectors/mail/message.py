@@ -22,6 +22,9 @@ LARGEST_MAIL = 40 * 2**20
 LONGEST_ID = 300
 """Characters of an item's external id."""
 
+ENVELOPE = frozenset({"name", "email"})
+"""Fields that tell who sent a mail, which is not always whose matter it is."""
+
 MOST_LISTED = 100
 """Attachments that are listed by name."""
 
@@ -58,9 +61,9 @@ def read_mail(raw: bytes, where: str, now: datetime, source: str = "mail") -> Ar
 
     Its fields, all text, empty where the mail says nothing: subject; message (what the
     sender wrote now, and what they forward); signature (the sender's own, where phone
-    numbers live); quoted (the rest of the text); name and email of the sender; to;
-    reply_to; forwarded_from; attachments (a line each: name, type, bytes); kind (see
-    `Kind`); message_id and in_reply_to.
+    numbers live); letter (message and signature in the order of the mail); quoted (the rest
+    of the text); name and email of the sender; to; reply_to; forwarded_from; attachments (a
+    line each: name, type, bytes); kind (see `Kind`); message_id and in_reply_to.
 
     It is named by its Message-ID, or by its content where it has none that is one. It came
     when the last server on its way says, else when it says that it was sent, else `now`.
@@ -79,6 +82,7 @@ def read_mail(raw: bytes, where: str, now: datetime, source: str = "mail") -> Ar
         external_id=_external_id(headers, fields),
         received_at=_received_at(headers, now),
         fields=dict(fields),
+        envelope=ENVELOPE,
     )
 
 
@@ -88,7 +92,7 @@ def _fields(headers: Headers, parts: Parts) -> dict[str, str]:
     enclosed = [] if kind is Kind.BOUNCE else [_retold(mail) for mail in parts.enclosed]
     text = "\n".join([parts.text, *enclosed])
     # A report's own words are all there is to it: nothing in it is quoted or signed.
-    written = taken_apart(text, subject) if kind is not Kind.BOUNCE else Written(parts.text)
+    written = taken_apart(text, subject) if kind is not Kind.BOUNCE else Written(parts.text, parts.text)
     listed = [str(attachment) for attachment in parts.attachments]
     if len(listed) > MOST_LISTED:
         listed[MOST_LISTED:] = [f"and {len(listed) - MOST_LISTED} more"]
@@ -96,6 +100,7 @@ def _fields(headers: Headers, parts: Parts) -> dict[str, str]:
         "subject": subject,
         "message": written.text,
         "signature": written.signature,
+        "letter": written.letter,
         "quoted": written.quoted,
         "name": sender.name,
         "email": sender.email,

@@ -81,12 +81,14 @@ class Written:
 
     Attributes:
         text: what is new, and what is forwarded; never empty where there is any text.
+        letter: the same with the sender's own signature where it stands, above what is forwarded.
         signature: the sender's own.
         quoted: the rest.
         forwarded_from: whose message is forwarded, if it says so.
     """
 
     text: str
+    letter: str
     signature: str = ""
     quoted: str = ""
     forwarded_from: Address = NOBODY
@@ -100,7 +102,7 @@ def forwards(subject: str) -> bool:
 def taken_apart(text: str, subject: str) -> Written:
     """What the sender of `text` wrote, signed, quoted and forwarded."""
     if len(text) > LONGEST_TAKEN_APART:
-        return Written(text)
+        return Written(text, text)
     lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
     own: list[str] = []
     signature: list[str] = []
@@ -119,13 +121,15 @@ def taken_apart(text: str, subject: str) -> Written:
         quoted += lines[end:start]
     if not _filled(own):  # "Thanks, Ann" alone, or a mail that only quotes
         own, signature, quoted = (signature, [], quoted) if signature else (_unmarked(quoted), [], [])
-    return Written(_joined(own), _joined(signature), _joined(quoted)[:LONGEST_QUOTED])
+    letter = _joined([*own, "", *signature])
+    return Written(_joined(own), letter, _joined(signature), _joined(quoted)[:LONGEST_QUOTED])
 
 
 def _forwarding(own: list[str], signature: list[str], quoted: list[str], forwarded: list[str]) -> Written:
     passed_on = _unmarked(forwarded)
     text = f"{_joined(own)}\n\n{_joined(passed_on)}".strip()
-    return Written(text, _joined(signature), _joined(quoted)[:LONGEST_QUOTED], _sender(passed_on))
+    letter = _joined([*own, "", *signature, "", *passed_on])
+    return Written(text, letter, _joined(signature), _joined(quoted)[:LONGEST_QUOTED], _sender(passed_on))
 
 
 def _next_border(lines: list[str], start: int) -> int:

@@ -97,8 +97,9 @@ class Inbox:
         return self._row(item_id).decided
 
     def replace_decision(self, item_id: str, decision: Decision, writes_due: int, now: datetime) -> None:
-        """Put a person's decision in place of the one that waited for it."""
-        self._put(self._row(item_id), decision, writes_due, now)
+        """Put a person's decision in place of the one that waited for it; writes that it asked for are still due."""
+        row = self._row(item_id)
+        self._put(row, decision, row.writes_due + writes_due, now)
 
     def get(self, item_id: str) -> ClaimedItem:
         """An accepted item.
@@ -175,7 +176,10 @@ class Inbox:
             | {"mode", "writes", "by", "note", "proposal_hash", "policy_fingerprint"},
         )
         facts |= {"plan": decision.plan.model_dump(mode="json")} if decision.plan else {}
-        self._ledger.append(row.item_id, Event.DECIDED, now, waits=decision.waits, **facts)
+        # Which fields a person filled in, not what with: the ledger cannot forget a stranger's data.
+        self._ledger.append(
+            row.item_id, Event.DECIDED, now, waits=decision.waits, filled=sorted(decision.filled), **facts
+        )
 
     def _row(self, item_id: str) -> ItemRow:
         row = self._session.get(ItemRow, item_id)

@@ -1,6 +1,8 @@
 """Reviews: what waits for a person, since when, until when."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
@@ -101,18 +103,22 @@ class Reviews:
         row = self._session.get_one(ReviewRow, review_id)
         row.answered_at, row.reviewer = now, f"the rule {rule}"
 
-    def audited(self, policy: str, classifier: str, since: datetime | None = None) -> AuditTally:
-        """The blind answers on one classifier's decisions, those after `since` or all."""
-        query = select(ReviewRow.proposed, ReviewRow.answer).where(
-            ReviewRow.policy == policy,
-            col(ReviewRow.kind).in_((ReviewKind.ROUTE, ReviewKind.ACTION)),
-            ReviewRow.classifier == classifier,
-            ReviewRow.why == Reason.AUDIT.value,
-            col(ReviewRow.answer).is_not(None),
+    def audited(self, policy: str, classifier: str | None, since: datetime | None = None) -> AuditTally:
+        """The blind answers on one classifier's decisions, or all, those after `since` or all.
+
+        Where fields are asked for, an answer agrees that writes the item as it would have been written.
+        """
+        query = (
+            select(ReviewRow, ItemRow.decision)
+            .join(ItemRow, col(ItemRow.item_id) == ReviewRow.item_id)
+            .where(ReviewRow.policy == policy, ReviewRow.why == Reason.AUDIT.value, col(ReviewRow.answer).is_not(None))
+            .where(col(ReviewRow.kind).in_((ReviewKind.ROUTE, ReviewKind.ACTION, ReviewKind.FIELDS)))
         )
+        if classifier is not None:
+            query = query.where(ReviewRow.classifier == classifier)
         if since is not None:
             query = query.where(col(ReviewRow.answered_at) > since)
-        return tally_answers((proposed, answer) for proposed, answer in self._session.exec(query) if answer)
+        return tally_answers(_compared(review, decision or {}) for review, decision in self._session.exec(query))
 
     def answers(self, policy: str) -> list[Answered]:
         """Every answered review of a policy's routes with its item's text, oldest answer first."""
@@ -144,3 +150,11 @@ def _alike(review: Review, text: str) -> str:
     words = " ".join(text.split()).casefold()
     blind = review.why == Reason.AUDIT
     return digest(review.policy, review.kind.value, blind, review.proposed, words, review.question)
+
+
+def _compared(review: ReviewRow, decision: Mapping[str, Any]) -> tuple[str | None, str]:
+    """What would have been done, and what the reviewer did."""
+    if review.kind != ReviewKind.FIELDS:
+        return review.proposed, review.answer or ""
+    as_found = decision["reason"] == Reason.COMPLETED.value and not decision["filled"]
+    return Reason.COMPLETED.value, Reason.COMPLETED.value if as_found else Reason.OVERRIDDEN.value

@@ -63,6 +63,7 @@ class TestHeaders:
                 "subject": "Invoice",
                 "message": "The invoice is wrong.",
                 "signature": "",
+                "letter": "The invoice is wrong.",
                 "quoted": "",
                 "name": "Ann Smith",
                 "email": "ann@example.com",
@@ -74,6 +75,7 @@ class TestHeaders:
                 "message_id": "42@example.com",
                 "in_reply_to": "",
             },
+            envelope=frozenset({"name", "email"}),
         )
 
     @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from builders import proposal, route_review
 from click.testing import Result
 from databases import sqlite_database
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from tiny import write_tiny
+from tiny import write_orders, write_tiny
 from typer.testing import CliRunner
 
 from connectors.help_desk.sandbox import HELP_DESK_URL
@@ -155,6 +155,21 @@ class TestPolicy:
             "fake-model: threshold 0.500, proven on 100 labelled items",
         ]
 
+    def test_check_of_a_policy_without_routes_says_what_decides(self, terminal):
+        lines = [
+            line.strip() for line in terminal.run("policy", "check", write_orders(terminal.home)).stdout.splitlines()
+        ]
+        assert lines == [
+            "tiny version 1 holds, mode auto",
+            "no routes: written once email, order_number are there; from the text: email, order_number, quantity",
+            "1 checks, 0 rules",
+            "writes to crm (sandbox_crm)",
+        ]
+
+    def test_standing_of_a_policy_without_routes_tells_what_was_audited(self, terminal):
+        shown = terminal.run("policy", "standing", write_orders(terminal.home)).stdout
+        assert "fields: nothing audited yet" in shown
+
     def test_check_shows_each_source_and_the_routes_with_a_threshold_of_their_own(self, terminal):
         policy = write_tiny(terminal.home, alone=0.7, target={"routes": {"billing": 0.01}})
         shown = terminal.run("policy", "check", policy).stdout
@@ -214,7 +229,7 @@ class TestPolicy:
         assert "reads folder: something new last at 2026-03-02 09:00 UTC\n" in shown
 
     def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
-        assert "one of: lead_routing, support_triage" in terminal.told("policy", "check", "lead_rooting")
+        assert "one of: lead_routing, order_intake, support_triage" in terminal.told("policy", "check", "lead_rooting")
 
     def test_the_schema_takes_the_shipped_policies_and_no_others(self, terminal):
         schema = json.loads(terminal.run("policy", "schema").stdout)

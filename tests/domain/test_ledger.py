@@ -261,7 +261,7 @@ STORIES = [
     pytest.param(
         Event.DECIDED,
         answered("none_of_these"),
-        "Ended without a write by Ada: the reviewer found that no route fits.",
+        "Ended without a write by Ada: the reviewer found that nothing is to be written.",
         id="dismissed",
     ),
     pytest.param(

@@ -16,7 +16,7 @@ from builders import proposal, route_review
 from click.testing import Result
 from databases import sqlite_database
 from llm_server import Body, Label, LlmServer, Reply, Status, last_message, llm_server
-from tiny import message, write_tiny
+from tiny import message, write_orders, write_tiny
 from typer.testing import CliRunner
 
 from connectors.store.engine import Store
@@ -186,6 +186,10 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Shared) ->
 
 
 class TestCalibrate:
+    def test_a_policy_without_routes_classifies_nothing_and_is_measured_otherwise(self, terminal: Terminal):
+        told = terminal.told("calibrate", write_orders(terminal.folder), "--data", terminal.data)
+        assert "it has no routes, so it classifies nothing. Use 'evals extract'." in told
+
     def test_writes_the_record_beside_the_policy_and_the_policy_trusts_it(self, terminal: Terminal):
         shown = terminal.run("calibrate", terminal.policy, "--data", terminal.data).stdout
         assert "at most 10.0% of what acts alone goes wrong, with 90% confidence" in shown

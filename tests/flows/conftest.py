@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from databases import sqlite_database
 from fakes import FailingExamples, FakeModel, FakeSystem, fake_resources, sure, words_only
-from tiny import write_tiny
+from tiny import write_orders, write_tiny
 
 from connectors.store.engine import Store
 from domain.item import InboundItem
 from domain.ledger import Entry, first_break
+from flows.intake import intake
 from flows.route import route
 from tasks.resources import Resources, opened
 
@@ -26,9 +27,14 @@ class Bench:
         self.system = FakeSystem()
         self.examples: FailingExamples | None = None
         self.policy = write_tiny(folder)
+        self.flow: Any = route
 
     def change_policy(self, **changes: Any) -> None:
         self.policy = write_tiny(self.folder, **changes)
+
+    def take_orders(self, **changes: Any) -> None:
+        """Put the workflow without routes in place of the other."""
+        self.policy, self.flow = write_orders(self.folder, **changes), intake
 
     def accept(self, *items: InboundItem) -> list[str]:
         with self.store.transaction() as tx:
@@ -40,7 +46,7 @@ class Bench:
 
     async def run(self) -> Any:
         async with opened(self.resources()):
-            return await route(self.policy, wait_s=5)
+            return await self.flow(self.policy, wait_s=5)
 
     def ledger(self, item_id: str | None = None) -> list[Entry]:
         with self.store.reading() as tx:
@@ -60,8 +66,3 @@ def bench(tmp_path: Path, prefect: str) -> Iterator[Bench]:
     store = Store(sqlite_database(tmp_path / "store.db"))
     yield Bench(tmp_path, store)
     store.close()
-
-
-def events(entries: list[Entry]) -> list[str]:
-    """The entries' events, in order."""
-    return [entry.event.value for entry in entries]

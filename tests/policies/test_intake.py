@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from domain.decision import RuleAction, RuleMatch
 from domain.errors import InputInvalid
-from policies.intake import LONGEST_TEXT, Checked, check, make_item, match_rule
+from domain.extraction import By, Extraction, Found, Ground
+from domain.intake import Gap
+from policies.intake import LONGEST_TEXT, Checked, asked_fields, check, make_item, match_rule
 
 TINY = policy()
 ANYTHING = st.text(st.characters())
@@ -70,7 +72,7 @@ def test_fields_that_the_policy_does_not_know_are_kept_and_not_used() -> None:
     came_in = item(email="ada@example.com", website="toys.example")
 
     assert came_in.other["website"] == "toys.example"
-    assert check(came_in, TINY) == Checked({"message": "hello", "email": "ada@example.com"}, {}, ())
+    assert check(came_in, TINY) == Checked({"message": "hello", "email": "ada@example.com"}, {}, {})
 
 
 @given(ANYTHING, ANYTHING, ANYTHING, ANYTHING)
@@ -173,3 +175,63 @@ def test_a_value_of_which_a_check_does_not_hold_is_missing_and_says_why() -> Non
 @pytest.mark.parametrize("fields", [{"toys": "12"}, {}])
 def test_a_check_that_holds_or_has_nothing_to_look_at_marks_nothing(fields: dict[str, str]) -> None:
     assert check(item(**fields), CHECKED).missing == ()
+
+
+EXTRACTING = policy(
+    input={"fields": {"message": "text", "email": "email", "name": "name", "toys": "number"}, "text": "{{ message }}"},
+    extract={"ours": ["toyshop.example"], "fields": {"email": {"description": "address of the sender"}}},
+    validation={
+        "required": ["email", "name"],
+        "checks": [{"field": "toys", "must": "toys < 9", "message": "too many"}],
+    },
+)
+ENVELOPE = frozenset({"email", "name"})
+
+
+@pytest.mark.parametrize(
+    ("told", "own"),
+    [
+        pytest.param({"email": "ada@example.com", "name": "Ada Byron"}, {"email", "name"}, id="a sender's own"),
+        pytest.param({"email": "bob@toyshop.example", "name": "Bob Bear"}, set(), id="a colleague who passes it on"),
+        pytest.param({"email": "ada@example.com", "name": "n/a"}, {"email"}, id="a name that is none"),
+        pytest.param({"name": "Ada Byron"}, {"name"}, id="nothing but a name"),
+    ],
+)
+def test_what_the_envelope_tells_is_the_items_own_only_if_it_holds(told: dict[str, str], own: set[str]) -> None:
+    made = make_item(EXTRACTING, "mail", "7", NOW, {"message": "hello", **told}, ENVELOPE)
+
+    assert made.fields.keys() == {"message"} | own
+    assert made.other == {name: text for name, text in told.items() if name not in own}
+
+
+def test_where_nothing_is_extracted_the_envelope_is_all_there_is() -> None:
+    made = make_item(TINY, "mail", "7", NOW, {"message": "hello", "email": "bob@toyshop.example"}, ENVELOPE)
+
+    assert made.fields["email"] == "bob@toyshop.example"
+
+
+def test_a_form_may_name_a_colleague() -> None:
+    made = make_item(EXTRACTING, "web_form", "7", NOW, {"message": "hello", "email": "bob@toyshop.example"})
+
+    assert made.fields["email"] == "bob@toyshop.example"
+
+
+def test_each_gap_says_why_a_field_has_no_value() -> None:
+    unsure = Found(value="ada@example.com", by=By.PATTERN, ground=Ground.SEVERAL, confidence=0.4)
+    raw = {"message": "hello", "name": "?", "toys": "12"}
+    found = make_item(EXTRACTING, "web_form", "7", NOW, raw)
+
+    assert check(found, EXTRACTING, Extraction(key="k", found={"email": unsure})).gaps == {
+        "email": Gap.UNSURE,
+        "name": Gap.MALFORMED,
+        "toys": Gap.FAULTY,
+    }
+    assert check(make_item(EXTRACTING, "web_form", "7", NOW, {"message": "hello"}), EXTRACTING).gaps == {
+        "email": Gap.ABSENT,
+        "name": Gap.ABSENT,
+    }
+
+
+def test_a_person_may_fill_in_what_is_required_or_checked_too() -> None:
+    assert asked_fields(EXTRACTING) == ("email", "name", "toys")
+    assert asked_fields(TINY) == ("email",)

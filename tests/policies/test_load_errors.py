@@ -35,8 +35,8 @@ BROKEN = [
                  "rules.0.rout: Extra inputs are not permitted. Did you mean 'route'?",
                  id="an unknown key in a list"),
     pytest.param("    system: sandbox_crm", "    system: sandbox_crm\n    colour: red", "colour",
-                 "destinations.crm.colour: Extra inputs are not permitted. Remove it; known here: options, patience, "
-                 "record_key, system, values.",
+                 "destinations.crm.colour: Extra inputs are not permitted. Remove it; known here: at, options, "
+                 "patience, record_key, system, values, when.",
                  id="an unknown key like no other names those that there are"),
     pytest.param("version: 1", "version: 1\nversion: 2", "version: 2", "version: written twice. Remove one.",
                  id="a doubled key"),
@@ -78,8 +78,8 @@ BROKEN = [
                  "rules.0.when: rule 'toys >= 'many'': data type mismatch; see the expression language in the docs.",
                  id="a rule that compares a number with text"),
     pytest.param("when: toys >= 100", "when: size >= 100", "size >=",
-                 "rules.0.when: rule 'size >= 100': no field 'size'; known are email, message, missing, source, text, "
-                 "toys.",
+                 "rules.0.when: rule 'size >= 100': no field 'size'; known are email, faults, message, missing, "
+                 "source, text, toys.",
                  id="an unknown field in a rule names the known ones"),
     pytest.param("when: toys >= 100", "when: $random() < 0.5", "$random",
                  "rules.0.when: rule '$random() < 0.5': no function '$random'; there are $abs, $all, $any, $filter, "
@@ -133,6 +133,25 @@ BROKEN = [
                  "extract.fields.email.pattern: not a regular expression: unterminated character set at position 0; "
                  "mend it or quote it.",
                  id="a pattern that is none"),
+    pytest.param("  repairs:\n    description: something is broken\n", "", "routes:",
+                 "routes: one route is nothing to choose among; add another, or remove 'routes' and 'examples': "
+                 "fields decide.",
+                 id="a single route"),
+    pytest.param("examples: tiny.examples.jsonl\n", "", "routes:",
+                 "routes: routes are told apart by labelled examples; name their file in 'examples'.",
+                 id="routes without examples"),
+    pytest.param("routes:\n  sales:\n    description: wants to buy something\n"
+                 "  repairs:\n    description: something is broken\n", "", "examples:",
+                 "examples: examples teach routes, and there are none; add 'routes' or remove this.",
+                 id="examples without routes"),
+    pytest.param("routes:\n  sales:\n    description: wants to buy something\n"
+                 "  repairs:\n    description: something is broken\n", "", "route: sales",
+                 "rules.0.route: no route 'sales'; use action person or reject.",
+                 id="a rule that routes where there are no routes"),
+    pytest.param("    system: sandbox_crm", "    system: sandbox_crm\n    when: rout == 'sales'", "when: rout",
+                 "destinations.crm.when: rule 'rout == 'sales'': no field 'rout'; known are email, faults, flags, "
+                 "message, missing, route, source, text, toys.",
+                 id="an unknown name in a destination's condition"),
     pytest.param("mode: auto", "mode: auto\nsla:\n  synced: {minutes: 5}", "synced",
                  "sla.synced: Input should be 'first_decision', 'delivered' or 'review_answered'.",
                  id="a clock that there is not names those that there are"),
@@ -304,3 +323,11 @@ def test_a_workflow_is_found_again_by_its_reference(tmp_path: Path) -> None:
         workflow = load_workflow(name)
         assert load_workflow(workflow.reference) == workflow
     assert load_workflow("lead_routing").reference == "lead_routing"
+
+
+def test_a_policy_without_routes_must_name_what_no_write_can_do_without(tmp_path: Path) -> None:
+    routes = POLICY[POLICY.index("routes:") : POLICY.index("classifier:")]
+    rules = POLICY[POLICY.index("rules:") : POLICY.index("validation:")]
+    path = write(tmp_path, POLICY.replace(routes, "").replace(rules, "").replace("required: [email]", "required: []"))
+
+    assert "name those that no write can do without in 'validation.required'" in complaint(path)

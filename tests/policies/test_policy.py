@@ -193,3 +193,24 @@ def test_a_template_reaches_nothing_but_its_values(source: str) -> None:
 
 def test_what_is_filled_in_is_not_a_template_itself() -> None:
     assert render("{{ text }}", {"text": "{{ 7 * 7 }}"}) == "{{ 7 * 7 }}"
+
+
+@pytest.mark.parametrize(
+    ("when", "toys", "written"),
+    [
+        pytest.param(None, "9", True, id="without a condition"),
+        pytest.param("toys > 5 and route == 'sales'", "9", True, id="a condition that holds"),
+        pytest.param("toys > 5", "3", False, id="one that does not"),
+        pytest.param("'email' in missing", "9", True, id="over what is missing"),
+        pytest.param("faults.length > 0", "9", False, id="over checks that do not hold"),
+        pytest.param("'bulk' in flags", "9", False, id="over flags"),
+    ],
+)
+def test_a_destination_is_written_where_its_condition_holds(when: str | None, toys: str, written: bool) -> None:
+    values = {"toys": "{{ toys }}"}
+    crm = {"system": "sandbox_crm", "record_key": "{{ item_id }}", "values": values, "when": when}
+    wide = policy(destinations={"crm": crm})
+    here = claimed("A train, please", toys=toys)
+    held = decide(proposal(), None, terms(), NOW, ("email",)).model_copy(update={"writes": True, "route": "sales"})
+
+    assert bool(operations(here, check(here.item, wide), held, wide)) is written

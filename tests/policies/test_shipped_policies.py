@@ -1,5 +1,6 @@
 """The policies that come along are whole: examples, held-aside cases and rules that do something."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -10,13 +11,16 @@ from policies.fields import FieldType
 from policies.load import Workflow, load_workflow, shipped_policies
 from policies.model import Rule
 from policies.rules import matches
+from tasks.extract import Search, look_through, section_of
 
 DATA = Path(__file__).parents[2] / "evals" / "data"
-NAMES = shipped_policies()
-SHIPPED = {name: load_workflow(name) for name in NAMES}
+SHIPPED = {name: load_workflow(name) for name in shipped_policies()}
+NAMES = [name for name, workflow in SHIPPED.items() if workflow.policy.classifies]
+LABELLED = [json.loads(line) for line in (DATA / "extraction.jsonl").read_text(encoding="utf-8").split("\n") if line]
 GUARDED_AGAINST = {
     ("lead_routing", "auto_reply"): "Automatic reply: back on Monday",
     ("lead_routing", "legal_threat"): "You will hear from my lawyer.",
+    ("order_intake", "written_by_a_machine"): "Automatic reply: back on Monday",
 }
 """What a rule is for where the examples, which have a label, have no such message."""
 
@@ -36,8 +40,9 @@ def spelt_the_same(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def test_the_four_workflows_are_shipped() -> None:
-    assert {"lead_routing", "support_triage", "onboarding", "order_processing"} <= set(NAMES)
+def test_the_five_workflows_are_shipped() -> None:
+    shipped = {"lead_routing", "order_intake", "support_triage", "onboarding", "order_processing"}
+    assert set(SHIPPED) >= shipped
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -65,7 +70,8 @@ def test_every_rule_matches_some_messages_and_not_all(workflow: Workflow, rule: 
     kinds = {name: kind is FieldType.NUMBER for name, kind in workflow.policy.input.fields.items()}
 
     guarded = GUARDED_AGAINST.get((workflow.policy.name, rule.name))
-    texts = [example.text for example in workflow.examples] + ([guarded] if guarded else [])
+    taught = [example.text for example in workflow.examples] or [case["text"] for case in LABELLED]
+    texts = taught + ([guarded] if guarded else [])
 
     matched = sum(matches(rule.when, kinds, seen(text)) for text in texts)
 
@@ -76,3 +82,19 @@ def seen(text: str) -> dict[str, object]:
     """An example's text, with the number that its rendering ended in."""
     employees = re.search(r"^Employees: (\d+)$", text, re.MULTILINE)
     return {"text": text, "missing": []} | ({"employees": float(employees[1])} if employees else {})
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if SHIPPED[name].policy.extract])
+def test_what_is_extracted_and_labelled_is_written_rightly_nearly_always(name: str) -> None:
+    policy = SHIPPED[name].policy
+    right = wrong = 0
+    for case in LABELLED:
+        given = {field: raw for field, raw in case["fields"].items() if field in policy.input.fields}
+        extraction, _ = asyncio.run(look_through(None, policy, Search(key="", text=case["text"], given=given)))
+        for field, found in extraction.sure(section_of(policy).threshold).items():
+            if field in case["truth"]:
+                truth = case["truth"][field]
+                right += found.value in ([truth] if isinstance(truth, str) else truth)
+                wrong += found.value not in ([truth] if isinstance(truth, str) else truth)
+    assert right > 300
+    assert wrong <= 0.03 * (right + wrong)

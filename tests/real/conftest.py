@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from databases import sqlite_database
 from installation import Installation
+from services import address, dovecot
 from tiny import write_tiny
 
 from connectors.store.engine import Store
 from console.local_prefect import deploy_reviews, review_worker
 from console.sandboxes import sandboxes
+
+__all__ = ["address", "dovecot", "site"]
 
 
 @pytest.fixture(scope="module")

@@ -2,76 +2,22 @@
 
 import hmac
 import json
-import os
-import shutil
 import ssl
-import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from time import time
 from uuid import uuid4
 
 import httpx
 import pytest
 from imap_tools import BaseMailBox, MailBoxUnencrypted
+from services import PASSWORD, PATIENT_S, Dovecot, own_dovecot
 
 from connectors.mail.imap import ImapMailbox
 from connectors.mail.oauth import Grant, OAuthVariables, first_words
 from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival, Fetched, Unreadable
-from console.local_prefect import free_port
 from domain.errors import BadRequest, Unauthorised, Unavailable
-
-START = Path(__file__).parents[2] / ".ci/dovecot/start"
-PASSWORD = "open-sesame"
-PATIENT_S = 20.0
-
-
-@dataclass(frozen=True)
-class Dovecot:
-    """A server that `.ci/dovecot/start` started: its ports, and its certificate's file."""
-
-    port: int
-    tls_port: int
-    certificate: Path
-
-
-@pytest.fixture(scope="module")
-def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
-    """The server at INTERLOCK_TEST_IMAP (port:port:certificate), else one of our own."""
-    if given := os.environ.get("INTERLOCK_TEST_IMAP"):
-        port, tls_port, certificate = given.split(":", 2)
-        yield Dovecot(int(port), int(tls_port), Path(certificate))
-        return
-    with _own_dovecot() as ours:
-        yield ours
-
-
-@contextmanager
-def _own_dovecot() -> Iterator[Dovecot]:
-    if not (shutil.which("dovecot") or Path("/usr/sbin/dovecot").exists()):
-        pytest.skip("IMAP left out: dovecot is not installed, and INTERLOCK_TEST_IMAP names none")
-    state = Path("/tmp") / f"interlock-dovecot-{uuid4().hex[:8]}"  # noqa: S108  its other users cannot enter pytest's folder
-    ours = Dovecot(free_port(), free_port(), state / "cert.pem")
-    with subprocess.Popen([START, state, str(ours.port), str(ours.tls_port)]) as process:
-        try:
-            _until_it_answers(ours.port)
-            yield ours
-        finally:
-            process.terminate()
-            process.wait(timeout=PATIENT_S)
-            shutil.rmtree(state, ignore_errors=True)
-
-
-def _until_it_answers(port: int) -> None:
-    for _ in range(200):
-        with suppress(OSError), MailBoxUnencrypted("127.0.0.1", port, timeout=PATIENT_S):
-            return
-        subprocess.run(["sleep", "0.1"], check=True)  # noqa: S607
-    raise AssertionError("Dovecot did not start")
 
 
 class Mailbox:
@@ -236,7 +182,7 @@ def bearer(dovecot: Dovecot) -> Iterator[tuple[Dovecot, bytes]]:
     if key.exists():
         yield dovecot, key.read_bytes()
         return
-    with _own_dovecot() as ours:
+    with own_dovecot() as ours:
         yield ours, (ours.certificate.parent / "token.key").read_bytes()
 
 

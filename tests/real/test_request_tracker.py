@@ -4,13 +4,8 @@ INTERLOCK_TEST_RT names one, as `http://TOKEN@HOST:PORT`, seeded by `.ci/request
 it, one is started where the package is installed.
 """
 
-import os
-import shutil
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -36,29 +31,8 @@ from domain.errors import BadRequest
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
-START = Path(__file__).parents[2] / ".ci" / "request_tracker" / "start"
 PATIENT_S = 60
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.URL]:
-    """Where a Request Tracker answers, with its token as the user name."""
-    if given := os.environ.get("INTERLOCK_TEST_RT"):
-        yield httpx.URL(given)
-        return
-    if shutil.which("rt-setup-database-5") is None:
-        pytest.skip("Request Tracker left out: INTERLOCK_TEST_RT names none, and request-tracker5 is not installed")
-    folder = tmp_path_factory.mktemp("request_tracker")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = subprocess.run([START, folder, str(port)], capture_output=True, text=True, check=False)
-    assert started.returncode == 0, started.stderr
-    try:
-        yield httpx.URL(started.stdout.strip())
-    finally:
-        subprocess.run([START, folder, "stop"], check=True)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Came:
     where: str = "leads.csv:2"
     source: str = "test"
     received_at: datetime = RECEIVED
+    envelope: frozenset[str] = frozenset()
 
 
 class Office:
