@@ -21,10 +21,8 @@ class ReviewKind(StrEnum):
 
     ROUTE = "route"
     """Where the item should go."""
-
-
-_THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE})
-"""Kinds of which an item has at most one, named as the item is."""
+    DUPLICATE = "duplicate"
+    """Whether a record of another system is the one that is about to be written."""
 
 
 class Review(Frozen):
@@ -55,8 +53,9 @@ class Review(Frozen):
     @property
     def review_id(self) -> str:
         """Names the review; a route's has the item's own id, so that whoever knows the item can answer."""
-        kind = "" if self.kind in _THE_ITEMS_OWN else self.kind.value
-        return "-".join(part for part in (self.item_id, kind, self.about) if part)
+        if self.kind is ReviewKind.ROUTE:
+            return self.item_id
+        return "-".join(filter(None, (self.item_id, self.kind.value, self.about)))
 
 
 class Form(Frozen):

@@ -22,6 +22,7 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
             yield _at("extract", "fields", name, fault=_unknown(name))
+    yield from _in_destinations(policy)
     for name in policy.intake.webhook.fields:
         if name not in policy.input.fields:
             yield _at("intake", "webhook", "fields", name, fault=_unknown(name))
@@ -55,6 +56,15 @@ def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
         if check.field not in policy.input.fields:
             yield _at("validation", "checks", index, "field", fault=_unknown(check.field))
         yield from _in_expression(policy, check.must, "validation", "checks", index, "must")
+
+
+def _in_destinations(policy: "Policy") -> Iterator[InitErrorDetails]:
+    for name, destination in policy.destinations.items():
+        duplicates = destination.duplicates
+        if duplicates and duplicates.search and not destination.values.keys() & {*duplicates.every}:
+            known = ", ".join(destination.values)
+            fault = f"none of the values tells a person apart; say which of {known} is email, phone or name"
+            yield _at("destinations", name, "duplicates", fault=fault)
 
 
 def _in_expression(policy: "Policy", expression: str, *loc: str | int) -> Iterator[InitErrorDetails]:

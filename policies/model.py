@@ -12,6 +12,7 @@ from domain.delivery import Patience
 from domain.proposal import NONE_OF_THESE
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
+from policies.duplicates import Duplicates
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
 from policies.templates import check_template
@@ -175,12 +176,15 @@ class Destination(Frozen):
         values: template of each of the record's fields; empty ones are left out. Beside the
             input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
         options: what the connector is told beside them, such as the kind of record.
+        duplicates: whether the system is searched for the record before a new one is written, and by
+            which of the values; without it, only the record key counts.
     """
 
     system: Name
     options: dict[Name, str] = Field(default_factory=dict)
     record_key: Template
     values: dict[Name, Template] = Field(min_length=1)
+    duplicates: Duplicates | None = None
     patience: Patience = Patience()
 
 

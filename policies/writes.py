@@ -1,14 +1,15 @@
 """From a decision to the writes that it asks for."""
 
 from domain.decision import Decision
-from domain.delivery import Operation, operation_id
+from domain.delivery import Operation, Search, operation_id
 from domain.item import ClaimedItem
 from policies.intake import Checked
-from policies.model import Policy
+from policies.load import Workflow
+from policies.model import Destination
 from policies.templates import render
 
 
-def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, policy: Policy) -> list[Operation]:
+def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, workflow: Workflow) -> list[Operation]:
     """One operation for each destination; none where the decision writes nothing.
 
     Only values that passed the policy's checks can be written. Where the record's key is
@@ -16,6 +17,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
     """
     if not decision.writes:
         return []
+    policy = workflow.policy
     seen = {
         **checked.values,
         "route": decision.route,
@@ -36,6 +38,14 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
             record_key=render(destination.record_key, seen) or claimed.item_id,
             values={field: text for field, source in destination.values.items() if (text := render(source, seen))},
             options=destination.options,
+            search=_search(destination, workflow),
         )
         for name, destination in policy.destinations.items()
     ]
+
+
+def _search(destination: Destination, workflow: Workflow) -> Search | None:
+    if destination.duplicates is None:
+        return None
+    policy = workflow.policy
+    return destination.duplicates.of(policy.input.region, workflow.reference, policy.review.answer_within_minutes)

@@ -42,7 +42,7 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
         decisions.append(decide(proposal, rule, terms, here.now(), checked.missing, claimed.item_id))
     with here.store.transaction() as tx:
         for claimed, checked, decision in zip(items, checks, decisions, strict=True):
-            writes = operations(claimed, checked, decision, workflow.policy)
+            writes = operations(claimed, checked, decision, workflow)
             _keep(tx, workflow, claimed, proposed[claimed.item_id], decision, writes)
     return decisions
 

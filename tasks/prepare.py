@@ -2,7 +2,7 @@
 
 from prefect import get_run_logger, task
 
-from connectors.registry import system_spec
+from connectors.registry import SYSTEMS, system_spec
 from domain.calibration import OTHERS, Proof
 from domain.confidence import Source
 from domain.decision import Reason
@@ -52,16 +52,24 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
 
 
 def check_systems(workflow: Workflow) -> None:
-    """Check that every system that a workflow writes to exists, and understands its options.
+    """Check that every system that a workflow writes to exists, understands its options, and can be searched if asked.
 
     Raises:
         PolicyInvalid: one does not.
     """
     for name, destination in workflow.policy.destinations.items():
+        where = f"{workflow.path}: destinations.{name}"
         try:
-            system_spec(destination.system).chosen(destination.options)
+            spec = system_spec(destination.system)
+            spec.chosen(destination.options)
         except PolicyInvalid as exc:
-            raise PolicyInvalid(f"{workflow.path}: destinations.{name}: {exc}") from exc
+            raise PolicyInvalid(f"{where}: {exc}") from exc
+        if destination.duplicates and destination.duplicates.search and not spec.searchable:
+            can = ", ".join(system for system, one in SYSTEMS.items() if one.searchable)
+            raise PolicyInvalid(
+                f"{where}.duplicates: {destination.system} cannot be searched for them. Remove it: records are "
+                f"then told apart by their key alone. Searched can be {can}"
+            )
 
 
 def nobody_alone(here: Resources, workflow: Workflow) -> Reason | None:

@@ -10,6 +10,7 @@ from connectors.store.tables import ReviewRow
 from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, refusal
 from domain.values import Frozen
 from tasks.alert import alert
+from tasks.duplicates import DuplicateReview
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.route_review import RouteReview
@@ -33,6 +34,8 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
     match kind:
         case ReviewKind.ROUTE:
             return RouteReview.load(here, tx, review)
+        case ReviewKind.DUPLICATE:
+            return DuplicateReview.load(tx, review)
         case _:
             assert_never(kind)
 

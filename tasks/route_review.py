@@ -55,7 +55,7 @@ class RouteReview:
         policy, item_id = self.workflow.policy, self.claimed.item_id
         decision = settle_route(answer, self.held, self.workflow.terms.mode, now)
         checked = check(self.claimed.item, policy, tx.extractions.of([item_id]).get(item_id))
-        writes = operations(self.claimed, checked, decision, policy)
+        writes = operations(self.claimed, checked, decision, self.workflow)
         tx.inbox.replace_decision(item_id, decision, len(writes), now)
         for write in writes:
             tx.outbox.put(write, policy.destinations[write.destination].patience, now)

@@ -10,6 +10,7 @@ pytest-asyncio in its `auto` mode.
     NetworkContract       those that speak HTTP, through the fault proxy
     UpsertContract        also, where the system holds one record under our key
     VersionedContract     also, where a stale write is refused
+    SearchableContract    also, where it can be searched for duplicates
     BatchContract         also, where several writes go in one request
 
 A contract is broken by an AssertionError that says what was promised and what came instead.
@@ -23,6 +24,7 @@ from connectors.contract.batches import BatchContract
 from connectors.contract.destination import DestinationContract
 from connectors.contract.network import NetworkContract
 from connectors.contract.outbox import deliver
+from connectors.contract.search import SearchableContract
 from connectors.contract.subject import Key, NetworkSubject, Stored, Subject
 from connectors.contract.upserts import UpsertContract
 from connectors.contract.versions import VersionedContract
@@ -33,6 +35,7 @@ __all__ = [
     "Key",
     "NetworkContract",
     "NetworkSubject",
+    "SearchableContract",
     "Stored",
     "Subject",
     "UpsertContract",

@@ -2,7 +2,7 @@
 
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, check_send, deliver
 from connectors.contract.subject import Subject, hold
-from connectors.ports import Idempotency, Upsert, Versioning
+from connectors.ports import Idempotency, Searchable, Upsert, Versioning
 from domain.delivery import Invalid, Unknown, Written
 
 TEXTS = {
@@ -33,6 +33,7 @@ class DestinationContract:
             "UpsertContract": can.upsert is not Upsert.NONE,
             "VersionedContract": can.versioning is Versioning.COMPARE,
             "BatchContract": can.batch > 1,
+            "SearchableContract": isinstance(subject.destination, Searchable),
         }
         taken = {base.__name__ for base in type(self).__mro__}
         for contract, wanted in called_for.items():

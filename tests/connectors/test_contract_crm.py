@@ -6,7 +6,15 @@ from itertools import count
 import httpx
 import pytest
 
-from connectors.contract import BatchContract, Key, NetworkContract, NetworkSubject, Stored, UpsertContract
+from connectors.contract import (
+    BatchContract,
+    Key,
+    NetworkContract,
+    NetworkSubject,
+    SearchableContract,
+    Stored,
+    UpsertContract,
+)
 from connectors.crm import hubspot, salesforce
 from connectors.ports import Destination
 from connectors.sandbox.proxy import Proxy
@@ -69,7 +77,7 @@ async def subjects(
         await destination.aclose()
 
 
-class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
+class TestHubSpot(NetworkContract, UpsertContract, BatchContract, SearchableContract):
     samples, batch_samples = 6, 3
 
     @pytest.fixture
@@ -79,7 +87,7 @@ class TestHubSpot(NetworkContract, UpsertContract, BatchContract):
             yield subject
 
 
-class TestSalesforce(NetworkContract, UpsertContract, BatchContract):
+class TestSalesforce(NetworkContract, UpsertContract, BatchContract, SearchableContract):
     samples, batch_samples = 6, 3
 
     @pytest.fixture
