@@ -148,6 +148,16 @@ class HttpApi:
             case usable:
                 return usable
 
+    async def look_up(
+        self, shape: type[Shape], path: str, params: Mapping[str, str], body: BaseModel | None = None
+    ) -> Shape | RetryAfter:
+        """Look for the trace of a write; a refusal is `RetryAfter` too, for it tells nothing of the write."""
+        match await self.ask(shape, path, params, body):
+            case Invalid(detail=detail):
+                return RetryAfter(detail=detail)
+            case answered:
+                return answered
+
     async def act(
         self, shape: type[Shape], method: str, path: str, body: BaseModel, headers: Mapping[str, str] | None = None
     ) -> Shape | Failure:

@@ -233,7 +233,7 @@ class BatchDestination(Destination, Protocol):
     """A system that takes several writes in one request."""
 
     async def send_all(self, operations: Sequence[Operation]) -> list[DeliveryOutcome]:
-        """The outcome of each operation, in order; at most `capabilities.batch`, each on another record.
+        """The outcome of each operation, in order; at most `capabilities.batch`, each on another record under our key.
 
         A batch that is refused whole for one record's sake is halved until that one stands alone.
         """
@@ -252,8 +252,12 @@ class Candidate:
 class Searchable(Protocol):
     """A system that can be searched for records like one that is about to be written."""
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
-        """Records that share a blocking key (e-mail, phone, name) with the operation's values."""
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+        """Records that share a blocking key (e-mail, phone, name) with the operation's values.
+
+        None where there is a record under the operation's own key: no other can be meant. An operation
+        with an `external_id` is sent to that record, which gets our key where it has none.
+        """
         ...
 
 

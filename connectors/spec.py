@@ -43,11 +43,13 @@ class SystemSpec:
         open: makes the connector of the variables' values; raises PolicyInvalid if one is unusable.
         variables: what it reads; `open` sees every one of them and nothing else.
         options: what operations tell it beside their values.
+        searchable: whether its connector is `Searchable` for duplicates.
     """
 
     open: Callable[[Mapping[str, str]], Destination]
     variables: tuple[Variable, ...]
     options: tuple[Option, ...] = ()
+    searchable: bool = False
 
     def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
         """A destination's options with the defaults filled in.

@@ -23,7 +23,7 @@ def drain(wait_s: Annotated[float, typer.Option(help="How long to wait for write
 
 @app.command()
 def retry(item: Annotated[str, typer.Argument(help="The item's id, or the beginning of it.")]) -> None:
-    """Put an item's dead letters back in the outbox; each is looked up before it is sent."""
+    """Put an item's dead letters back in the outbox; each is looked up before it is sent, where it can be."""
     with explained():
         OUT.print(asyncio.run(_retry(item)))
 

@@ -80,7 +80,9 @@ async def _form(name: str) -> Form:
 @app.command()
 def decide(
     review: Annotated[str, typer.Argument(help=REVIEW)],
-    choice: Annotated[str, typer.Argument(help="What you choose: a route of the policy, or none_of_these.")],
+    choice: Annotated[
+        str, typer.Argument(help="What you choose, such as a route of the policy; 'show' says what there is.")
+    ],
     reviewer: Annotated[str, typer.Option(help="Your name, for the ledger.")],
     note: Annotated[str, typer.Option(help="Why, if it is worth saying.")] = "",
     inputs: Annotated[

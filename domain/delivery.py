@@ -6,7 +6,24 @@ from typing import Literal, assert_never
 
 from pydantic import AwareDatetime, Field
 
+from domain.sameness import NAMES, IdentityNames
 from domain.values import Frozen, digest, share
+
+
+class Search(Frozen):
+    """How a target is searched for duplicates of a record.
+
+    Attributes:
+        names: which of the operation's values tell a person apart.
+        region: ISO alpha-2 of the country whose phone numbers come without a prefix.
+        workflow: how to load the policy, for a review.
+        answer_within_minutes: how long a person has who is asked.
+    """
+
+    names: IdentityNames = NAMES
+    region: str | None = None
+    workflow: str
+    answer_within_minutes: float
 
 
 class Operation(Frozen):
@@ -19,6 +36,10 @@ class Operation(Frozen):
         record_key: names the record in the target; operations on one record keep their order.
         values: the record's fields, all text.
         options: what the system is told beside them, such as the kind of record.
+        external_id: the target's own id of the record to write to, where that was found to be the same;
+            empty for the record under our key.
+        search: how the target is to be searched for the record before anything is sent; None where it is
+            not, or was.
     """
 
     operation_id: str
@@ -29,6 +50,8 @@ class Operation(Frozen):
     record_key: str
     values: dict[str, str]
     options: dict[str, str] = Field(default_factory=dict)
+    external_id: str = ""
+    search: Search | None = None
 
 
 def operation_id(item_id: str, destination: str) -> str:
@@ -97,6 +120,13 @@ class NotThere(Frozen):
     detail: str = "no trace of the earlier try"
 
 
+def not_there(sent_at: datetime | None, search_lag_s: float) -> NotThere:
+    """What a look-up that found nothing says of a write of `sent_at`, where the target's search lags so long."""
+    if sent_at is None or not search_lag_s:
+        return NotThere()
+    return NotThere(believed_from=sent_at + timedelta(seconds=search_lag_s))
+
+
 DeliveryOutcome = Written | Conflict | Ambiguous | Invalid | RetryAfter | Unknown | NotThere
 """Closed: every send and every look-up ends in one of these."""
 
@@ -149,11 +179,24 @@ class Patience(Frozen):
     longest_delay_s: float = Field(default=300, gt=0, le=LONGEST_WAIT_S)
 
 
-def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: Patience, now: datetime) -> NextStep:
+TRACELESS = "only a person can tell whether it was written; 'interlock outbox retry' sends it again, if it was not"
+"""What is to be done about an unknown outcome that no look-up can clear."""
+
+
+def next_step(
+    outcome: DeliveryOutcome,
+    operation: str,
+    tries: Tries,
+    patience: Patience,
+    now: datetime,
+    *,
+    traceless: bool = False,
+) -> NextStep:
     """What to do after `outcome` of the latest of `tries`.
 
     After an unknown outcome nothing is sent until a look-up has said that it is not there, at
-    a time when that can be believed.
+    a time when that can be believed. Where a write is `traceless`, none ever can: what the
+    look-up says is for a person, at once.
     The delay doubles and carries up to half of itself as jitter, drawn from the operation's
     id so that it can be repeated; a target's Retry-After is never undercut.
     """
@@ -162,6 +205,10 @@ def next_step(outcome: DeliveryOutcome, operation: str, tries: Tries, patience: 
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
         case Invalid() | Ambiguous():
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=outcome.detail)
+        case Unknown() if traceless and tries.looking_up:
+            return NextStep(step=Step.DEAD_LETTER, at=now, reason=f"{outcome.detail}: {TRACELESS}")
+        case Unknown() if traceless:
+            return NextStep(step=Step.LOOK_UP, at=now, reason=outcome.detail)
         case NotThere(believed_from=datetime() as believed_from) if now < believed_from:
             return NextStep(step=Step.LOOK_UP, at=believed_from, reason=outcome.detail)
         case Unknown() | RetryAfter() | Conflict() if tries.looking_up or isinstance(outcome, Unknown):

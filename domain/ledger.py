@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from pydantic import AwareDatetime, Field
 
 from domain.decision import Reason
+from domain.duplicates import Finding
 from domain.explain import BECAUSE
 from domain.values import Frozen, digest
 
@@ -41,6 +42,8 @@ class Event(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     ASSIGNED = "assigned"
+    COMPARED = "compared"
+    """A target was searched for duplicates of a record, or a person said what it is."""
     ATTEMPTED = "attempted"
     DEAD_LETTERED = "dead_lettered"
     BALANCED = "balanced"
@@ -159,6 +162,8 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"The escalation {facts['escalation']} is over: {facts['why']}."
         case Event.ASSIGNED:
             return _assigned(facts)
+        case Event.COMPARED:
+            return _compared(facts)
         case Event.ATTEMPTED:
             return _attempted(facts)
         case Event.DEAD_LETTERED:
@@ -208,7 +213,12 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             assert_never(event)
 
 
-_ABOUT = {"route": "", "fields": " about its fields", "action": " what to do"}
+_ABOUT = {
+    "route": "",
+    "fields": " about its fields",
+    "action": " what to do",
+    "duplicate": " whether another system has the record already",
+}
 """What a review of each kind asks."""
 
 
@@ -299,6 +309,7 @@ def _attempted(facts: dict[str, Any]) -> str:
         found = " An earlier try had gone through after all; nothing was sent again." if facts["found"] else ""
         return f"Written to {where}: {outcome}, record {facts['external_id']}.{found}"
     what = "Looking the write up in" if facts["look_up"] else f"Try {facts['attempt']} to write to"
+    what = "Searching for duplicates in" if facts.get("search") else what
     return f"{what} {where} ended {_words(outcome)}: {facts['detail']}. Next: {_words(facts['next'])}."
 
 
@@ -311,6 +322,26 @@ def _assigned(facts: dict[str, Any]) -> str:
     if facts["to"] is None:
         return f"The review is with nobody for now ({_words(facts['why'])}{former})."
     return f"The review is with {facts['to']} now ({_words(facts['why'])}{former})."
+
+
+def _compared(facts: dict[str, Any]) -> str:
+    where, records = facts["destination"], ", ".join(facts["records"])
+    by = f" {facts['by']} (name as given) said so: {facts['why']}." if facts["by"] else f" Why: {facts['why']}."
+    match Finding(facts["finding"]):
+        case Finding.OURS:
+            return f"{where} has the record under its key already; it is updated."
+        case Finding.REMEMBERED:
+            return f"The write goes to record {records} of {where}, as an earlier one of this record did."
+        case Finding.SAME:
+            return f"Record {records} of {where} is the same; the write goes to it.{by}"
+        case Finding.DIFFERENT:
+            return f"{where} has no such record; a new one is made.{by}"
+        case Finding.ASK_PERSON:
+            return f"In {where} the same may be {records}; the write waits for a person.{by}"
+        case Finding.UNWANTED:
+            return f"Nothing is written to {where}.{by}"
+        case other:
+            assert_never(other)
 
 
 def _drifted(drift: dict[str, Any]) -> str:

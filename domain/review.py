@@ -25,6 +25,8 @@ class ReviewKind(StrEnum):
     """What should be done about an event of a case."""
     FIELDS = "fields"
     """What is missing or wrong in an item's fields, and whether it is written."""
+    DUPLICATE = "duplicate"
+    """Whether a record of another system is the one that is about to be written."""
 
 
 _THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE, ReviewKind.FIELDS})
@@ -59,8 +61,9 @@ class Review(Frozen):
     @property
     def review_id(self) -> str:
         """Names the review; a route's has the item's own id, so that whoever knows the item can answer."""
-        kind = "" if self.kind in _THE_ITEMS_OWN else self.kind.value
-        return "-".join(part for part in (self.item_id, kind, self.about) if part)
+        if self.kind is ReviewKind.ROUTE:
+            return self.item_id
+        return "-".join(filter(None, (self.item_id, self.kind.value, self.about)))
 
 
 class Proven(StrEnum):

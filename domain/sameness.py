@@ -63,9 +63,36 @@ class Sameness(Frozen):
     same_as: tuple[str, ...] = Field(default=())
 
 
-def identity_of(values: Mapping[str, str]) -> Identity:
-    """The identity among a record's values, by their names; other values do not count."""
-    return Identity(**{name: values[name] for name in Identity.model_fields if values.get(name)})
+class IdentityNames(Frozen):
+    """What a record's values are called that tell a person apart; letter case does not count.
+
+    Attributes:
+        name: one or more values, whose words together are the name.
+    """
+
+    email: str = "email"
+    phone: str = "phone"
+    name: tuple[str, ...] = ("name", "firstname", "lastname")
+    company: str = "company"
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """Every one of them."""
+        return (self.email, self.phone, *self.name, self.company)
+
+
+NAMES = IdentityNames()
+
+
+def identity_of(values: Mapping[str, str], names: IdentityNames = NAMES) -> Identity:
+    """The identity among a record's values; other values do not count."""
+    texts = {name.casefold(): text for name, text in values.items()}
+
+    def text(name: str) -> str:
+        return texts.get(name.casefold(), "").strip()
+
+    full_name = " ".join(filter(None, map(text, names.name)))
+    return Identity(email=text(names.email), phone=text(names.phone), name=full_name, company=text(names.company))
 
 
 def blocking_keys(identity: Identity) -> frozenset[str]:

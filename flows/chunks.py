@@ -47,6 +47,7 @@ async def work_off(
             async with asyncio.TaskGroup() as at_once:
                 at_once.create_task(open_forms(policy))
                 at_once.create_task(deliver_due(wait_s))
+            await open_forms(policy)  # of records that may be in their system already, which delivery found
         finally:
             account = await balance(policy)
         get_run_logger().info("%s: %s", policy, account)

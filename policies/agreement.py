@@ -25,6 +25,7 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
             yield at("extract", "fields", name, fault=_unknown(name))
+    yield from _in_destinations(policy)
     for name in policy.intake.webhook.fields:
         if name not in policy.input.fields:
             yield at("intake", "webhook", "fields", name, fault=_unknown(name))
@@ -86,6 +87,15 @@ def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
     others = [(("review",), policy.review.calendar), (("escalation",), policy.escalation.calendar)]
     for loc, name in [*named, *others]:
         yield from in_calendar(policy, name, *loc, "calendar")
+
+
+def _in_destinations(policy: "Policy") -> Iterator[InitErrorDetails]:
+    for name, destination in policy.destinations.items():
+        duplicates = destination.duplicates
+        if duplicates and duplicates.search and not destination.values.keys() & {*duplicates.every}:
+            known = ", ".join(destination.values)
+            fault = f"none of the values tells a person apart; say which of {known} is email, phone or name"
+            yield at("destinations", name, "duplicates", fault=fault)
 
 
 def in_calendar(policy: "Policy", name: str | None, *loc: str | int) -> Iterator[InitErrorDetails]:

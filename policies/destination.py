@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from domain.delivery import Patience
 from domain.values import Frozen
+from policies.duplicates import Duplicates
 from policies.templates import check_template
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -37,6 +38,8 @@ class Destination(Frozen):
         values: template of each of the record's fields; empty ones are left out. Beside the
             input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
         options: what the connector is told beside them, such as the kind of record.
+        duplicates: whether the system is searched for the record before a new one is written, and by
+            which of the values; without it, only the record key counts.
     """
 
     system: Name
@@ -45,4 +48,5 @@ class Destination(Frozen):
     options: dict[Name, str] = Field(default_factory=dict)
     record_key: Template
     values: dict[Name, Template] = Field(min_length=1)
+    duplicates: Duplicates | None = None
     patience: Patience = Patience()

@@ -190,12 +190,6 @@ class Review(Frozen):
     end: bool = True
 
 
-class Escalation(Frozen):
-    """Who is told when a review is late or a write is given up."""
-
-    to: str = Field(min_length=1)
-
-
 class Batch(Frozen):
     """How much one run takes, and how many items one Prefect task does.
 

@@ -1,21 +1,22 @@
 """From a decision to the writes that it asks for."""
 
 from domain.decision import Decision
-from domain.delivery import Operation, operation_id
+from domain.delivery import Operation, Search, operation_id
 from domain.item import ClaimedItem
-from policies.destination import Moment
+from policies.destination import Destination, Moment
 from policies.intake import Checked, seen
-from policies.model import Policy
+from policies.load import Workflow
 from policies.rules import matches
 from policies.templates import render
 
 
-def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, policy: Policy) -> list[Operation]:
+def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, workflow: Workflow) -> list[Operation]:
     """One operation for each destination of the moment that a decision is; none where it writes nothing.
 
     Only values that passed the policy's checks can be written. Where the record's key is
     empty, the item is its own record: two strangers never share one.
     """
+    policy = workflow.policy
     moment = Moment.DECIDED if decision.writes else Moment.INCOMPLETE if decision.incomplete else None
     told = {
         "text": claimed.item.text,
@@ -36,6 +37,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, polic
             record_key=render(destination.record_key, shown) or claimed.item_id,
             values={field: text for field, source in destination.values.items() if (text := render(source, shown))},
             options=destination.options,
+            search=_search(destination, workflow),
         )
         for name, destination in policy.written(decision.route).items()
         if destination.at is moment
@@ -49,3 +51,10 @@ def planned(decision: Decision) -> dict[str, str]:
         return {}
     parameters = {name: one.value for name, one in plan.parameters.items()}
     return {**parameters, "case": plan.case, "action": plan.action, "to": plan.to}
+
+
+def _search(destination: Destination, workflow: Workflow) -> Search | None:
+    if destination.duplicates is None:
+        return None
+    policy = workflow.policy
+    return destination.duplicates.of(policy.input.region, workflow.reference, policy.review.answer_within_minutes)

@@ -8,7 +8,7 @@ from domain.explain import BECAUSE
 from policies.cases import CasePolicy
 from policies.situations import Situation
 from prompts.render import ENVIRONMENT
-from prompts.review import fence, plain
+from prompts.review import code_block, on_one_line
 
 
 def action_form(
@@ -26,30 +26,32 @@ def action_form(
     """
     plan, state = held.plan, policy.states[met.case.state]
     told = (
-        [(name, f"`{plain(one.value)}`", f"`{plain(one.evidence)}`") for name, one in plan.parameters.items()]
+        [
+            (name, f"`{on_one_line(one.value)}`", f"`{on_one_line(one.evidence)}`")
+            for name, one in plan.parameters.items()
+        ]
         if plan
         else []
     )
     message = met.evidence["message"]
     return ENVIRONMENT.get_template("review_form/action.jinja").render(
         notice=notice,
-        case=f"`{plain(met.case.key)}`" if met.case.key else "unknown",
+        case=f"`{on_one_line(met.case.key)}`" if met.case.key else "unknown",
         state=met.case.state,
         state_told=state.description,
         owner=state.owner,
         version=met.case.version,
-        event=f"`{plain(met.event)}`",
-        fence=fence(message),
-        message=message,
+        event=f"`{on_one_line(met.event)}`",
+        message=code_block(message),
         blind=held.blind,
         action=plan.action if plan else None,
         to=plan.to if plan else None,
         parameters=told,
         people=plan.approvals if plan else 0,
-        agreed=[f"`{plain(name)}`" for name in plan.approved_by] if plan else [],
+        agreed=[f"`{on_one_line(name)}`" for name in plan.approved_by] if plan else [],
         faults=plan.faults if plan else (),
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
-        history=[plain(line) for line in history],
+        history=[on_one_line(line) for line in history],
         choices=choices,
         item_id=met.claimed.item_id,
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",

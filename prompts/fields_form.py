@@ -13,7 +13,7 @@ from policies.fields import FieldType
 from policies.intake import Checked, asked_fields
 from policies.model import Policy
 from prompts.render import ENVIRONMENT
-from prompts.review import fence, plain
+from prompts.review import code_block, on_one_line
 
 CHOICES = {
     WRITE: "write it, with what is filled in",
@@ -54,13 +54,12 @@ def fields_form(
     text = claimed.item.text
     return ENVIRONMENT.get_template("fields_form/form.jinja").render(
         notice=notice,
-        fence=fence(text),
-        message=text,
+        message=code_block(text),
         blind=held.blind,
         rows=[
             {
                 "field": name,
-                "stands": plain(checked.values.get(name, "")),
+                "stands": on_one_line(checked.values.get(name, "")),
                 "wrong": _wrong(name, claimed, checked, found),
                 "how": _how(name, claimed, found),
                 "words": _words(text, found.get(name)),
@@ -71,8 +70,8 @@ def fields_form(
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
         nothing=NOTHING,
         item_id=claimed.item_id,
-        source=plain(claimed.item.source),
-        external_id=plain(claimed.item.external_id),
+        source=on_one_line(claimed.item.source),
+        external_id=on_one_line(claimed.item.external_id),
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )
 
@@ -102,12 +101,12 @@ def _wrong(name: str, claimed: ClaimedItem, checked: Checked, found: Mapping[str
     """What speaks against a field, in words; empty if nothing does."""
     came_in = claimed.item.fields.get(name)
     if name in checked.faults:
-        return plain(checked.faults[name])
+        return on_one_line(checked.faults[name])
     if name in checked.values:
         return ""
     if came_in is not None:
-        return f"malformed: `{plain(came_in)}`"
-    return f"too unsure: `{plain(found[name].value)}`" if name in found else ""
+        return f"malformed: `{on_one_line(came_in)}`"
+    return f"too unsure: `{on_one_line(found[name].value)}`" if name in found else ""
 
 
 def _how(name: str, claimed: ClaimedItem, found: Mapping[str, Found]) -> str:
@@ -122,4 +121,4 @@ def _words(text: str, found: Found | None) -> str:
     if found is None or found.start is None or found.end is None:
         return ""
     start, end = max(0, found.start - _AROUND), found.end + _AROUND
-    return f"{'…' if start else ''}{plain(text[start:end])}{'…' if end < len(text) else ''}"
+    return f"{'…' if start else ''}{on_one_line(text[start:end])}{'…' if end < len(text) else ''}"

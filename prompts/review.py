@@ -20,8 +20,7 @@ def review_form(claimed: ClaimedItem, proposal: Proposal, held: Decision, due_at
     opinion = proposal.opinion
     return ENVIRONMENT.get_template("review_form/form.jinja").render(
         notice=notice,
-        fence=fence(claimed.item.text),
-        message=claimed.item.text,
+        message=code_block(claimed.item.text),
         blind=held.blind,
         model_says=_model_says(proposal),
         examples_say=f"`{opinion.label}`, {opinion.probability:.0%}" if opinion else "nothing",
@@ -30,30 +29,31 @@ def review_form(claimed: ClaimedItem, proposal: Proposal, held: Decision, due_at
         missing=held.missing,
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
         item_id=claimed.item_id,
-        source=plain(claimed.item.source),
-        external_id=plain(claimed.item.external_id),
+        source=on_one_line(claimed.item.source),
+        external_id=on_one_line(claimed.item.external_id),
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )
 
 
 def _model_says(proposal: Proposal) -> str:
     if proposal.outcome is not AskOutcome.ANSWERED:
-        return f"no usable answer: `{plain(proposal.detail)}`" if proposal.detail else "no usable answer"
+        return f"no usable answer: `{on_one_line(proposal.detail)}`" if proposal.detail else "no usable answer"
     share = proposal.scores.get(proposal.label or "")
     sure = "" if share is None else f", {share:.0%}"
-    return f"`{proposal.label}`{sure} (`{plain(proposal.model)}`)"
+    return f"`{proposal.label}`{sure} (`{on_one_line(proposal.model)}`)"
 
 
 def _together(held: Decision) -> str:
     return "" if held.confidence is None else f"`{held.proposed}`, {held.confidence:.0%} sure"
 
 
-def plain(text: str) -> str:
+def on_one_line(text: str) -> str:
     """`text` on one line, without what could close a code span or a table's cell."""
     return " ".join(text.split()).replace("`", "'").replace("|", "¦")
 
 
-def fence(text: str) -> str:
-    """A run of back-ticks that is longer than any in `text`."""
+def code_block(text: str) -> str:
+    """A stranger's text in a code block that nothing in it can close."""
     runs = "".join(char if char == "`" else " " for char in text).split()
-    return "`" * (1 + max([2, *map(len, runs)]))
+    fence = "`" * (1 + max([2, *map(len, runs)]))
+    return f"{fence}text\n{text}\n{fence}"

@@ -10,7 +10,6 @@ from domain.decision import Decision, Kind
 from domain.ledger import Event
 from domain.review import Review, ReviewKind
 from domain.values import digest
-from policies.cases import CasePolicy
 from policies.load import Workflow, cases_of
 from policies.next_action import Said, decide_action
 from policies.situations import Situation, stands
@@ -60,11 +59,11 @@ def _keep(tx: Transaction, workflow: Workflow, met: Situation, proposed: Propose
         classifier = fingerprint(proposed.proposal, decision.source)
         tx.reviews.open(action_review(workflow, met, decision, classifier=classifier), now)
         return
-    due = carry_out(tx, cases_of(workflow), met, decision)
+    due = carry_out(tx, workflow, met, decision)
     tx.inbox.keep_decision(claimed.item_id, proposed.proposal, decision, due, now)
 
 
-def carry_out(tx: Transaction, cases: CasePolicy, met: Situation, decision: Decision) -> int:
+def carry_out(tx: Transaction, workflow: Workflow, met: Situation, decision: Decision) -> int:
     """Put the decision's writes in the outbox and move the case on; returns the number of writes.
 
     Args:
@@ -74,10 +73,10 @@ def carry_out(tx: Transaction, cases: CasePolicy, met: Situation, decision: Deci
         RuntimeError: the plan is not the one that was decided on, or no longer stands; a fault of
             ours, for whoever calls has looked, and nothing of the transaction happens.
     """
-    now, made = decision.decided_at, decision.plan
+    cases, now, made = cases_of(workflow), decision.decided_at, decision.plan
     if decision.route is not None and (made is None or not permitted(decision, made) or not stands(cases, met, made)):
         raise RuntimeError(f"{met.claimed.item_id}: {decision.route} was decided on and may not be carried out")
-    writes = operations(met.claimed, met.checked, decision, cases)
+    writes = operations(met.claimed, met.checked, decision, workflow)
     for write in writes:
         tx.outbox.put(write, cases.destinations[write.destination].patience, now)
     if met.case.key and decision.kind is not Kind.REJECT:

@@ -105,7 +105,7 @@ class ActionReview:
             tx.inbox.replace_decision(item_id, decision, 0, now)
             tx.reviews.open(action_review(self.workflow, self.met, decision, self.asking + 1), now)
             return False
-        writes = carry_out(tx, self.cases, self.met, decision)
+        writes = carry_out(tx, self.workflow, self.met, decision)
         tx.inbox.replace_decision(item_id, decision, writes, now)
         return writes > 0
 

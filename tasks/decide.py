@@ -117,7 +117,7 @@ def _keep(
         return
     if facts is not None:
         tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts)
-    writes = operations(claimed, one.checked, decision, workflow.policy)
+    writes = operations(claimed, one.checked, decision, workflow)
     tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
     for write in writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 
 from prefect import task
 
-from connectors.ports import BatchDestination, Destination
+from connectors.ports import BatchDestination, Idempotency
 from connectors.registry import completed
 from connectors.store.engine import Transaction
 from connectors.store.outbox import Due
 from domain.breaker import Breaker
-from domain.delivery import DeliveryOutcome, NotThere, Operation, RetryAfter, Step, Unknown, next_step
+from domain.delivery import DeliveryOutcome, NotThere, Operation, RetryAfter, Step, Unknown, next_step, not_there
+from domain.duplicates import Comparison, Finding
 from domain.errors import PolicyInvalid
 from domain.escalation import Cause
+from tasks.duplicates import Searched, keep, search_for
 from tasks.escalate import escalate
 from tasks.names import ACT
 from tasks.resources import Resources, resources
@@ -81,7 +83,7 @@ def _requests(here: Resources, claimed: Sequence[Due]) -> list[list[Due]]:
     filling: dict[str, list[Due]] = {}
     for due in claimed:
         system = due.operation.system
-        most = 1 if due.tries.looking_up else here.batches.get(system, 1)
+        most = 1 if due.tries.looking_up or due.operation.external_id else here.batches.get(system, 1)
         if most > 1 and system in filling and len(filling[system]) < most:
             filling[system].append(due)
             continue
@@ -92,12 +94,13 @@ def _requests(here: Resources, claimed: Sequence[Due]) -> list[list[Due]]:
 
 
 async def _try(here: Resources, request: Sequence[Due]) -> None:
-    outcomes: Sequence[DeliveryOutcome]
+    outcomes: Sequence[DeliveryOutcome | Searched]
     try:
         async with asyncio.timeout(LONGEST_TRY_S):
             outcomes = await _outcomes(here, request)
     except TimeoutError:
-        outcomes = [Unknown(detail=f"no answer in {LONGEST_TRY_S:g} s")] * len(request)
+        lost = RetryAfter if request[0].tries.looking_up else Unknown
+        outcomes = [lost(detail=f"no answer in {LONGEST_TRY_S:g} s")] * len(request)
     except Exception as exc:
         fault = Unknown(detail=f"a fault of the connector: {type(exc).__name__}")
         _settle(here, request, [fault] * len(request))
@@ -105,11 +108,15 @@ async def _try(here: Resources, request: Sequence[Due]) -> None:
     _settle(here, request, outcomes)
 
 
-def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome]) -> None:
+def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome | Searched]) -> None:
     now = here.now()
     with here.store.transaction() as tx:
         for due, outcome in zip(request, outcomes, strict=True):
-            step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now)
+            if isinstance(outcome, Searched):
+                keep(tx, due, outcome, now)
+                continue
+            traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation.system)
+            step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now, traceless=traceless)
             if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
                 _tell_of_dead_letter(tx, due.operation, step.reason, now)
         for system, (before, after) in tx.systems.changed.items():
@@ -145,29 +152,52 @@ def _tell_of_system(
         tx.escalations.resolve(Cause.SYSTEM_PAUSED, system, f"{system} answers again", now)
 
 
-async def _outcomes(here: Resources, request: Sequence[Due]) -> list[DeliveryOutcome]:
+async def _outcomes(here: Resources, request: Sequence[Due]) -> Sequence[DeliveryOutcome | Searched]:
     first = request[0]
+    if first.operation.search and (known := _remembered(here, first)) is not None:
+        return [known]
     try:
         destination = here.destination(first.operation.system)
         writes = [completed(due.operation) for due in request]
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
-        return [Unknown(detail=str(exc)) if first.tries.looking_up else RetryAfter(detail=str(exc))] * len(request)
+        return [RetryAfter(detail=str(exc))] * len(request)
     try:
         async with asyncio.timeout(LONGEST_TURN_S):
             await here.turn(first.operation.system)
     except TimeoutError:
         waited = f"no turn within {LONGEST_TURN_S:g} s under the rate limit of {first.operation.system}"
-        return [Unknown(detail=waited) if first.tries.looking_up else RetryAfter(detail=waited)] * len(request)
+        return [RetryAfter(detail=waited)] * len(request)
+    if first.operation.search:
+        return [await search_for(destination, writes[0])]
     if first.tries.looking_up:
-        return [await _found(destination, writes[0], first.sent_at)]
+        return [await _found(here, writes[0], first)]
     if len(request) > 1 and isinstance(destination, BatchDestination):
         return await destination.send_all(writes)
     return [await destination.send(writes[0])]
 
 
-async def _found(destination: Destination, write: Operation, sent_at: datetime | None) -> DeliveryOutcome:
-    """What a look-up says; that there is nothing is believed once the search cannot lag any more."""
-    if (found := await destination.find(write)) is not None:
-        return found
-    lag = timedelta(seconds=destination.capabilities.search_lag_s)
-    return NotThere(believed_from=sent_at + lag) if lag and sent_at else NotThere()
+def _remembered(here: Resources, due: Due) -> Searched | None:
+    """What an earlier write of the same record was found to belong to: nobody is asked twice."""
+    with here.store.reading() as tx:
+        record = tx.outbox.remembered(due.operation)
+    if record is None:
+        return None
+    why = "an earlier write of this record went there"
+    return Searched(comparison=Comparison(finding=Finding.REMEMBERED, records=(record,), why=why))
+
+
+async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome:
+    """What a look-up says; that there is nothing is believed once the search cannot lag any more.
+
+    Where none can tell, a person who has put the write back (so that it has no sends) has told it.
+    """
+    destination = here.destination(write.system)
+    found = await destination.find(write)
+    if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write.system):
+        return NotThere(detail="somebody looked and had it sent again")
+    return found or not_there(due.sent_at, destination.capabilities.search_lag_s)
+
+
+def _is_traceless(here: Resources, system: str) -> bool:
+    """Whether no look-up can tell what became of a write there."""
+    return here.destination(system).capabilities.idempotency is Idempotency.NONE

@@ -77,7 +77,7 @@ class FieldsReview:
         changed = {name for name in inputs if completed.values.get(name) != before.get(name)}
         filled = {name: completed.values.get(name, "") for name in asked_fields(policy) if name in changed}
         decision = settle_fields(answer, self.held, filled, completed.gaps, self.workflow.terms.mode, now)
-        writes = operations(self.claimed, completed, decision, policy)
+        writes = operations(self.claimed, completed, decision, self.workflow)
         tx.inbox.replace_decision(self.claimed.item_id, decision, len(writes), now)
         for write in writes:
             tx.outbox.put(write, policy.destinations[write.destination].patience, now)

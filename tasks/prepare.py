@@ -2,6 +2,7 @@
 
 from prefect import get_run_logger, task
 
+from connectors import registry
 from connectors.choice import NOBODY
 from connectors.registry import reading_of, system_spec
 from domain.calibration import OTHERS, Proof
@@ -66,7 +67,7 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
 
 
 def check_systems(workflow: Workflow) -> None:
-    """Check that every system that a workflow writes to exists, and understands its options.
+    """Check that every system that a workflow writes to exists, understands its options, and can be searched if asked.
 
     Raises:
         PolicyInvalid: one does not.
@@ -81,6 +82,13 @@ def check_systems(workflow: Workflow) -> None:
             system_spec(one.system).chosen(one.options)
         except PolicyInvalid as exc:
             raise PolicyInvalid(f"{workflow.path}: {where}: {exc}") from exc
+    for name, destination in workflow.policy.destinations.items():
+        if destination.duplicates and destination.duplicates.search and not system_spec(destination.system).searchable:
+            can = ", ".join(system for system, spec in registry.SYSTEMS.items() if spec.searchable)
+            raise PolicyInvalid(
+                f"{workflow.path}: destinations.{name}.duplicates: {destination.system} cannot be searched for them. "
+                f"Remove it: records are then told apart by their key alone. Searched can be {can}"
+            )
 
 
 def check_sources(workflow: Workflow) -> None:

@@ -14,6 +14,7 @@ from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, re
 from domain.values import Frozen
 from policies.fields import FieldType
 from tasks.action_review import ActionReview
+from tasks.duplicates import DuplicateReview
 from tasks.escalate import escalate
 from tasks.fields_review import FieldsReview
 from tasks.names import ACT, named
@@ -47,6 +48,8 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
             return ActionReview.load(here, tx, review)
         case ReviewKind.FIELDS:
             return FieldsReview.load(here, tx, review)
+        case ReviewKind.DUPLICATE:
+            return DuplicateReview.load(tx, review)
         case _:
             assert_never(kind)
 

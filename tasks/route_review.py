@@ -75,7 +75,7 @@ class RouteReview:
 
     def _keep(self, tx: Transaction, decision: Decision, checked: Checked, now: AwareDatetime) -> bool:
         policy, item_id = self.workflow.policy, self.claimed.item_id
-        writes = operations(self.claimed, checked, decision, policy)
+        writes = operations(self.claimed, checked, decision, self.workflow)
         tx.inbox.replace_decision(item_id, decision, len(writes), now)
         for write in writes:
             tx.outbox.put(write, policy.destinations[write.destination].patience, now)

@@ -9,6 +9,7 @@ from connectors.examples.index import LabelledExamples
 from connectors.llm.agent import AgentModel
 from connectors.ports import (
     Arrival,
+    Candidate,
     Capabilities,
     Consulted,
     Examples,
@@ -21,7 +22,7 @@ from connectors.ports import (
     Upsert,
 )
 from connectors.store.engine import Store
-from domain.delivery import DeliveryOutcome, Operation, Unknown, Written
+from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InterlockError
 from domain.extraction import Quoted
 from domain.proposal import ScoresFrom, Tokens
@@ -124,6 +125,19 @@ class FakeSystem:
 
     async def aclose(self) -> None:
         pass
+
+
+@dataclass
+class FakeCrm(FakeSystem):
+    """Can be searched: gives a script of results, then that it has nothing alike."""
+
+    found: list[Sequence[Candidate] | RetryAfter | Invalid | None] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+        self.searched.append(operation.record_key)
+        scripted = self.found.pop(0) if self.found else []
+        return list(scripted) if isinstance(scripted, Sequence) else scripted
 
 
 @dataclass

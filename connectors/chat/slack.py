@@ -156,7 +156,7 @@ class Slack:
         """
         wanted = _history(operation, datetime.now(UTC))
         for _ in range(MOST_PAGES):
-            match await self._api.ask(History, "/conversations.history", wanted):
+            match await self._api.look_up(History, "/conversations.history", wanted):
                 case History(messages=messages) as page:
                     if mine := [message for message in messages if _carries(message, operation)]:
                         return Written(kind="created", external_id=f"{wanted['channel']}/{mine[-1].ts}", found=True)
@@ -166,8 +166,6 @@ class Slack:
                     if not cursor:
                         return RetryAfter(detail=f"{VENDOR.name}: the channel's history breaks off")
                     wanted = wanted | {"cursor": cursor}
-                case Invalid(detail=detail):
-                    return RetryAfter(detail=detail)
                 case RetryAfter() as later:
                     return later
                 case other:

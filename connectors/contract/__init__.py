@@ -12,6 +12,7 @@ pytest-asyncio in its `auto` mode.
     VersionedContract     also, where a stale write is refused
     BatchContract         also, where several writes go together
     NetworkBatchContract  the same, where it speaks HTTP
+    SearchableContract    also, where it can be searched for duplicates
 
 A contract is broken by an AssertionError that says what was promised and what came instead.
 That the contracts chosen are those that the capabilities call for is itself a test.
@@ -24,6 +25,7 @@ from connectors.contract.batches import BatchContract, NetworkBatchContract
 from connectors.contract.destination import DestinationContract
 from connectors.contract.network import NetworkContract
 from connectors.contract.outbox import deliver
+from connectors.contract.search import SearchableContract
 from connectors.contract.subject import Key, NetworkSubject, Stored, Subject
 from connectors.contract.upserts import UpsertContract
 from connectors.contract.versions import VersionedContract
@@ -35,6 +37,7 @@ __all__ = [
     "NetworkBatchContract",
     "NetworkContract",
     "NetworkSubject",
+    "SearchableContract",
     "Stored",
     "Subject",
     "UpsertContract",

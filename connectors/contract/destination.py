@@ -2,7 +2,7 @@
 
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, check_send, deliver
 from connectors.contract.subject import Subject, hold
-from connectors.ports import Idempotency, Upsert, Versioning
+from connectors.ports import Idempotency, Searchable, Upsert, Versioning
 from domain.delivery import Invalid, Unknown, Written
 
 TEXTS = {
@@ -35,6 +35,7 @@ class DestinationContract:
             "VersionedContract": can.versioning is Versioning.COMPARE,
             "BatchContract": can.batch > 1,
             "NetworkBatchContract": can.batch > 1 and "NetworkContract" in taken,
+            "SearchableContract": isinstance(subject.destination, Searchable),
         }
         for contract, wanted in called_for.items():
             hold(

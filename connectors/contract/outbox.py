@@ -1,6 +1,6 @@
 """Plays the outbox around one operation: the real next step after each outcome, without its waits."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import assert_never
 
 from connectors.contract.subject import Subject, hold
@@ -19,6 +19,7 @@ from domain.delivery import (
     Unknown,
     Written,
     next_step,
+    not_there,
 )
 
 PATIENCE = Patience(attempts=12)
@@ -41,11 +42,12 @@ async def deliver(subject: Subject, operation: Operation, first: DeliveryOutcome
         AssertionError: an outcome claimed what is not so.
     """
     now = sent_at = START
+    traceless = subject.destination.capabilities.idempotency is Idempotency.NONE
     tries = Tries(sends=1)
     outcome = first or await subject.destination.send(operation)
     await check_send(subject, operation, outcome)
     while True:
-        step = next_step(outcome, operation.operation_id, tries, PATIENCE, now)
+        step = next_step(outcome, operation.operation_id, tries, PATIENCE, now, traceless=traceless)
         if subject.passes is not None:
             await subject.passes((step.at - now).total_seconds())
         now = step.at
@@ -103,8 +105,9 @@ async def _found(subject: Subject, operation: Operation, now: datetime, sent_at:
     if found is not None:
         return found
     can = subject.destination.capabilities
-    if now < sent_at + timedelta(seconds=can.search_lag_s):
-        return NotThere(believed_from=sent_at + timedelta(seconds=can.search_lag_s))
+    nothing = not_there(sent_at, can.search_lag_s)
+    if nothing.believed_from and now < nothing.believed_from:
+        return nothing
     harmless = can.idempotency in HARMLESS_TO_REPEAT
     hold(harmless or not records, "a look-up says that nothing was written, but the target holds the write")
-    return NotThere()
+    return nothing

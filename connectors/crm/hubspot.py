@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
+from urllib.parse import quote
 
 import phonenumbers
 
@@ -21,6 +22,7 @@ from connectors.crm.hubspot_api import (
     Filter,
     FilterGroup,
     PastValue,
+    Patch,
     ReadBatch,
     ReadInput,
     RecordError,
@@ -74,7 +76,9 @@ class HubSpot:
         self._api = api
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
-        """Upsert one record, as a batch of one."""
+        """Upsert one record, as a batch of one; one of a known id is changed there."""
+        if operation.external_id:
+            return await self._update_known(operation)
         [outcome] = await self.send_all([operation])
         return outcome
 
@@ -91,26 +95,15 @@ class HubSpot:
         target = _target(operation)
         if isinstance(target, Invalid):
             return RetryAfter(detail=target.detail)
-        read = ReadBatch(
-            inputs=[ReadInput(id=operation.record_key)],
-            id_property=target.key,
-            properties=[target.operation_property],
-            properties_with_history=[target.operation_property],
-        )
-        match await self._api.ask(Answer, f"{target.path}/batch/read", {}, read):
-            case Answer(results=[record, *_]):
+        match await self._record(operation, target):
+            case Stored() as record:
                 return _found(record, operation, target)
-            case Answer(errors=errors):
-                strange = [error for error in errors if error.category != "OBJECT_NOT_FOUND"]
-                return RetryAfter(detail=f"{NAME}: {strange[0].message}") if strange else None
             case Invalid(detail=detail):
                 return RetryAfter(detail=detail)
-            case RetryAfter() as later:
-                return later
-            case other:
-                assert_never(other)
+            case nothing_or_later:
+                return nothing_or_later
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
         """Up to a hundred records under other keys with the same e-mail, phone, domain or name.
 
         HubSpot's search takes a few moments to see a new record, so a fresh twin may be missed.
@@ -118,15 +111,20 @@ class HubSpot:
         target = _target(operation)
         if isinstance(target, Invalid):
             return target
+        match await self._record(operation, target):
+            case Stored():
+                return None
+            case Invalid() | RetryAfter() as failure:
+                return failure
         if not (groups := _alike(operation.values)):
             return []
         wanted = sorted({*operation.values, target.key})
         search = Search(filter_groups=groups, properties=wanted, limit=MOST_CANDIDATES)
         match await self._api.ask(Answer, f"{target.path}/search", {}, search):
             case Answer(results=records):
-                others = [one for one in records if one.properties.get(target.key) != operation.record_key]
                 return [
-                    Candidate(one.id, {name: v for name in wanted if (v := one.properties.get(name))}) for one in others
+                    Candidate(one.id, {name: v for name in wanted if (v := one.properties.get(name))})
+                    for one in records
                 ]
             case Invalid() | RetryAfter() as failure:
                 return failure
@@ -136,6 +134,48 @@ class HubSpot:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
+
+    async def _record(self, operation: Operation, target: Target) -> Stored | Invalid | RetryAfter | None:
+        """The operation's record, by HubSpot's id where that is known, else by our key."""
+        read = ReadBatch(
+            inputs=[ReadInput(id=operation.external_id or operation.record_key)],
+            id_property=None if operation.external_id else target.key,
+            properties=[target.key, target.operation_property],
+            properties_with_history=[target.operation_property],
+        )
+        match await self._api.ask(Answer, f"{target.path}/batch/read", {}, read):
+            case Answer(results=[record, *_]):
+                return record
+            case Answer(errors=errors):
+                strange = [error for error in errors if error.category != "OBJECT_NOT_FOUND"]
+                return RetryAfter(detail=f"{NAME}: {strange[0].message}") if strange else None
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def _update_known(self, operation: Operation) -> DeliveryOutcome:
+        """Set the values on a record of HubSpot's own id, and our key if it has none."""
+        target = _target(operation)
+        if isinstance(target, Invalid):
+            return target
+        record = await self._record(operation, target)
+        if record is None:
+            return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more")
+        if not isinstance(record, Stored):
+            return record
+        key = {} if record.properties.get(target.key) else {target.key: operation.record_key}
+        body = Patch(properties=operation.values | key | {target.operation_property: operation.operation_id})
+        path = f"{target.path}/{quote(operation.external_id, safe='')}"
+        match await self._api.act(Stored, "PATCH", path, body):
+            case Stored(id=record_id):
+                return Written(kind="updated", external_id=record_id)
+            case Conflict() | Invalid() as refused:
+                return _refused(refused, operation, target)
+            case RetryAfter() | Unknown() as failure:
+                return failure
+            case other:
+                assert_never(other)
 
     async def _upsert(self, target: Target, operations: Sequence[Operation]) -> list[DeliveryOutcome] | RefusedWhole:
         batch = UpsertBatch(inputs=[_input(operation, target) for operation in operations])
@@ -229,7 +269,8 @@ def _found(record: Stored, operation: Operation, target: Target) -> Written | No
     operations = [version.value for version in past]
     if operation.operation_id not in operations:
         return None
-    kind = "created" if operations[-1] == operation.operation_id else "updated"
+    made = operations[-1] == operation.operation_id and not operation.external_id
+    kind = "created" if made else "updated"
     return Written(kind=kind, external_id=record.id, found=True)
 
 
@@ -271,4 +312,5 @@ SPEC = SystemSpec(
         Option("key", "unique property that holds the record key", "interlock_id"),
         Option("operation_property", "property that holds the operation's id", "interlock_operation"),
     ),
+    searchable=True,
 )

@@ -54,8 +54,14 @@ class UpsertBatch(Wire):
     inputs: list[UpsertInput]
 
 
+class Patch(Wire):
+    """Body of `PATCH …/{id}`."""
+
+    properties: dict[str, str]
+
+
 class ReadInput(Wire):
-    """A record to read, by `id_property`."""
+    """A record to read, by `id_property`, or without one by HubSpot's own id."""
 
     id: str
 
@@ -64,7 +70,7 @@ class ReadBatch(Wire):
     """Body of `POST …/batch/read`."""
 
     inputs: list[ReadInput]
-    id_property: str
+    id_property: str | None
     properties: list[str]
     properties_with_history: list[str]
 

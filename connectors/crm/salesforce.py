@@ -1,91 +1,47 @@
 """Salesforce: records of any object, upserted by an external id field that holds our record key.
 
 To set up: a text field marked "External ID" and "Unique" for the key, a text field for the
-operation's id, and an access token that may read and write both. Written to
-https://developer.salesforce.com/docs/platform/api-rest/guide (version 68.0).
+operation's id, and an access token that may read and write both.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
 from typing import assert_never
+from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from connectors.batching import RefusedWhole, by_target
+from connectors.crm.salesforce_api import (
+    NAME,
+    PASSING,
+    ROOT,
+    SILENT,
+    TOKEN,
+    URL,
+    VENDOR,
+    Collection,
+    Rows,
+    Upserted,
+    UpsertedList,
+    Values,
+)
 from connectors.crm.soql import alike, all_equal
-from connectors.http_outcomes import HttpApi, Limit, Meaning, Refusal, Vendor
+from connectors.http_outcomes import HttpApi, Refusal
 from connectors.ports import Candidate, Capabilities, Idempotency, Upsert
-from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
+from connectors.spec import TIMEOUT_S, Option, SystemSpec, client, seconds, secret, url
 from domain.delivery import Ambiguous, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
 
-NAME = "Salesforce"
-ROOT = "/services/data/v68.0"
 LARGEST_BATCH = 200
 MOST_CANDIDATES = 100
-DAILY_WAIT_S = 900.0
-"""The daily limit counts the last 24 hours, so calls come free all the time: ask each quarter of an hour."""
-CONCURRENT_WAIT_S = 2.0
-"""This limit counts requests that run for 20 seconds or more; it passes as they end. The wait is ours."""
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 """Keys that are safe in a path. Salesforce takes others' ends for file types: "ann@example.inc" is a 404."""
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SEVERAL = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
 """Error codes for a record that is there already, under another key or more than once."""
-PASSING = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE"})
-"""Error codes of what the same request may not meet again."""
-
-TOKEN = Variable("INTERLOCK_SALESFORCE_TOKEN", "Salesforce access token", secret=True)
-URL = Variable("INTERLOCK_SALESFORCE_URL", "address of the Salesforce org, such as https://acme.my.salesforce.com")
-
-
-class Values(RootModel[dict[str, str]]):
-    """Body of an upsert: fields, without the external id."""
-
-
-class Collection(BaseModel):
-    """Body of an upsert of several; the external id is among the fields."""
-
-    all_or_none: bool = Field(default=False, serialization_alias="allOrNone")
-    records: list[dict[str, str | dict[str, str]]]
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-
-class ItemError(BaseModel):
-    """An error of one record; it may carry the duplicates that were found."""
-
-    status_code: str = Field(default="", validation_alias="statusCode")
-    message: str = ""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Upserted(BaseModel):
-    """What became of one record."""
-
-    id: str | None = None
-    success: bool
-    created: bool = False
-    errors: list[ItemError] = []
-
-
-SILENT = Upserted(success=True)
-"""What older versions answer to an update: nothing."""
-
-
-class UpsertedList(RootModel[list[Upserted]]):
-    """What became of several, in order."""
-
-
-class Rows(BaseModel):
-    """Answer to a query."""
-
-    records: list[dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -116,6 +72,8 @@ class Salesforce:
         target = _target(operation)
         if isinstance(target, Invalid):
             return target
+        if operation.external_id:
+            return await self._update_known(operation, target)
         if not PLAIN_KEY.fullmatch(operation.record_key):
             [outcome] = await self.send_all([operation])
             return outcome
@@ -145,7 +103,8 @@ class Salesforce:
         target = _target(operation)
         if isinstance(target, Invalid):
             return RetryAfter(detail=target.detail)
-        matching = {target.key: operation.record_key, target.operation_field: operation.operation_id}
+        record = {"Id": operation.external_id} if operation.external_id else {target.key: operation.record_key}
+        matching = record | {target.operation_field: operation.operation_id}
         match await self._query(["Id", "CreatedDate", "LastModifiedDate"], target, all_equal(matching)):
             case Rows(records=records):
                 return _found(records[0]) if records else None
@@ -156,16 +115,21 @@ class Salesforce:
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
         """Up to a hundred records under other keys with the same e-mail, phone or name."""
         target = _target(operation)
         if isinstance(target, Invalid):
             return target
+        match await self._query(["Id"], target, all_equal({target.key: operation.record_key})):
+            case Rows(records=[_, *_]):
+                return None
+            case Invalid() | RetryAfter() as failure:
+                return failure
         if not (where := alike(operation.values)):
             return []
         match await self._query(sorted({"Id", target.key, *operation.values}), target, where):
             case Rows(records=rows):
-                return [_candidate(row) for row in rows if row.get(target.key) != operation.record_key]
+                return [_candidate(row) for row in rows]
             case Invalid() | RetryAfter() as failure:
                 return failure
             case other:
@@ -193,6 +157,29 @@ class Salesforce:
             case other:
                 assert_never(other)
 
+    async def _update_known(self, operation: Operation, target: Target) -> DeliveryOutcome:
+        """Set the values on a record of Salesforce's own id, and our key if it has none."""
+        match await self._query(["Id", target.key], target, all_equal({"Id": operation.external_id})):
+            case Rows(records=[row, *_]):
+                key = {} if row.get(target.key) else {target.key: operation.record_key}
+            case Rows():
+                return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more")
+            case Invalid() | RetryAfter() as unread:
+                return unread
+            case neither:
+                assert_never(neither)
+        values = Values(operation.values | key | {target.operation_field: operation.operation_id})
+        path = f"{ROOT}/sobjects/{target.object}/{quote(operation.external_id, safe='')}"
+        match await self._api.exchange(Upserted, "PATCH", path, body=values, nothing=SILENT):
+            case Upserted():
+                return Written(kind="updated", external_id=operation.external_id)
+            case Refusal() as refusal:
+                return _refused(refusal)
+            case RetryAfter() | Unknown() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
     async def _written_silently(self, operation: Operation, target: Target) -> DeliveryOutcome:
         """A 204 says that the record was updated, but not which it is."""
         match await self._query(["Id"], target, all_equal({target.key: operation.record_key})):
@@ -210,18 +197,6 @@ class Salesforce:
             return Invalid(detail=f"{NAME}: '{strange[0]}' is no name of a field")
         soql = f"SELECT {', '.join(fields)} FROM {target.object} WHERE {where} LIMIT {MOST_CANDIDATES}"  # noqa: S608 - quoted
         return await self._api.ask(Rows, f"{ROOT}/query", {"q": soql})
-
-
-def limit_of(refusal: Refusal, _: datetime) -> Limit:
-    """Which of its limits Salesforce means, which it tells by the message alone."""
-    if refusal.code != "REQUEST_LIMIT_EXCEEDED":
-        return Limit()
-    return Limit("concurrent", CONCURRENT_WAIT_S) if "Concurrent" in refusal.detail else Limit("daily", DAILY_WAIT_S)
-
-
-LATER = dict.fromkeys(("REQUEST_LIMIT_EXCEEDED", *PASSING), Meaning.LATER)
-VENDOR = Vendor(NAME, TOKEN.name, codes=LATER, limit=limit_of)
-"""Salesforce answers 403 where others answer 429."""
 
 
 def _target(operation: Operation) -> Target | Invalid:
@@ -306,4 +281,5 @@ SPEC = SystemSpec(
         Option("key", "external id field that holds the record key", "InterlockId__c"),
         Option("operation_field", "field that holds the operation's id", "InterlockOperation__c"),
     ),
+    searchable=True,
 )

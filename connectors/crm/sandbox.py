@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel
 
 from connectors.http_outcomes import HttpApi, Vendor
-from connectors.ports import Capabilities, Idempotency, Upsert, Versioning
+from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
 from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
@@ -26,9 +26,10 @@ class NewLead(BaseModel):
 
 
 class LeadPatch(BaseModel):
-    """Body of `PATCH /leads/{id}`."""
+    """Body of `PATCH /leads/{id}`; the external id is our key, for a lead that has none."""
 
     operation_id: str
+    external_id: str | None = None
     fields: dict[str, str]
 
 
@@ -37,6 +38,7 @@ class Lead(BaseModel):
 
     id: str
     version: int
+    external_id: str
     fields: dict[str, str]
 
 
@@ -60,6 +62,8 @@ class SandboxCrm:
 
         Safe to repeat: a lead that holds the values already is left alone.
         """
+        if operation.external_id:
+            return await self._update_known(operation)
         match await self._leads_of(operation.record_key):
             case LeadList(results=[]):
                 return await self._create(operation)
@@ -79,15 +83,25 @@ class SandboxCrm:
         An operation is said to have created its lead while that is at version 1. A look-up
         that is refused is `RetryAfter`, for it tells nothing of the write.
         """
-        match await self._api.ask(LeadList, "/leads", {"operation_id": operation.operation_id}):
+        match await self._api.look_up(LeadList, "/leads", {"operation_id": operation.operation_id}):
             case LeadList(results=[]):
                 return None
             case LeadList(results=leads):
                 return _found(leads[0])
-            case Invalid(detail=detail):
-                return RetryAfter(detail=detail)
             case RetryAfter() as later:
                 return later
+            case other:
+                assert_never(other)
+
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+        """Leads with the same e-mail address, the same last digits of the phone, or a word of the name."""
+        match await self._leads_of(operation.record_key):
+            case LeadList(results=[]):
+                return await self._alike(operation)
+            case LeadList():
+                return None
+            case Invalid() | RetryAfter() as failure:
+                return failure
             case other:
                 assert_never(other)
 
@@ -97,6 +111,25 @@ class SandboxCrm:
 
     async def _leads_of(self, external_id: str) -> LeadList | Invalid | RetryAfter:
         return await self._api.ask(LeadList, "/leads", {"external_id": external_id})
+
+    async def _alike(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+        wanted = {name: text for name in ("email", "phone", "name") if (text := operation.values.get(name))}
+        match await self._api.ask(LeadList, "/leads/alike", wanted):
+            case LeadList(results=leads):
+                return [Candidate(lead.id, lead.fields) for lead in leads]
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+
+    async def _update_known(self, operation: Operation) -> DeliveryOutcome:
+        match await self._api.ask(Lead, f"/leads/{quote(operation.external_id, safe='')}", {}):
+            case Lead() as lead:
+                return await self._update(lead, operation)
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
 
     async def _create(self, operation: Operation) -> DeliveryOutcome:
         new = NewLead(external_id=operation.record_key, operation_id=operation.operation_id, fields=operation.values)
@@ -124,9 +157,10 @@ class SandboxCrm:
 
     async def _update(self, lead: Lead, operation: Operation) -> DeliveryOutcome:
         wanted = {name: value for name, value in operation.values.items() if lead.fields.get(name) != value}
-        if not wanted:
+        key = None if lead.external_id else operation.record_key
+        if not wanted and key is None:
             return Written(kind="unchanged", external_id=lead.id)
-        patch = LeadPatch(operation_id=operation.operation_id, fields=wanted)
+        patch = LeadPatch(operation_id=operation.operation_id, external_id=key, fields=wanted)
         if_match = {"If-Match": f'"{lead.version}"'}
         match await self._api.act(Lead, "PATCH", f"/leads/{quote(lead.id, safe='')}", patch, if_match):
             case Lead(id=lead_id):
@@ -145,4 +179,4 @@ def _open(values: Mapping[str, str]) -> SandboxCrm:
     return SandboxCrm(url(values, CRM_URL), seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (CRM_URL, TIMEOUT_S))
+SPEC = SystemSpec(_open, (CRM_URL, TIMEOUT_S), searchable=True)

@@ -11,17 +11,21 @@ def all_equal(values: Mapping[str, str]) -> str:
 
 
 def alike(values: Mapping[str, str]) -> str:
-    """E-mail, phone or name are those of `values`; empty where it has none of them."""
+    """E-mail, phone or name are those of `values`; empty where it has none of them.
+
+    Names of fields may be in any letter case, as in Salesforce.
+    """
+    values = {name.lower(): value for name, value in values.items()}
     conditions = []
-    if email := values.get("Email"):
+    if email := values.get("email"):
         conditions.append(all_equal({"Email": email}))
-    if phone := values.get("Phone"):
+    if phone := values.get("phone"):
         conditions.append(f"Phone IN ({', '.join(map(quoted, spellings(phone)))})")
-    if last := values.get("LastName"):
-        initial = values.get("FirstName", "")[:1]
+    if last := values.get("lastname"):
+        initial = values.get("firstname", "")[:1]
         same_initial = f" AND FirstName LIKE '{initial}%'" if initial.isalnum() else ""
         conditions.append(f"({all_equal({'LastName': last})}{same_initial})")
-    elif name := values.get("Name"):
+    elif name := values.get("name"):
         conditions.append(all_equal({"Name": name}))
     return " OR ".join(conditions)
 

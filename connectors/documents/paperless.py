@@ -156,14 +156,12 @@ class Paperless:
         """
         if fault := _bad_field(operation):
             return RetryAfter(detail=fault)
-        match await self._api.ask(FoundList, "/api/documents/", _query(operation)):
+        match await self._api.look_up(FoundList, "/api/documents/", _query(operation)):
             case FoundList(results=documents):
                 ours = [found for found in documents if _carries(found, operation)]
                 if ours:
                     return Written(kind="created", external_id=str(ours[0].id), found=True)
                 return await self._underway(operation)
-            case Invalid(detail=detail):
-                return RetryAfter(detail=detail)
             case later:
                 return later
 
@@ -188,12 +186,10 @@ class Paperless:
 
     async def _underway(self, operation: Operation) -> DeliveryOutcome | None:
         """What the tasks tell of an upload whose document cannot be found."""
-        match await self._api.ask(Tasks, "/api/tasks/", {"acknowledged": "false"}):
+        match await self._api.look_up(Tasks, "/api/tasks/", {"acknowledged": "false"}):
             case Tasks(root=tasks):
                 ours = [task for task in tasks if f"{operation.operation_id}-" in (task.task_file_name or "")]
                 return _result(ours[0], found=True) if ours else None
-            case Invalid(detail=detail):
-                return RetryAfter(detail=detail)
             case later:
                 return later
 

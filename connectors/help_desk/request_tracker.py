@@ -30,6 +30,7 @@ from connectors.help_desk.request_tracker_tickets import (
     carries,
     changes,
     custom_fields,
+    kept_key,
     new_ticket,
     option,
     unsaved,
@@ -73,8 +74,9 @@ class RequestTracker:
         want = await self._wanted(operation)
         if not isinstance(want, Wanted):
             return want
-        key = field_is(option(operation, KEY_FIELD), operation.record_key)
-        match await self._api.ask(Ids, "/tickets", {"query": key}):
+        if operation.external_id:
+            return await self._update(operation.external_id, operation, want)
+        match await self._of_our_key(operation):
             case Ids(items=[]):
                 return await self._create(operation, want)
             case Ids(items=[ticket]):
@@ -94,18 +96,21 @@ class RequestTracker:
         that is refused is `RetryAfter`, for it tells nothing of the write.
         """
         query = field_is(option(operation, OPERATION_FIELD), operation.operation_id)
-        match await self._api.ask(Tickets, "/tickets", {"query": query, **EXPANDED}):
+        match await self._api.look_up(Tickets, "/tickets", {"query": query, **EXPANDED}):
             case Tickets(items=tickets):
                 return next((_found(ticket) for ticket in tickets if carries(ticket, operation)), None)
-            case Invalid(detail=detail):
-                return RetryAfter(detail=detail)
             case RetryAfter() as later:
                 return later
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
         """The latest tickets of the same requestor or with the same subject."""
+        match await self._of_our_key(operation):
+            case Ids(items=[_, *_]):
+                return None
+            case Invalid() | RetryAfter() as failure:
+                return failure
         conditions = [
             f"{field} = {quoted(text)}"
             for field, name in (("Requestor.EmailAddress", "requestor"), ("Subject", "subject"))
@@ -125,6 +130,10 @@ class RequestTracker:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
+
+    async def _of_our_key(self, operation: Operation) -> Ids | Invalid | RetryAfter:
+        key = field_is(option(operation, KEY_FIELD), operation.record_key)
+        return await self._api.ask(Ids, "/tickets", {"query": key})
 
     async def _wanted(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
         """What the ticket is to hold, by what its queue and custom fields take.
@@ -181,6 +190,7 @@ class RequestTracker:
         ticket = await self._ticket(ticket_id)
         if not isinstance(ticket, Ticket):
             return ticket
+        want = kept_key(ticket, want, option(operation, KEY_FIELD))
         if carries(ticket, operation):
             return Written(kind="unchanged", external_id=ticket_id)
         content = operation.values.get("content", "")
@@ -243,4 +253,4 @@ def _open(values: Mapping[str, str]) -> RequestTracker:
     return RequestTracker(url(values, RT_URL), values[RT_TOKEN.name], seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (RT_URL, RT_TOKEN, TIMEOUT_S), (KEY_FIELD, OPERATION_FIELD, UPDATE_AS))
+SPEC = SystemSpec(_open, (RT_URL, RT_TOKEN, TIMEOUT_S), (KEY_FIELD, OPERATION_FIELD, UPDATE_AS), searchable=True)

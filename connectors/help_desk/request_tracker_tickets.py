@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -146,6 +146,15 @@ def changes(ticket: Ticket, want: Wanted, but: Sequence[str]) -> Body | None:
     }
     change = attributes | ({"CustomFields": fields} if fields else {})
     return Body(change) if change else None
+
+
+def kept_key(ticket: Ticket, want: Wanted, key_field: str) -> Wanted:
+    """What is wanted of a ticket, without our key where it has one: a ticket is found by the first that it got."""
+    held = {_slug(field.name) for field in ticket.fields if field.values}
+    fields = {
+        name: text for name, text in want.fields.items() if _slug(name) != _slug(key_field) or _slug(name) not in held
+    }
+    return replace(want, fields=fields)
 
 
 def unsaved(ticket: Ticket, want: Wanted, *, new: bool) -> list[str]:

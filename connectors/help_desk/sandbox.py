@@ -71,13 +71,11 @@ class SandboxHelpDesk:
 
         A look-up that is refused is `RetryAfter`, for it tells nothing of the write.
         """
-        match await self._api.ask(TicketList, "/tickets", {"operation_id": operation.operation_id}):
+        match await self._api.look_up(TicketList, "/tickets", {"operation_id": operation.operation_id}):
             case TicketList(results=[]):
                 return None
             case TicketList(results=tickets):
                 return Written(kind="created", external_id=tickets[0].id, found=True)
-            case Invalid(detail=detail):
-                return RetryAfter(detail=detail)
             case RetryAfter() as later:
                 return later
             case other:

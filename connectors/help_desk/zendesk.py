@@ -86,6 +86,8 @@ class Zendesk:
         if refused := unusable(operation):
             return refused
         match await self._tickets_of(operation):
+            case TicketList(tickets=[]) if operation.external_id:
+                return Invalid(detail=f"{NAME}: there is no ticket {operation.external_id} any more")
             case TicketList(tickets=[]):
                 return await self._create(operation)
             case TicketList(tickets=[ticket]) if carries(ticket, operation):
@@ -116,17 +118,23 @@ class Zendesk:
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
         """The latest tickets of the same requester; without one, those with the subject's words.
 
         Archived tickets and those of the last minutes may be missing.
         """
+        match await self._tickets_of(operation):
+            case TicketList(tickets=[_, *_]):
+                return None
+            case Invalid() | RetryAfter() as failure:
+                return failure
         if (query := similar(operation.values)) is None:
             return []
         wanted = {"query": query, "sort_by": "updated_at", "sort_order": "desc", "per_page": str(MOST_CANDIDATES)}
         match await self._api.ask(SearchResults, "/search.json", wanted):
             case SearchResults(results=tickets):
-                return [Candidate(external_id=str(ticket.id), values=shown(ticket)) for ticket in tickets]
+                theirs = {name: text for name in ("requester",) if (text := operation.values.get(name))}
+                return [Candidate(external_id=str(ticket.id), values=shown(ticket) | theirs) for ticket in tickets]
             case Invalid() | RetryAfter() as failure:
                 return failure
             case other:
@@ -137,6 +145,9 @@ class Zendesk:
         await self._api.aclose()
 
     async def _tickets_of(self, operation: Operation) -> TicketList | Invalid | RetryAfter:
+        """The operation's ticket by Zendesk's id where that is known, else those under our key."""
+        if operation.external_id:
+            return await self._api.ask(TicketList, "/tickets/show_many.json", {"ids": operation.external_id})
         return await self._api.ask(TicketList, "/tickets.json", {"external_id": operation.record_key})
 
     async def _create(self, operation: Operation) -> DeliveryOutcome:
@@ -181,4 +192,9 @@ def _open(values: Mapping[str, str]) -> Zendesk:
     return Zendesk(url(values, ZENDESK_URL), email, token, seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (ZENDESK_URL, ZENDESK_EMAIL, ZENDESK_TOKEN, TIMEOUT_S), (OPERATION_FIELD, UPDATE_COMMENT))
+SPEC = SystemSpec(
+    _open,
+    (ZENDESK_URL, ZENDESK_EMAIL, ZENDESK_TOKEN, TIMEOUT_S),
+    (OPERATION_FIELD, UPDATE_COMMENT),
+    searchable=True,
+)

@@ -49,6 +49,7 @@ class Ticket(BaseModel):
     custom_fields: list[FieldValue] = []
     created_at: str
     updated_at: str
+    external_id: str | None = None
 
 
 class OneTicket(BaseModel):
@@ -123,6 +124,8 @@ def change_of(ticket: Ticket, operation: Operation) -> Body | None:
     more = [tag for tag in _tags(operation) if tag not in ticket.tags]
     if more:
         change["tags"] = [*ticket.tags, *more]
+    if not ticket.external_id:
+        change["external_id"] = operation.record_key  # of a ticket that others made, so that the next write finds it
     if body := operation.values.get("body"):
         public = operation.options.get(UPDATE_COMMENT.name) == "public"
         change["comment"] = {"body": body, "public": public}

@@ -13,21 +13,24 @@ from connectors.sandbox.records import Record, Records
 from connectors.sandbox.service import Stats, TokenBucket, assemble, control_routes
 
 Name = Annotated[str, Field(min_length=1)]
+PHONE_DIGITS = 8
+"""Last digits that two spellings of one phone number share, whatever their country codes."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 class NewLead(BaseModel):
-    """Body of `POST /leads`."""
+    """Body of `POST /leads`; a lead that people make there has no external id."""
 
-    external_id: Name
+    external_id: str = ""
     operation_id: Name
     fields: dict[str, str]
 
 
 class LeadPatch(BaseModel):
-    """Body of `PATCH /leads/{id}`; the fields are merged into the lead's."""
+    """Body of `PATCH /leads/{id}`; the fields are merged into the lead's, whose external id is set once."""
 
     operation_id: Name
+    external_id: Name | None = None
     fields: dict[str, str]
 
 
@@ -66,6 +69,11 @@ class Leads:
         """The leads under a key."""
         return LeadList(results=[lead.shown() for lead in self.records.under(key)])
 
+    def alike(self, email: str, phone: str, name: str) -> LeadList:
+        """The leads with this address, this telephone number, or a word of the name; letter case does not count."""
+        found = [lead for lead in self.records.all() if _alike(lead.fields, email, phone, name)]
+        return LeadList(results=[lead.shown() for lead in found])
+
     def get(self, lead_id: str) -> StoredLead:
         """The lead, or 404."""
         return self.records.get(lead_id) or _refuse(404, f"There is no lead {lead_id}")
@@ -73,7 +81,7 @@ class Leads:
     def check_new(self, new: NewLead) -> None:
         """Refuse what `create` could not store."""
         _check_fields(new.fields)
-        if existing := self.records.under(external_key(new.external_id)):
+        if new.external_id and (existing := self.records.under(external_key(new.external_id))):
             _refuse(409, f"Lead already exists. Existing ID: {existing[0].id}")
 
     def create(self, new: NewLead) -> Lead:
@@ -89,11 +97,14 @@ class Leads:
             _refuse(428, 'Send the version that you read as If-Match: "<version>"')
         if if_match.strip('"') != str(lead.version):
             _refuse(412, f"Lead {lead.id} is at version {lead.version}, not {if_match}")
+        if patch.external_id not in (None, lead.external_id) and lead.external_id:
+            _refuse(422, f"Property 'external_id': lead {lead.id} has one already")
 
     def update(self, lead: StoredLead, patch: LeadPatch) -> Lead:
         """Merge a patch into a lead."""
         change = {
             "version": lead.version + 1,
+            "external_id": patch.external_id or lead.external_id,
             "operation_id": patch.operation_id,
             "operation_ids": [*lead.operation_ids, patch.operation_id],
             "fields": lead.fields | patch.fields,
@@ -165,6 +176,11 @@ def _lead_routes(leads: Leads, plan: FaultPlan, limit: TokenBucket) -> APIRouter
         fault = plan.draw(Kind.READ, (key,))
         return answer(plan, fault, 200, lambda: leads.search(key))
 
+    @router.get("/leads/alike")
+    async def search_alike(email: str = "", phone: str = "", name: str = "") -> Response:
+        fault = plan.draw(Kind.READ, (f"alike:{email}{phone}{name}",))
+        return answer(plan, fault, 200, lambda: leads.alike(email, phone, name))
+
     @router.get("/leads/{lead_id}")
     async def read_lead(lead_id: str) -> Response:
         lead = leads.get(lead_id)
@@ -175,7 +191,21 @@ def _lead_routes(leads: Leads, plan: FaultPlan, limit: TokenBucket) -> APIRouter
 
 
 def _keys(lead: StoredLead) -> list[str]:
-    return [external_key(lead.external_id), *map(operation_key, lead.operation_ids)]
+    external = [external_key(lead.external_id)] if lead.external_id else []
+    return [*external, *map(operation_key, lead.operation_ids)]
+
+
+def _alike(fields: dict[str, str], email: str, phone: str, name: str) -> bool:
+    words = set(name.casefold().split())
+    return (
+        (email != "" and fields.get("email", "").casefold() == email.casefold())
+        or (phone != "" and _digits(fields.get("phone", "")).endswith(_digits(phone)[-PHONE_DIGITS:] or "no digits"))
+        or bool(words & set(fields.get("name", "").casefold().split()))
+    )
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
 
 
 def _check_fields(fields: dict[str, str]) -> None:

@@ -15,19 +15,9 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from connectors.sandbox.faults import FaultPlan, Kind, answer
-from connectors.sandbox.hubspot_portal import (
-    CLOCK,
-    NewObject,
-    Portal,
-    ReadBatch,
-    Settings,
-    StoredObject,
-    UpsertBatch,
-    keys,
-    problem_of,
-    refuse,
-)
+from connectors.sandbox.hubspot_portal import CLOCK, Portal, Settings, keys, problem_of, refuse
 from connectors.sandbox.hubspot_search import Search
+from connectors.sandbox.hubspot_shapes import NewObject, ReadBatch, StoredObject, UpsertBatch
 from connectors.sandbox.records import Records
 from connectors.sandbox.service import TokenBucket, assemble, control_routes
 
@@ -107,6 +97,13 @@ def _routes(portal: Portal, plan: FaultPlan, limit: TokenBucket, searches: Token
     @router.post("/search", dependencies=[Depends(admit_search)])
     async def search(kind: str, search: Search) -> Response:
         return answer(plan, plan.draw(Kind.READ, ("search",)), 200, lambda: portal.search(kind, search))
+
+    @router.patch("/{record_id}")
+    async def update(kind: str, record_id: str, patch: NewObject) -> Response:
+        record = portal.check_patch(kind, record_id, patch)
+        names = [patch.properties.get(portal.settings.operation_property, record_id), record_id]
+        fault = plan.draw(Kind.CREATE, names)
+        return answer(plan, fault, 200, lambda: portal.patch(kind, record, patch))
 
     @router.post("")
     async def create(kind: str, new: NewObject) -> Response:

@@ -7,12 +7,21 @@ from datetime import UTC, datetime
 from typing import Literal, NoReturn
 
 from fastapi import HTTPException
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict
 
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.hubspot_search import DATES, MOST_RESULTS, LaggingIndex, Search
-from connectors.sandbox.records import Record, Records
+from connectors.sandbox.hubspot_shapes import (
+    NewObject,
+    ReadBatch,
+    RecordError,
+    Results,
+    Shown,
+    StoredObject,
+    UpsertBatch,
+    UpsertInput,
+)
+from connectors.sandbox.records import Records
 from connectors.sandbox.service import Stats
 
 LARGEST_BATCH = 100
@@ -32,88 +41,6 @@ STAGES = (
 CLOCK = Callable[[], datetime]
 
 
-class Wire(BaseModel):
-    """A body in HubSpot's spelling."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
-
-
-class UpsertInput(Wire):
-    """One record of a batch."""
-
-    id: str = Field(min_length=1)
-    id_property: str
-    properties: dict[str, str]
-    object_write_trace_id: str = ""
-
-
-class UpsertBatch(Wire):
-    """Body of `POST …/batch/upsert`."""
-
-    inputs: list[UpsertInput]
-
-
-class ReadInput(Wire):
-    """A record to read."""
-
-    id: str
-
-
-class ReadBatch(Wire):
-    """Body of `POST …/batch/read`."""
-
-    inputs: list[ReadInput]
-    id_property: str
-    properties: list[str] = []
-    properties_with_history: list[str] = []
-
-
-class NewObject(Wire):
-    """Body of `POST …/{object}`."""
-
-    properties: dict[str, str]
-
-
-class StoredObject(Record):
-    """A record, with the operation ids of its changes in order, and each property's values, latest first."""
-
-    object: str
-    operation_id: str
-    operation_ids: list[str]
-    properties: dict[str, str]
-    history: dict[str, list[str]]
-
-
-class Shown(Wire):
-    """A record in an answer."""
-
-    id: str
-    properties: dict[str, str | None]
-    properties_with_history: dict[str, list[dict[str, str]]] | None = None
-    new: bool | None = None
-    object_write_trace_id: str | None = None
-    archived: bool = False
-
-
-class RecordError(Wire):
-    """An error within an answer."""
-
-    status: str = "error"
-    category: str
-    message: str
-    context: dict[str, list[str]]
-
-
-class Results(Wire):
-    """Answer to a batch or a search."""
-
-    status: str = "COMPLETE"
-    results: list[Shown]
-    num_errors: int = 0
-    errors: list[RecordError] = []
-    total: int | None = None
-
-
 class Settings(BaseModel):
     """The switches beside the faults.
 
@@ -121,6 +48,7 @@ class Settings(BaseModel):
         search_lag_s: how old a write must be for the search to see it.
         errors_status: of an answer in which single records failed.
         unique: properties that are unique, by which records can be upserted.
+        operation_property: holds the operation's id, by which the books are kept where no trace id is sent.
         locked: record keys about which every write is answered 423.
         daily_quota: requests until the daily limit; None for no limit.
         window_ms: the rolling window that a limit names; HubSpot's own is 10,000.
@@ -131,6 +59,7 @@ class Settings(BaseModel):
     search_lag_s: float = 2
     errors_status: Literal[200, 207] = 207
     unique: tuple[str, ...] = ("interlock_id",)
+    operation_property: str = "interlock_operation"
     locked: tuple[str, ...] = ()
     daily_quota: int | None = None
     window_ms: int = 1000
@@ -150,6 +79,13 @@ class Portal:
         """The record of an object whose unique property has a value."""
         found = [one for one in self.records.under(_key(kind, name, value)) if one.properties.get(name) == value]
         return found[0] if found else None
+
+    def _of(self, kind: str, id_property: str | None, name: str) -> StoredObject | None:
+        """A record by a unique property, or by its own id."""
+        if id_property is not None:
+            return self.find(kind, id_property, name)
+        record = self.records.get(name)
+        return record if record and record.object == kind else None
 
     def check_batch(self, kind: str, batch: UpsertBatch) -> None:
         """Refuse what is refused whole: too many, repeated ids, no unique property, a lock, a taken address."""
@@ -182,9 +118,28 @@ class Portal:
             refuse(400, problem)
         return self._show(self._save(kind, None, new.properties, ""), list(new.properties))
 
+    def check_patch(self, kind: str, record_id: str, patch: NewObject) -> StoredObject:
+        """The record to change, unless that is refused: unknown, a lock, a taken address or unique value, a bad one."""
+        record = self._of(kind, None, record_id) or refuse(404, "resource not found", "OBJECT_NOT_FOUND")
+        if self.settings.locked and {*record.properties.values()} & {*self.settings.locked}:
+            refuse(423, "The record is locked by another write", "LOCKED")
+        self._check_email(kind, patch.properties, record)
+        for name in self.settings.unique:
+            owner = self.find(kind, name, patch.properties[name]) if name in patch.properties else None
+            if owner and owner.id != record_id:
+                refuse(400, f"{name} '{patch.properties[name]}' is already set on record {owner.id}")
+        if problem := problem_of(patch.properties):
+            refuse(400, problem)
+        return record
+
+    def patch(self, kind: str, record: StoredObject, patch: NewObject) -> Shown:
+        """Merge values into a record."""
+        saved = self._save(kind, record, patch.properties, patch.properties.get(self.settings.operation_property, ""))
+        return self._show(saved, list(patch.properties))
+
     def read(self, kind: str, batch: ReadBatch) -> Results:
         """The records that there are; an error for each other."""
-        found = {one.id: self.find(kind, batch.id_property, one.id) for one in batch.inputs}
+        found = {one.id: self._of(kind, batch.id_property, one.id) for one in batch.inputs}
         missing = [record_id for record_id, record in found.items() if record is None]
         errors = [
             RecordError(category="OBJECT_NOT_FOUND", message="Could not get some objects", context={"ids": missing})

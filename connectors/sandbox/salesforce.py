@@ -14,12 +14,13 @@ from typing import Annotated, NoReturn, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox.crm import EMAIL
 from connectors.sandbox.faults import FaultPlan, Kind, answer
-from connectors.sandbox.records import Record, Records
+from connectors.sandbox.records import Records
 from connectors.sandbox.salesforce_query import MalformedQueryError, parse
+from connectors.sandbox.salesforce_shapes import Collection, Fields, ItemError, Result, Results, Rows, StoredObject
 from connectors.sandbox.service import Stats, TokenBucket, assemble, control_routes
 
 ROOT = "/services/data/v68.0"
@@ -31,57 +32,6 @@ DAILY_TOTAL = 15_000
 
 Allow = Annotated[str, Header(alias="Sforce-Duplicate-Rule-Header")]
 Since = Annotated[str | None, Header(alias="If-Unmodified-Since")]
-
-
-class StoredObject(Record):
-    """A record; `fields` as text, `operation_ids` of its changes in order."""
-
-    object: str
-    fields: dict[str, str]
-    created: str
-    modified: str
-    operation_id: str
-    operation_ids: list[str]
-
-
-class ItemError(BaseModel):
-    """An error of one record."""
-
-    statusCode: str  # noqa: N815 - as Salesforce spells it
-    message: str
-    fields: list[str] = []
-
-
-class Result(BaseModel):
-    """What became of one record."""
-
-    id: str | None = None
-    success: bool
-    created: bool = False
-    errors: list[ItemError] = []
-
-
-class Results(RootModel[list[Result]]):
-    """What became of several, in order."""
-
-
-class Collection(BaseModel):
-    """Body of an upsert of several."""
-
-    allOrNone: bool = False  # noqa: N815 - as Salesforce spells it
-    records: list[dict[str, str | dict[str, str]]]
-
-
-class Rows(BaseModel):
-    """Answer to a query."""
-
-    totalSize: int  # noqa: N815 - as Salesforce spells it
-    done: bool = True
-    records: list[dict[str, str | None]]
-
-
-class Fields(RootModel[dict[str, str]]):
-    """Body of a write."""
 
 
 class Settings(BaseModel):
@@ -129,15 +79,35 @@ class Org:
         if not known and missing:
             message = f"Required fields are missing: [{', '.join(missing)}]"
             return ItemError(statusCode="REQUIRED_FIELD_MISSING", message=message, fields=missing)
+        if bad := self._bad(fields):
+            return bad
+        if not known and not allow and self.twins(kind, fields):
+            message = "You're creating a duplicate record. We recommend you use an existing record instead."
+            return ItemError(statusCode="DUPLICATES_DETECTED", message=message)
+        return None
+
+    def problem_of_update(self, record: StoredObject, fields: dict[str, str]) -> ItemError | None:
+        """Why a record cannot be changed, if it cannot: a lock, a unique value that another has, a bad one."""
+        for name, value in fields.items():
+            others = [one for one in self.matching(record.object, name, value) if one.id != record.id]
+            if name.endswith("__c") and name != self.settings.operation_field and others:
+                message = f"duplicate value found: {name} duplicates value on record with id: {others[0].id}"
+                return ItemError(statusCode="DUPLICATE_VALUE", message=message, fields=[name])
+        if {*record.fields.values()} & {*self.settings.locked}:
+            return ItemError(statusCode="UNABLE_TO_LOCK_ROW", message="unable to obtain exclusive access")
+        return self._bad(fields)
+
+    def update(self, record: StoredObject, fields: dict[str, str]) -> Result:
+        """Set fields of a record."""
+        return Result(id=self.save(record.object, record, fields).id, success=True)
+
+    def _bad(self, fields: dict[str, str]) -> ItemError | None:
         if (email := fields.get("Email")) and not EMAIL.fullmatch(email):
             message = f"Email: invalid email address: {email}"
             return ItemError(statusCode="INVALID_EMAIL_ADDRESS", message=message, fields=["Email"])
         if too_long := [name for name, text in fields.items() if len(text) > LONGEST_VALUE]:
             message = f"{too_long[0]}: data value too large (max length={LONGEST_VALUE})"
             return ItemError(statusCode="STRING_TOO_LONG", message=message, fields=too_long)
-        if not known and not allow and self.twins(kind, fields):
-            message = "You're creating a duplicate record. We recommend you use an existing record instead."
-            return ItemError(statusCode="DUPLICATES_DETECTED", message=message)
         return None
 
     def twins(self, kind: str, fields: dict[str, str]) -> list[StoredObject]:
@@ -249,6 +219,16 @@ def _routes(org: Org, plan: FaultPlan, limit: TokenBucket) -> APIRouter:
         written = answer(plan, fault, 200 if known else 201, lambda: org.upsert(kind, key, value, fields.root))
         silent = known and fault is None and org.settings.silent_updates
         return Response(status_code=204) if silent else _told(written, org)
+
+    @router.patch("/sobjects/{kind}/{record_id}")
+    async def update(kind: str, record_id: str, fields: Fields) -> Response:
+        if (record := org.records.get(record_id)) is None or record.object != kind:
+            refuse(404, "NOT_FOUND", "The requested resource does not exist")
+        if problem := org.problem_of_update(record, fields.root):
+            refuse(400, problem.statusCode, problem.message)
+        fault = plan.draw(Kind.CREATE, (fields.root.get(org.settings.operation_field, record_id), record_id))
+        written = answer(plan, fault, 200, lambda: org.update(record, fields.root))
+        return Response(status_code=204) if fault is None else _told(written, org)
 
     @router.patch("/composite/sobjects/{kind}/{key}")
     async def upsert_all(kind: str, key: str, collection: Collection, allow: Allow = "") -> Response:

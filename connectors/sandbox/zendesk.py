@@ -209,6 +209,12 @@ def _ticket_routes(desk: Desk, plan: FaultPlan, limit: TokenBucket) -> APIRouter
         fault = plan.draw(Kind.READ, (external_id,))
         return answer(plan, fault, 200, lambda: ShownTickets(tickets=found, count=len(found)))
 
+    @router.get("/tickets/show_many.json")
+    async def show_many(ids: str) -> Response:
+        found = [ticket.shown() for one in ids.split(",") if (ticket := desk.records.get(one))]
+        fault = plan.draw(Kind.READ, (ids,))
+        return answer(plan, fault, 200, lambda: ShownTickets(tickets=found, count=len(found)))
+
     @router.get("/search.json")
     async def search(query: str) -> Response:
         fault = plan.draw(Kind.READ, (query,))

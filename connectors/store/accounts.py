@@ -3,7 +3,7 @@
 from sqlalchemy import Exists, case, exists, func
 from sqlmodel import Session, col, select
 
-from connectors.store.outbox import State
+from connectors.store.outbox import DUE, HELD, State
 from connectors.store.tables import EntryRow, ItemRow, OperationRow, ReviewRow
 from domain.account import Account, Disposition
 from domain.ledger import Event
@@ -52,9 +52,10 @@ _DISPOSITION = case(
     (_review_open, Disposition.WAITING.value),
     (col(ItemRow.waits), ""),
     (_operations(State.DEAD), Disposition.DEAD_LETTERED.value),
-    (_operations(State.PENDING, State.SENDING, State.UNKNOWN), Disposition.WAITING.value),
+    (_operations(*DUE, *HELD), Disposition.WAITING.value),
     (_written == col(ItemRow.writes_due), Disposition.DONE.value),
     else_="",
 )
 """Where an item stands. A decided item that neither waits, nor has all the writes that its
-decision asked for, stands nowhere: it is unaccounted."""
+decision asked for, stands nowhere: it is unaccounted. So does one with a write that waits for
+an answer for which nobody is asked."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, or_
 from sqlalchemy.orm import aliased
@@ -12,13 +13,20 @@ from sqlmodel import Session, col, select
 from connectors.store.ledger import Ledger
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
-from domain.delivery import DeliveryOutcome, NextStep, Operation, Patience, Step, Tries
+from domain.delivery import DeliveryOutcome, NextStep, NotThere, Operation, Patience, Step, Tries
+from domain.duplicates import Comparison, Finding
 from domain.ledger import Event
 
 
 class State(StrEnum):
     """Where an operation stands."""
 
+    UNCOMPARED = "uncompared"
+    """The target is to be searched for its record, from `due_at` on, before anything is sent."""
+    COMPARING = "comparing"
+    """Its target is being searched; if the lease runs out, somebody else searches."""
+    ASKING = "asking"
+    """A person was asked whether the target has its record."""
     PENDING = "pending"
     """To be sent, from `due_at` on."""
     SENDING = "sending"
@@ -30,6 +38,10 @@ class State(StrEnum):
 
 
 FINAL = (State.DONE, State.DEAD)
+HELD = (State.SENDING, State.COMPARING)
+"""States that have a lease."""
+DUE = (State.UNCOMPARED, State.PENDING, State.UNKNOWN)
+"""States that wait for their time."""
 PROBE_TIME = timedelta(seconds=0.5)
 """Between two looks at a system that another sender probes."""
 
@@ -38,7 +50,8 @@ PROBE_TIME = timedelta(seconds=0.5)
 class Due:
     """An operation that a sender holds until `lease_until`, this try included in its tries.
 
-    `sent_at` is when it was last sent; the try that has just begun counts, if it is a send.
+    `sent_at` is when it was last sent; the try that has just begun counts, if it is a send. Where the
+    target is to be searched first, the operation has a `search`, and searches count as look-ups.
     """
 
     operation: Operation
@@ -67,7 +80,7 @@ class Outbox:
                 record_key=operation.record_key,
                 operation=operation.model_dump(mode="json"),
                 patience=patience.model_dump(),
-                state=State.PENDING,
+                state=State.UNCOMPARED if operation.search else State.PENDING,
                 due_at=now,
             )
         )
@@ -111,13 +124,13 @@ class Outbox:
         over, changes nothing and gets False: what it did is found by the other's look-up.
         """
         row = self._row(due.operation.operation_id)
-        if row.state != State.SENDING or row.lease_until != due.lease_until:
+        if row.state not in HELD or row.lease_until != due.lease_until:
             return False
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
         row.state = {
             Step.DONE: State.DONE,
             Step.SEND_AGAIN: State.PENDING,
-            Step.LOOK_UP: State.UNKNOWN,
+            Step.LOOK_UP: State.UNCOMPARED if due.operation.search else State.UNKNOWN,
             Step.DEAD_LETTER: State.DEAD,
         }[step.step]
         facts = {"operation": row.operation_id, "destination": due.operation.destination}
@@ -128,6 +141,7 @@ class Outbox:
             **facts,
             attempt=due.tries.sends,
             look_up=due.tries.looking_up,
+            search=due.operation.search is not None,
             outcome=outcome.kind,
             next=step.step.value,
             **outcome.model_dump(mode="json", exclude={"kind"}),
@@ -137,16 +151,64 @@ class Outbox:
         self._systems.note(row.system, outcome, now)
         return True
 
+    def compared(self, due: Due, comparison: Comparison, now: datetime) -> bool:
+        """Record what a search for duplicates came to: the write goes out, to whichever record, or a person is asked.
+
+        Nothing happens, and it gives False, where somebody else took the operation over.
+        """
+        row = self._row(due.operation.operation_id)
+        if row.state != State.COMPARING or row.lease_until != due.lease_until:
+            return False
+        self._apply(row, comparison, now)
+        self._systems.note(row.system, NotThere(), now)  # it answered
+        return True
+
+    def answered(self, operation_id: str, comparison: Comparison, now: datetime) -> None:
+        """Record what a person said of an operation that waits for it."""
+        row = self._row(operation_id)
+        if row.state != State.ASKING:
+            raise LookupError(f"operation {operation_id} waits for nobody: it is {row.state}")
+        self._apply(row, comparison, now)
+
+    def _apply(self, row: OperationRow, comparison: Comparison, now: datetime) -> None:
+        operation = Operation.model_validate(row.operation)
+        row.lease_until, row.due_at, row.look_ups = None, now, 0
+        match comparison.finding:
+            case Finding.ASK_PERSON:
+                row.state = State.ASKING
+            case Finding.UNWANTED:
+                row.state, row.outcome = State.DONE, {"kind": comparison.finding.value}
+            case Finding.OURS | Finding.REMEMBERED | Finding.SAME | Finding.DIFFERENT:
+                row.state = State.PENDING
+                known = operation.model_copy(update={"search": None, "external_id": comparison.written_to})
+                row.operation = known.model_dump(mode="json")
+            case other:
+                assert_never(other)
+        facts = {"operation": row.operation_id, "destination": operation.destination}
+        self._ledger.append(row.item_id, Event.COMPARED, now, **facts, **comparison.model_dump(mode="json"))
+
+    def remembered(self, operation: Operation) -> str | None:
+        """The target's id of the record that the last write of this one went to, where a search had found that."""
+        query = (
+            select(OperationRow.operation)
+            .where(OperationRow.system == operation.system, OperationRow.record_key == operation.record_key)
+            .where(OperationRow.state == State.DONE)
+            .order_by(col(OperationRow.seq).desc())
+            .limit(1)
+        )
+        last = self._session.exec(query).first()
+        return (last or {}).get("external_id") or None
+
     def next_due_at(self, now: datetime) -> datetime | None:
         """When `claim` can next give something: the first due time or end of a sender's lease.
 
         None when all are final. What waits for an earlier operation on its record does not
         count, and a system's pause puts off all that is due there.
         """
-        sending = col(OperationRow.state) == State.SENDING
+        sending = col(OperationRow.state).in_(HELD)
         at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
         waiting = select(col(OperationRow.system), func.min(at)).where(
-            col(OperationRow.state).not_in(FINAL), ~_blocked()
+            col(OperationRow.state).in_((*DUE, *HELD)), ~_blocked()
         )
         troubled = self._systems.troubled(now)
         first: datetime | None = None
@@ -162,7 +224,9 @@ class Outbox:
         query = select(OperationRow).where(OperationRow.item_id == item_id, OperationRow.state == State.DEAD)
         rows = list(self._session.exec(query))
         for row in rows:
-            row.state, row.due_at, row.sends, row.look_ups = State.UNKNOWN, now, 0, 0
+            never_sent = row.operation.get("search") is not None
+            row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
+            row.due_at, row.sends, row.look_ups = now, 0, 0
         return len(rows)
 
     def done(self) -> int:
@@ -173,22 +237,22 @@ class Outbox:
     def confirmed(self) -> set[str]:
         """Ids of the operations that a system is said to hold; those that changed nothing left no trace."""
         rows = self._session.exec(select(OperationRow).where(OperationRow.state == State.DONE))
-        return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] != "unchanged"}
+        return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] in ("created", "updated")}
 
     def _oldest(self, count: int, *wanted: ColumnElement[bool]) -> list[OperationRow]:
         query = select(OperationRow).where(*wanted, ~_blocked()).order_by(col(OperationRow.seq)).limit(count)
         return list(self._session.exec(query))
 
     def _being_sent(self, system: str, now: datetime) -> bool:
-        held = and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) > now)
+        held = and_(col(OperationRow.state).in_(HELD), col(OperationRow.lease_until) > now)
         query = select(OperationRow.seq).where(held, col(OperationRow.system) == system).limit(1)
         return self._session.exec(query).first() is not None
 
     def _begin(self, row: OperationRow, lease: timedelta, now: datetime) -> Due:
-        look_up = row.state != State.PENDING
+        look_up, searched = row.state != State.PENDING, row.state in (State.UNCOMPARED, State.COMPARING)
         row.sends, row.look_ups = (row.sends, row.look_ups + 1) if look_up else (row.sends + 1, 0)
         row.sent_at = row.sent_at if look_up else now
-        row.state, row.lease_until = State.SENDING, now + lease
+        row.state, row.lease_until = State.COMPARING if searched else State.SENDING, now + lease
         tries = Tries(sends=row.sends, look_ups=row.look_ups)
         operation, patience = Operation.model_validate(row.operation), Patience.model_validate(row.patience)
         return Due(operation, patience, tries, row.sent_at, now + lease)
@@ -199,8 +263,8 @@ class Outbox:
 
 def _due(now: datetime) -> ColumnElement[bool]:
     """Whether an operation waits for its time, which has come, or its sender is taken for dead."""
-    waiting = and_(col(OperationRow.state).in_((State.PENDING, State.UNKNOWN)), col(OperationRow.due_at) <= now)
-    return or_(waiting, and_(col(OperationRow.state) == State.SENDING, col(OperationRow.lease_until) <= now))
+    waiting = and_(col(OperationRow.state).in_(DUE), col(OperationRow.due_at) <= now)
+    return or_(waiting, and_(col(OperationRow.state).in_(HELD), col(OperationRow.lease_until) <= now))
 
 
 def _blocked() -> Exists:

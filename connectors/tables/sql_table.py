@@ -22,6 +22,7 @@ from connectors.tables.database import open_database, reason
 from connectors.tables.shape import Names, Shape, read_shape
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InputInvalid, PolicyInvalid
+from domain.sameness import NAMES
 
 SQL_URL = Variable(
     "INTERLOCK_SQL_URL", "URL of the database whose tables are written, such as postgresql://…", secret=True
@@ -30,9 +31,6 @@ OPTIONS = (
     Option("table", "the table, with its schema and a dot before it where it needs one"),
     Option("key", "the column that holds the record's key; the database must keep it unique"),
     Option("operation_column", "the text column that holds the id of the last write", "operation_id"),
-    Option("email_column", "the column to search for doubles by e-mail, if there is one", "email"),
-    Option("phone_column", "the column to search for doubles by phone, if there is one", "phone"),
-    Option("name_column", "the column to search for doubles by name, if there is one", "name"),
 )
 BATCH = 100
 """Rows in one transaction: few enough that their locks are held for moments."""
@@ -79,8 +77,11 @@ class SqlTable:
         """
         return await asyncio.to_thread(self._find, operation)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
-        """Rows with the same e-mail address, the same last digits of the phone, or a word of the name."""
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+        """Rows with the same e-mail address, the same last digits of the phone, or a word of the name.
+
+        The columns are those that the operation's `search` names. A row that is the same keeps its own key.
+        """
         return await asyncio.to_thread(self._candidates, operation)
 
     async def aclose(self) -> None:
@@ -113,6 +114,8 @@ class SqlTable:
         try:
             with connection.begin_nested():
                 shape = self._shape(connection, operation)
+                if operation.external_id:
+                    return _update_known(connection, shape, operation)
                 row = shape.cast(operation.record_key, operation.values)
                 return _upsert(connection, shape, row, operation.operation_id)
         except (InputInvalid, PolicyInvalid) as exc:
@@ -130,14 +133,17 @@ class SqlTable:
             return RetryAfter(detail=f"SQL: {reason(exc)}")
         return None if key is None else Written(kind="updated", external_id=str(key), found=True)
 
-    def _candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+    def _candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
         try:
             with self._engine.connect() as connection:
                 shape = self._shape(connection, operation)
+                key = shape.cast(operation.record_key, {})[shape.key.name]
+                if connection.execute(select(shape.key).where(shape.key == key)).first() is not None:
+                    return None
                 if not (alike := _alike(shape, operation)):
                     return []
                 rows = connection.execute(select(shape.table).where(or_(*alike)).limit(CANDIDATES)).all()
-        except PolicyInvalid as exc:
+        except (InputInvalid, PolicyInvalid) as exc:
             return Invalid(detail=f"SQL: {exc}")
         except DBAPIError as exc:
             return RetryAfter(detail=f"SQL: {reason(exc)}")
@@ -172,6 +178,21 @@ def _upsert(connection: Connection, shape: Shape, row: dict[str, object], operat
     return Written(kind="updated", external_id=str(key))
 
 
+def _update_known(connection: Connection, shape: Shape, operation: Operation) -> Written | Invalid:
+    """Update the row of another key, which it keeps."""
+    others = {name: text for name, text in operation.values.items() if name != shape.key.name}
+    row = shape.cast(operation.external_id, others)
+    key = row[shape.key.name]
+    stored = _locked(connection, shape, key)
+    if stored is None:
+        return Invalid(detail=f"SQL: table '{shape.table}' has no row '{operation.external_id}' any more")
+    if not (changed := shape.differing(stored, row)):
+        return Written(kind="unchanged", external_id=operation.external_id)
+    trace = {shape.operation.name: operation.operation_id}
+    connection.execute(update(shape.table).where(shape.key == key).values({**changed, **trace}))
+    return Written(kind="updated", external_id=operation.external_id)
+
+
 def _locked(connection: Connection, shape: Shape, key: object) -> dict[str, object] | None:
     """The key's row, which nobody else changes until the transaction ends."""
     found = connection.execute(select(shape.table).where(shape.key == key).with_for_update())
@@ -196,12 +217,13 @@ def _unless_refused(outcomes: list[DeliveryOutcome], other: DeliveryOutcome) -> 
 
 def _alike(shape: Shape, operation: Operation) -> list[ColumnElement[bool]]:
     """A condition for each of the operation's values that people are told apart by."""
-    conditions = []
-    for kind in ("email", "phone", "name"):
-        name = operation.options[f"{kind}_column"]
-        if name in shape.table.columns and (text := operation.values.get(name, "").strip()):
-            conditions.append(_same(kind, cast(shape.table.columns[name], Text), text))
-    return conditions
+    names = operation.search.names if operation.search else NAMES
+    columns = [("email", names.email), ("phone", names.phone), *(("name", name) for name in names.name)]
+    return [
+        _same(kind, cast(shape.table.columns[name], Text), text)
+        for kind, name in columns
+        if name in shape.table.columns and (text := operation.values.get(name, "").strip())
+    ]
 
 
 def _same(kind: str, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
@@ -233,4 +255,4 @@ def _open(values: Mapping[str, str]) -> SqlTable:
     return SqlTable(values[SQL_URL.name], seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (SQL_URL, TIMEOUT_S), OPTIONS)
+SPEC = SystemSpec(_open, (SQL_URL, TIMEOUT_S), OPTIONS, searchable=True)

@@ -6,7 +6,15 @@ from itertools import count
 import httpx
 import pytest
 
-from connectors.contract import Key, NetworkBatchContract, NetworkContract, NetworkSubject, Stored, UpsertContract
+from connectors.contract import (
+    Key,
+    NetworkBatchContract,
+    NetworkContract,
+    NetworkSubject,
+    SearchableContract,
+    Stored,
+    UpsertContract,
+)
 from connectors.crm import hubspot, salesforce
 from connectors.ports import Destination
 from connectors.sandbox.proxy import Proxy
@@ -69,7 +77,7 @@ async def subjects(
         await destination.aclose()
 
 
-class TestHubSpot(NetworkContract, UpsertContract, NetworkBatchContract):
+class TestHubSpot(NetworkContract, UpsertContract, NetworkBatchContract, SearchableContract):
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("hubspot", CONTACT, "email")
@@ -77,7 +85,7 @@ class TestHubSpot(NetworkContract, UpsertContract, NetworkBatchContract):
             yield subject
 
 
-class TestSalesforce(NetworkContract, UpsertContract, NetworkBatchContract):
+class TestSalesforce(NetworkContract, UpsertContract, NetworkBatchContract, SearchableContract):
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         fresh = fresh_operations("salesforce", LEAD, "Email")

@@ -10,7 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from connectors.contract import NetworkContract, NetworkSubject, Stored, UpsertContract, VersionedContract
+from connectors.contract import (
+    NetworkContract,
+    NetworkSubject,
+    SearchableContract,
+    Stored,
+    UpsertContract,
+    VersionedContract,
+)
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
 from connectors.ports import Capabilities, Destination
@@ -93,7 +100,7 @@ async def check_books(server: httpx.AsyncClient) -> None:
     assert (await server.get("/_stats")).json()["doubled"] == 0
 
 
-class TestSandboxCrm(NetworkContract, UpsertContract, VersionedContract):
+class TestSandboxCrm(NetworkContract, UpsertContract, VersionedContract, SearchableContract):
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str]) -> AsyncIterator[NetworkSubject]:
         async with behind_a_proxy(sandbox["crm"]) as (proxy, server):
@@ -113,7 +120,7 @@ class TestSandboxHelpDesk(NetworkContract):
             await check_books(server)
 
 
-class TestDescribedCrm(TestSandboxCrm):
+class TestDescribedCrm(NetworkContract, UpsertContract, VersionedContract):
     """The same by a description in YAML, without code."""
 
     @pytest.fixture

@@ -42,6 +42,14 @@ def operation(number: int = 1, key: str = "ann", options: dict[str, str] | None 
     )
 
 
+def known(here: Operation, record: str) -> Operation:
+    return here.model_copy(update={"external_id": record})
+
+
+def not_there() -> httpx.Response:
+    return httpx.Response(207, json={"results": [], "errors": [{"category": "OBJECT_NOT_FOUND"}]})
+
+
 def connector(transport: httpx.AsyncBaseTransport | None = None) -> HubSpot:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     client = httpx.AsyncClient(base_url=URL, headers=headers, timeout=10, transport=transport)
@@ -291,7 +299,8 @@ async def test_a_look_up_says_not_there_only_when_hubspot_does(
 
 async def test_candidates_are_searched_by_email_phone_and_name(hubspot: HubSpot, respx_mock: respx.MockRouter) -> None:
     twin = {"id": "8", "properties": {"email": "ann@example.com", "phone": None, "interlock_id": "other"}}
-    search = respx_mock.post(f"{CONTACTS}/search").respond(200, json={"results": [stored(), twin]})
+    respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[not_there()])
+    search = respx_mock.post(f"{CONTACTS}/search").respond(200, json={"results": [twin]})
     values = {"email": "ann@example.com", "phone": "+44 20 7946 0018", "firstname": "Ann", "lastname": "Lee"}
 
     found = await hubspot.candidates(operation(**values))
@@ -309,11 +318,14 @@ async def test_candidates_are_searched_by_email_phone_and_name(hubspot: HubSpot,
     ]
 
 
-async def test_what_has_nothing_to_search_by_has_no_candidates(hubspot: HubSpot) -> None:
+async def test_what_has_nothing_to_search_by_has_no_candidates(hubspot: HubSpot, respx_mock: respx.MockRouter) -> None:
+    respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[not_there()])
+
     assert await hubspot.candidates(operation(company="Acme")) == []
 
 
 async def test_a_search_that_is_throttled_says_so(hubspot: HubSpot, respx_mock: respx.MockRouter) -> None:
+    respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[not_there()])
     respx_mock.post(f"{CONTACTS}/search").respond(429, json={"policyName": "SECONDLY", "message": "slow"})
 
     assert await hubspot.candidates(operation()) == RetryAfter(seconds=1, detail="HubSpot: slow (HTTP 429)")
@@ -360,6 +372,12 @@ class World:
         self.hubspot = connector(transport)
         headers = {"Authorization": "Bearer another"}
         self.server = httpx.AsyncClient(transport=transport, base_url=URL, headers=headers)
+
+    async def add(self, **properties: str) -> str:
+        """A record that somebody makes by hand; its id."""
+        answer = await self.server.post("/crm/objects/2026-09/contacts", json={"properties": properties})
+        made: str = answer.json()["id"]
+        return made
 
     async def set(self, **settings: object) -> None:
         (await self.server.post("/_settings", json=settings)).raise_for_status()
@@ -419,8 +437,46 @@ async def test_once_the_search_has_caught_up_a_twin_is_a_candidate(world: World)
     for values in ({"phone": "+442079460018"}, {"lastname": "lee", "firstname": "A."}):
         [candidate] = await world.hubspot.candidates(operation(2, key="another", **values))  # type: ignore[misc]
         assert (candidate.external_id, candidate.values.get("interlock_id")) == ("1001", "ann")
-    assert await world.hubspot.candidates(operation(2, key="ann", lastname="Lee")) == []
+    assert await world.hubspot.candidates(operation(2, key="ann", lastname="Lee")) is None
     assert await world.hubspot.candidates(operation(2, key="another", lastname="Lee", firstname="Bo")) == []
+
+
+async def test_a_write_by_id_leaves_our_key_on_a_record_that_others_made(world: World) -> None:
+    theirs = await world.add(email="ann@example.com", lastname="Lee")
+
+    outcome = await world.hubspot.send(known(operation(company="Acme"), theirs))
+    later = await world.hubspot.send(operation(2, company="Acme Ltd"))
+
+    assert outcome == Written(kind="updated", external_id=theirs)
+    assert later == Written(kind="updated", external_id=theirs)
+    assert (await world.properties())["interlock_id"] == "ann"
+    assert await world.hubspot.find(known(operation(), theirs)) == Written(
+        kind="updated", external_id=theirs, found=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (httpx.Response(200, json={"id": "8", "properties": {}}), Written(kind="updated", external_id="8")),
+        (httpx.Response(409, json={"message": "Existing ID: 9", "category": "CONFLICT"}), Ambiguous),
+        (httpx.Response(400, json={"message": "bad", "category": "VALIDATION_ERROR"}), Invalid),
+        (httpx.Response(429, json={"policyName": "DAILY"}), RetryAfter),
+        (httpx.Response(502), Unknown),
+    ],
+    ids=["written", "a taken address", "refused", "limit", "broken"],
+)
+async def test_what_hubspot_says_to_a_write_by_id(
+    hubspot: HubSpot, respx_mock: respx.MockRouter, answer: httpx.Response, expected: object
+) -> None:
+    respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[httpx.Response(200, json={"results": [{"id": "8"}]})])
+    patch = respx_mock.patch(f"{CONTACTS}/8").mock(side_effect=[answer])
+
+    outcome = await hubspot.send(known(operation(company="Acme"), "8"))
+
+    assert outcome == expected or isinstance(outcome, expected)  # type: ignore[arg-type]
+    sent = json.loads(patch.calls.last.request.content)["properties"]
+    assert sent["interlock_id"] == "ann"
 
 
 async def test_an_earlier_operation_is_found_after_a_later_one(world: World) -> None:

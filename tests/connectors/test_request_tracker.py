@@ -303,7 +303,11 @@ def test_no_text_ends_its_literal(text: str) -> None:
     assert (literal[0], literal[-1], "".join(kept)) == ("'", "'", text)
 
 
-async def test_with_nothing_to_go_by_there_are_no_like_tickets(tracker: RequestTracker) -> None:
+async def test_with_nothing_to_go_by_there_are_no_like_tickets(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.get(f"{REST}/tickets").respond(200, json={"items": []})
+
     assert await tracker.candidates(operation(subject="")) == []
 
 

@@ -9,7 +9,8 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.crm.salesforce import CONCURRENT_WAIT_S, DAILY_WAIT_S, SPEC, VENDOR, Salesforce
+from connectors.crm.salesforce import SPEC, Salesforce
+from connectors.crm.salesforce_api import CONCURRENT_WAIT_S, DAILY_WAIT_S, VENDOR
 from connectors.crm.soql import quoted, spellings
 from connectors.http_outcomes import HttpApi
 from connectors.ports import BatchDestination, Candidate, Searchable
@@ -301,13 +302,19 @@ async def test_an_operation_that_cannot_be_meant_is_not_sent(
     assert isinstance(await salesforce.candidates(wrong), Invalid)
 
 
-async def test_a_field_that_is_none_cannot_be_searched_for(salesforce: Salesforce) -> None:
+async def test_a_field_that_is_none_cannot_be_searched_for(
+    salesforce: Salesforce, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.get(f"{URL}/services/data/v68.0/query").respond(200, json={"records": []})
     odd = operation().model_copy(update={"values": ANN | {"Account.Key__c": "x"}})
 
     assert await salesforce.candidates(odd) == Invalid(detail="Salesforce: 'Account.Key__c' is no name of a field")
 
 
-async def test_what_has_nothing_to_search_by_has_no_candidates(salesforce: Salesforce) -> None:
+async def test_what_has_nothing_to_search_by_has_no_candidates(
+    salesforce: Salesforce, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.get(f"{URL}/services/data/v68.0/query").respond(200, json={"records": []})
     bare = operation().model_copy(update={"values": {"Company": "Acme"}})
 
     assert await salesforce.candidates(bare) == []
@@ -545,10 +552,39 @@ async def test_records_that_may_be_the_same_are_candidates(world: World, values:
     assert all(isinstance(one, Candidate) and one.values.keys() <= values.keys() for one in candidates)
 
 
-async def test_the_record_itself_is_no_candidate(world: World) -> None:
+async def test_a_record_under_our_key_is_ours(world: World) -> None:
     await world.salesforce.send(operation())
 
-    assert await world.salesforce.candidates(operation(2)) == []
+    assert await world.salesforce.candidates(operation(2)) is None
+
+
+async def test_fields_are_searched_by_whatever_their_letter_case(world: World) -> None:
+    twin = await world.add(LastName="Lee", Email="ann@example.com")
+
+    candidates = await world.salesforce.candidates(
+        operation().model_copy(update={"values": {"email": "ann@example.com", "lastname": "Lee"}})
+    )
+
+    assert [one.external_id for one in candidates or [] if isinstance(one, Candidate)] == [twin]
+
+
+async def test_a_write_by_id_leaves_our_key_on_a_record_that_others_made(world: World) -> None:
+    theirs = await world.add(LastName="Lee", Email="ann@example.com")
+    known = operation().model_copy(update={"external_id": theirs})
+
+    outcomes = [await world.salesforce.send(known), await world.salesforce.send(operation(2))]
+
+    assert outcomes == [Written(kind="updated", external_id=theirs)] * 2
+    assert await world.books() == (1, 2, 0)
+
+
+async def test_a_write_by_id_that_would_take_anothers_key_is_ambiguous(world: World) -> None:
+    await world.salesforce.send(operation())
+    theirs = await world.add(LastName="Lee", Email="ann.lee@example.com")
+
+    outcome = await world.salesforce.send(operation(2).model_copy(update={"external_id": theirs}))
+
+    assert isinstance(outcome, Ambiguous)
 
 
 async def test_the_sandbox_refuses_a_write_to_what_was_modified_since(world: World) -> None:

@@ -87,6 +87,67 @@ async def test_an_operation_that_was_never_sent_is_not_found(crm: SandboxCrm, cr
     assert books(crm_server) == (0, 0, 0)
 
 
+def by_hand(server: httpx.Client, **fields: str) -> str:
+    """A lead that a person makes, without our key; its id."""
+    made: str = server.post("/leads", json={"operation_id": "by hand", "fields": fields}).json()["id"]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"email": "JULIA@example.com"}, True),
+        ({"phone": "0049 30 12345678"}, True),
+        ({"name": "weber"}, True),
+        ({"email": "ole@example.com", "phone": "030 1", "name": "Ole Berg"}, False),
+        ({"company": "Nordlager"}, False),
+    ],
+    ids=["address", "end of the number", "word of the name", "a stranger", "nothing to search by"],
+)
+async def test_leads_that_may_be_the_same_are_candidates(
+    crm: SandboxCrm, crm_server: httpx.Client, values: dict[str, str], found: bool
+) -> None:
+    theirs = by_hand(crm_server, email="julia@example.com", phone="+49 30 1234-5678", name="Julia Weber")
+
+    candidates = await crm.candidates(operation(**values))
+
+    assert isinstance(candidates, list)
+    assert [one.external_id for one in candidates] == ([theirs] if found else [])
+
+
+async def test_a_write_by_id_leaves_our_key_on_a_lead_that_others_made_and_keeps_the_one_it_has(
+    crm: SandboxCrm, crm_server: httpx.Client
+) -> None:
+    theirs = by_hand(crm_server, name="Julia Weber")
+    first = operation(1, name="Julia Weber").model_copy(update={"external_id": theirs})
+    other = operation(2, name="Julia B. Weber").model_copy(update={"external_id": theirs, "record_key": "another"})
+
+    outcomes = [await crm.send(first), await crm.send(other), await crm.send(other)]
+
+    assert outcomes == [Written(kind=kind, external_id=theirs) for kind in ("updated", "updated", "unchanged")]
+    assert [record["external_id"] for record in records(crm_server)] == [first.record_key]
+    assert await crm.candidates(operation(3)) is None, "our key leads to it"
+
+
+async def test_a_search_that_is_turned_away_says_so(crm: SandboxCrm, crm_server: httpx.Client) -> None:
+    always(crm_server, "throttled")
+
+    assert isinstance(await crm.candidates(operation(name="Julia Weber")), RetryAfter)
+
+
+def test_the_sandbox_gives_a_leads_external_id_once(crm_server: httpx.Client) -> None:
+    crm_server.post("/leads", json={"external_id": "a", "operation_id": "op-1", "fields": {}})
+    [lead] = records(crm_server)
+
+    again = crm_server.patch(
+        f"/leads/{lead['id']}",
+        json={"external_id": "b", "operation_id": "op-2", "fields": {}},
+        headers={"If-Match": '"1"'},
+    )
+
+    assert (again.status_code, "has one already" in again.text) == (422, True)
+
+
 async def test_a_malformed_address_is_refused_in_the_crms_words(crm: SandboxCrm, crm_server: httpx.Client) -> None:
     outcome = await crm.send(operation(email="ann at example"))
 
@@ -232,7 +293,9 @@ async def test_however_many_faults_there_are_a_client_that_keeps_trying_gets_the
 
 
 async def test_two_leads_under_one_key_are_ambiguous(respx_mock: respx.MockRouter) -> None:
-    twins: list[JSON] = [{"id": name, "version": 1, "fields": {}} for name in ("1", "2")]
+    twins: list[JSON] = [
+        {"id": name, "version": 1, "external_id": "ann@example.com", "fields": {}} for name in ("1", "2")
+    ]
     respx_mock.get("http://crm.test/leads").respond(200, json={"results": twins})
     connector = SandboxCrm("http://crm.test", timeout_s=1)
 
@@ -244,7 +307,7 @@ async def test_two_leads_under_one_key_are_ambiguous(respx_mock: respx.MockRoute
 
 
 async def test_a_lead_that_somebody_creates_meanwhile_is_updated(respx_mock: respx.MockRouter) -> None:
-    lead = {"id": "1", "version": 4, "fields": {"company": "Theirs", "phone": "1"}}
+    lead = {"id": "1", "version": 4, "external_id": "ann@example.com", "fields": {"company": "Theirs", "phone": "1"}}
     empty, one = httpx.Response(200, json={"results": []}), httpx.Response(200, json={"results": [lead]})
     respx_mock.get("http://crm.test/leads").mock(side_effect=[empty, one])
     respx_mock.post("http://crm.test/leads").respond(409, json={"detail": "Lead already exists. Existing ID: 1"})

@@ -18,8 +18,9 @@ from connectors.ports import BatchDestination, Candidate, Changes, Searchable
 from connectors.registry import SYSTEMS, open_destination, open_source
 from connectors.tables.sql_changes import SqlChanges
 from connectors.tables.sql_table import SqlTable
-from domain.delivery import Invalid, Operation, RetryAfter, Written
+from domain.delivery import Invalid, Operation, RetryAfter, Search, Written
 from domain.errors import BadRequest, PolicyInvalid, Unavailable
+from domain.sameness import IdentityNames
 
 __all__ = ["fresh_url", "postgres_url"]
 
@@ -247,9 +248,43 @@ async def test_candidates_share_an_address_the_end_of_a_phone_number_or_a_word_o
 async def test_a_candidate_has_its_values_as_text(table: SqlTable) -> None:
     await table.send(operation(1, name="Ann", seats="3"))
 
-    [candidate] = await table.candidates(operation(2, name="Ann"))
+    [candidate] = await table.candidates(operation(2, key="bo@example.com", name="Ann"))
 
     assert candidate == Candidate("ann@example.com", {**candidate.values, "name": "Ann", "seats": "3"})
+
+
+async def test_a_row_under_our_key_is_ours(table: SqlTable) -> None:
+    await table.send(operation(1))
+
+    assert await table.candidates(operation(2, name="Ann")) is None
+
+
+async def test_columns_are_searched_by_the_names_that_the_policy_gives_them(table: SqlTable) -> None:
+    await table.send(operation(1, key="a@example.com", name="Ann", company="Acme"))
+    search = Search(names=IdentityNames(name=("company",)), workflow="leads", answer_within_minutes=1)
+    wanted = operation(2, key="b@example.com", company="Acme").model_copy(update={"search": search})
+
+    [candidate] = await table.candidates(wanted)
+
+    assert candidate.external_id == "a@example.com"
+
+
+async def test_a_write_by_id_changes_the_row_of_that_key_which_it_keeps(table: SqlTable, raw: Engine) -> None:
+    await table.send(operation(1, key="a@example.com", name="Ann", seats="3"))
+    known = operation(2, key="b@example.com", name="Ann", seats="4").model_copy(update={"external_id": "a@example.com"})
+
+    outcomes = [await table.send(known), await table.send(known)]
+
+    assert outcomes == [Written(kind=kind, external_id="a@example.com") for kind in ("updated", "unchanged")]
+    assert [(row["email"], row["operation_id"]) for row in rows(raw)] == [("a@example.com", "op-2")]
+    assert await table.find(known) == Written(kind="updated", external_id="a@example.com", found=True)
+
+
+async def test_a_write_to_a_row_that_is_not_there_any_more_is_refused(table: SqlTable, raw: Engine) -> None:
+    gone = operation(2).model_copy(update={"external_id": "gone@example.com"})
+
+    assert await table.send(gone) == Invalid(detail="SQL: table 'customers' has no row 'gone@example.com' any more")
+    assert rows(raw) == []
 
 
 async def test_candidates_of_a_table_that_is_not_there_are_refused(table: SqlTable) -> None:

@@ -11,7 +11,15 @@ import pytest
 import respx
 from fastapi import FastAPI
 
-from connectors.contract import Key, NetworkContract, NetworkSubject, Stored, UpsertContract, VersionedContract
+from connectors.contract import (
+    Key,
+    NetworkContract,
+    NetworkSubject,
+    SearchableContract,
+    Stored,
+    UpsertContract,
+    VersionedContract,
+)
 from connectors.help_desk.zendesk import Zendesk
 from connectors.registry import open_destination, system_spec
 from connectors.sandbox import zendesk as sandbox_zendesk
@@ -257,20 +265,27 @@ async def test_the_accounts_limit_is_told_from_that_of_one_ticket(
 async def test_like_tickets_are_those_of_the_requester_else_of_the_subject(
     zendesk: Zendesk, respx_mock: respx.MockRouter, values: dict[str, str], query: str
 ) -> None:
+    respx_mock.get(TICKETS).respond(200, json={"tickets": []})
     search = respx_mock.get(f"{URL}/api/v2/search.json").respond(200, json={"results": [STORED]})
 
     found = await zendesk.candidates(operation(**values))
 
     assert isinstance(found, list)
-    assert [(one.external_id, one.values) for one in found] == [("7", {"subject": "Refund", "status": "open"})]
+    asked_by = {name: text for name, text in values.items() if name == "requester"}
+    assert [(one.external_id, one.values) for one in found] == [
+        ("7", {"subject": "Refund", "status": "open"} | asked_by)
+    ]
     assert search.calls.last.request.url.params["query"] == query
 
 
-async def test_with_nothing_to_go_by_there_are_no_like_tickets(zendesk: Zendesk) -> None:
+async def test_with_nothing_to_go_by_there_are_no_like_tickets(zendesk: Zendesk, respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(TICKETS).respond(200, json={"tickets": []})
+
     assert await zendesk.candidates(operation(body="x")) == []
 
 
 async def test_a_search_that_fails_is_no_empty_one(zendesk: Zendesk, respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(TICKETS).respond(200, json={"tickets": []})
     respx_mock.get(f"{URL}/api/v2/search.json").respond(503)
 
     assert isinstance(await zendesk.candidates(operation()), RetryAfter)
@@ -289,6 +304,28 @@ async def test_it_opens_from_the_environment() -> None:
 
 def asgi(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://zendesk.test", auth=("a", "b"))
+
+
+@pytest.mark.parametrize("theirs", [None, "of-another"], ids=["none there", "another's"])
+async def test_a_write_by_id_leaves_our_key_on_a_ticket_that_has_none(
+    zendesk: Zendesk, respx_mock: respx.MockRouter, theirs: str | None
+) -> None:
+    read = respx_mock.get(f"{URL}/api/v2/tickets/show_many.json").respond(
+        200, json={"tickets": [STORED | {"external_id": theirs}]}
+    )
+    update = respx_mock.put(TICKET).respond(200, json={"ticket": STORED})
+
+    outcome = await zendesk.send(operation(subject="Refund, please").model_copy(update={"external_id": "7"}))
+
+    assert outcome == Written(kind="updated", external_id="7")
+    assert read.calls.last.request.url.params["ids"] == "7"
+    assert sent(update).get("external_id") == (None if theirs else "item-1")
+
+
+async def test_a_record_under_our_key_needs_no_search(zendesk: Zendesk, respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(TICKETS).mock(return_value=listed(STORED))
+
+    assert await zendesk.candidates(operation()) is None
 
 
 async def test_the_sandbox_knows_an_idempotency_key_for_two_hours() -> None:
@@ -408,7 +445,7 @@ async def test_an_agents_tag_outlives_our_update(near: Zendesk, server: httpx.As
     assert ticket["tags"] == ["interlock_op-1", "interlock_op-2", "seen_by_agent_1"]
 
 
-class TestZendesk(NetworkContract, UpsertContract, VersionedContract):
+class TestZendesk(NetworkContract, UpsertContract, VersionedContract, SearchableContract):
     @pytest.fixture
     async def subject(self, sandbox: dict[str, str], server: httpx.AsyncClient) -> AsyncIterator[NetworkSubject]:
         async with Proxy(sandbox["zendesk"]) as proxy:
@@ -427,7 +464,10 @@ def contract_subject(destination: Zendesk, proxy: Proxy, server: httpx.AsyncClie
         )
 
     async def tickets(operation: Operation) -> list[Json]:
-        answer = await server.get("/api/v2/tickets.json", params={"external_id": operation.record_key})
+        if known := operation.external_id:
+            answer = await server.get("/api/v2/tickets/show_many.json", params={"ids": known})
+        else:
+            answer = await server.get("/api/v2/tickets.json", params={"external_id": operation.record_key})
         found: list[Json] = answer.json()["tickets"]
         return found
 

@@ -91,7 +91,7 @@ class Terminal:
                 decision = decide(proposed, match_rule(claimed.item, checked, workflow.policy), workflow.terms, now, ())
                 if drawn:
                     decision = decision.model_copy(update={"reason": Reason.AUDIT, "holds": ()})
-                writes = operations(claimed, checked, decision, workflow.policy)
+                writes = operations(claimed, checked, decision, workflow)
                 tx.inbox.keep_decision(claimed.item_id, proposed, decision, len(writes), now)
                 for write in writes:
                     tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from domain.case import Parameter, Plan
 from domain.decide import decide
 from domain.decision import Decision, RuleAction, RuleMatch
-from domain.delivery import Conflict, NotThere, Step, Unknown, Written
+from domain.delivery import Conflict, NotThere, RetryAfter, Step, Unknown, Written
+from domain.duplicates import Comparison, Finding
 from domain.errors import Retryable
 from domain.ledger import GENESIS, Entry, Event, first_break, link, tell
 from domain.review import Answer
@@ -140,6 +141,21 @@ def proposed(label: str | None = "sales", confidence: float | None = 0.9, **more
     bare = {"outcome": "answered", "detail": "", "opinion": "sales", "model": "small", "cached": False, "calls": 1}
     return {"label": label, "model_label": label, "confidence": confidence} | bare | more
 
+
+def compared(finding: Finding, by: str = "") -> dict[str, Any]:
+    said = Comparison(finding=finding, records=("7",), why="names agree", by=by)
+    return said.model_dump(mode="json") | {"operation": "op-1", "destination": "crm"}
+
+
+ADA = "Ada (name as given) said so: names agree."
+COMPARED = [
+    (Finding.OURS, (), "crm has the record under its key already; it is updated."),
+    (Finding.REMEMBERED, (), "The write goes to record 7 of crm, as an earlier one of this record did."),
+    (Finding.SAME, ("Ada",), f"Record 7 of crm is the same; the write goes to it. {ADA}"),
+    (Finding.DIFFERENT, (), "crm has no such record; a new one is made. Why: names agree."),
+    (Finding.ASK_PERSON, (), "In crm the same may be 7; the write waits for a person. Why: names agree."),
+    (Finding.UNWANTED, ("Ada",), f"Nothing is written to crm. {ADA}"),
+]
 
 STORIES = [
     pytest.param(
@@ -418,6 +434,22 @@ STORIES = [
         {"to": None, "why": "off_shift", "before": None},
         "The review is with nobody for now (off shift).",
         id="assigned to nobody",
+    ),
+    pytest.param(
+        Event.REVIEW_OPENED,
+        {"asks": "duplicate", "due_at": "noon"},
+        "A person was asked whether another system has the record already; an answer is due by noon.",
+        id="duplicate review opened",
+    ),
+    *[
+        pytest.param(Event.COMPARED, compared(finding, *more), story, id=f"compared: {finding.value}")
+        for finding, more, story in COMPARED
+    ],
+    pytest.param(
+        Event.ATTEMPTED,
+        attempted(RetryAfter(detail="busy"), Step.LOOK_UP, look_up=True) | {"search": True},
+        "Searching for duplicates in crm ended retry after: busy. Next: look up.",
+        id="searched in vain",
     ),
     pytest.param(
         Event.ATTEMPTED,

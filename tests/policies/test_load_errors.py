@@ -35,8 +35,8 @@ BROKEN = [
                  "rules.0.rout: Extra inputs are not permitted. Did you mean 'route'?",
                  id="an unknown key in a list"),
     pytest.param("    system: sandbox_crm", "    system: sandbox_crm\n    colour: red", "colour",
-                 "destinations.crm.colour: Extra inputs are not permitted. Remove it; known here: at, options, "
-                 "patience, record_key, system, values, when.",
+                 "destinations.crm.colour: Extra inputs are not permitted. Remove it; known here: at, duplicates, "
+                 "options, patience, record_key, system, values, when.",
                  id="an unknown key like no other names those that there are"),
     pytest.param("version: 1", "version: 1\nversion: 2", "version: 2", "version: written twice. Remove one.",
                  id="a doubled key"),

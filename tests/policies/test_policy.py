@@ -13,11 +13,18 @@ from domain.decision import ENRICH, Mode
 from domain.delivery import operation_id
 from domain.sla import Clock, ClockName
 from policies.intake import check
+from policies.load import Workflow
 from policies.model import Policy
 from policies.templates import render
 from policies.writes import operations
 
 TINY = policy()
+
+
+def tiny(here: Policy) -> Workflow:
+    return replace(workflow(), policy=here)
+
+
 STRICT_REPAIRS = policy(target={"routes": {"repairs": 0.01}})
 
 
@@ -141,7 +148,7 @@ def test_an_operation_renders_checked_values_only() -> None:
     here = claimed("A train, please", **fields)
     checked = check(here.item, wide)
 
-    crm, help_desk = operations(here, checked, decide(proposal(), None, terms(), NOW), wide)
+    crm, help_desk = operations(here, checked, decide(proposal(), None, terms(), NOW), tiny(wide))
 
     assert crm.values == {
         "mail": "ada@example.com",
@@ -164,7 +171,7 @@ def test_an_operation_carries_its_flags_and_what_is_missing() -> None:
     here = claimed("A train, please")
     decision = decide(proposal(), None, terms(), NOW, ("email",)).model_copy(update={"writes": True, "route": "sales"})
 
-    (crm,) = operations(here, check(here.item, wide), decision, wide)
+    (crm,) = operations(here, check(here.item, wide), decision, tiny(wide))
 
     assert crm.values == {"flags": ENRICH, "missing": "email"}
 
@@ -175,7 +182,7 @@ def test_an_operation_carries_its_flags_and_what_is_missing() -> None:
 def test_a_decision_that_writes_nothing_asks_for_no_operation(under: object) -> None:
     here = claimed()
 
-    assert operations(here, check(here.item, TINY), decide(proposal(), None, under, NOW), TINY) == []
+    assert operations(here, check(here.item, TINY), decide(proposal(), None, under, NOW), tiny(TINY)) == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from connectors.contract import (
     DestinationContract,
     Key,
     NetworkSubject,
+    SearchableContract,
     Stored,
     UpsertContract,
     VersionedContract,
@@ -270,6 +271,20 @@ async def test_two_tickets_under_one_key_are_ambiguous(tracker: RequestTracker, 
     assert wanted.record_key in outcome.detail
 
 
+async def test_a_write_by_id_leaves_our_key_on_a_ticket_that_staff_made(
+    tracker: RequestTracker, server: httpx.AsyncClient
+) -> None:
+    theirs = str((await server.post("/ticket", json={"Queue": "Support", "Subject": "by phone"})).json()["id"])
+    known = operation(subject="by phone", category="bug").model_copy(update={"external_id": theirs})
+
+    outcomes = [await tracker.send(known), await tracker.send(known)]
+    later = await tracker.send(operation(known.record_key, subject="by phone, and urgent"))
+
+    assert outcomes == [Written(kind=kind, external_id=theirs) for kind in ("updated", "unchanged")]
+    assert later == Written(kind="updated", external_id=theirs)
+    assert await tracker.candidates(known) is None
+
+
 async def test_like_tickets_are_those_of_the_requestor_or_with_the_subject(tracker: RequestTracker) -> None:
     mark = uuid4().hex
     address, subject = f"{mark}@example.com", f"it's {mark}"
@@ -362,7 +377,7 @@ async def _drained(changes: RequestTrackerChanges, cursor: str) -> str:
             return cursor
 
 
-class TestRequestTracker(DestinationContract, UpsertContract, VersionedContract):
+class TestRequestTracker(DestinationContract, UpsertContract, VersionedContract, SearchableContract):
     """Not the network's part, which takes a thousand requests: its worst cases are below."""
 
     @pytest.fixture

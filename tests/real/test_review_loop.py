@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.input.actions import aread_flow_run_input
 from prefect_ui import approve_in_ui, chromium
-from tiny import message
+from tiny import message, write_tiny
 
 from connectors.store.engine import Store
 from console.answering import give
@@ -160,6 +160,39 @@ async def test_a_review_whose_flow_run_is_gone_gets_a_new_one(site):
     await until(lambda: is_completed(review.flow_run))
     assert decision(site.store, item_id).reason is Reason.DISMISSED
     assert tickets(site, item_id) == []
+
+
+@pytest.mark.timeout(240)
+async def test_a_write_that_may_be_a_duplicate_is_asked_about_in_the_form_and_goes_where_the_answer_says(
+    site, tmp_path
+):
+    crm = site.systems.addresses["crm"]
+    theirs = {"operation_id": "by hand", "fields": {"name": "Julia Weber", "email": "jw@example.com"}}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        lead = (await client.post(f"{crm}/leads", json=theirs)).json()["id"]
+    destination = {
+        "system": "sandbox_crm",
+        "record_key": "{{ item_id }}",
+        "duplicates": {"search": True},
+        "values": {"name": "Julia Weber", "email": "{{ email }}", "queue": "{{ route }}"},
+    }
+    policy = write_tiny(tmp_path, name="crm_of_tiny", destinations={"crm": destination})
+    with site.store.transaction() as tx:
+        words = message("maybe", "my invoice is wrong", "julia@example.com")
+        item_id, _ = tx.inbox.accept("crm_of_tiny", words, timedelta(hours=1), datetime.now(UTC))
+    await route(policy)
+    with site.store.reading() as tx:
+        review = tx.reviews.get(f"{item_id}-duplicate-crm")
+    await until(lambda: is_suspended(review.flow_run))
+    assert await resume(review.flow_run, choice="same_as_nobody", reviewer="Ann") is SetStateStatus.REJECT
+
+    assert await resume(review.flow_run, choice=f"same_as_{lead}", reviewer="Ann") is SetStateStatus.ACCEPT
+    await until(lambda: is_completed(review.flow_run))
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        stored = (await client.get(f"{crm}/leads/{lead}")).json()
+    assert (stored["external_id"], stored["fields"]["queue"]) == (item_id, "billing")
+    assert stored["fields"]["email"] == "julia@example.com"
 
 
 @pytest.mark.real

@@ -1,6 +1,6 @@
 """What the outbox does after each outcome: the whole of `domain.delivery.next_step`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from builders import NOW
@@ -20,6 +20,7 @@ from domain.delivery import (
     Unknown,
     Written,
     next_step,
+    not_there,
 )
 
 THREE = Patience(attempts=3, first_delay_s=2, longest_delay_s=60)
@@ -100,6 +101,32 @@ def test_next_step(outcome: DeliveryOutcome, tries: Tries, step: Step, wait_s: t
     shortest, longest = (timedelta(seconds=bound) for bound in wait_s)
     assert after.step is step
     assert shortest <= after.at - NOW <= longest
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tries", "step"),
+    [
+        pytest.param(UNKNOWN, SENDING, Step.LOOK_UP, id="what a look-up can say for a person is asked at once"),
+        pytest.param(UNKNOWN, LOOKING, Step.DEAD_LETTER, id="then a person is told, at once"),
+        pytest.param(NOT_THERE, LOOKING, Step.SEND_AGAIN, id="what somebody had sent again is sent"),
+        pytest.param(CREATED, SENDING, Step.DONE, id="what is written is done as everywhere"),
+    ],
+)
+def test_where_writes_leave_no_trace_nothing_waits_for_one(outcome: DeliveryOutcome, tries: Tries, step: Step) -> None:
+    after = next_step(outcome, "op-1", tries, THREE, NOW, traceless=True)
+
+    assert (after.step, after.at) == (step, NOW)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "lag_s", "believed_from"),
+    [(NOW, 30, NOW + timedelta(seconds=30)), (NOW, 0, None), (None, 30, None)],
+    ids=["a search that lags", "one that does not", "never sent"],
+)
+def test_that_nothing_is_there_is_believed_when_the_search_can_lag_no_more(
+    sent_at: datetime | None, lag_s: float, believed_from: datetime | None
+) -> None:
+    assert not_there(sent_at, lag_s) == NotThere(believed_from=believed_from)
 
 
 @pytest.mark.parametrize(

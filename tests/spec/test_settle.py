@@ -8,7 +8,7 @@ from builders import NOW, claimed, proposal, route_review, terms
 from domain.decide import decide
 from domain.decision import ENRICH, Kind, Mode, Reason
 from domain.explain import BECAUSE
-from domain.review import EXPLAIN, Answer, Form, Refusal, refusal
+from domain.review import EXPLAIN, Answer, Form, Refusal, ReviewKind, refusal
 from domain.route_review import settle_route
 
 SHOWN = proposal(confidence=0.5)
@@ -76,6 +76,13 @@ def test_a_routes_review_has_its_items_name() -> None:
     review = route_review(claimed(), "tiny", SHOWN.hash, DUE, HELD)
 
     assert review.review_id == review.item_id
+
+
+@pytest.mark.parametrize(("about", "name"), [("crm", "item-1-duplicate-crm"), ("", "item-1-duplicate")])
+def test_every_other_review_says_in_its_name_what_it_asks(about: str, name: str) -> None:
+    review = route_review(claimed(), "tiny", SHOWN.hash, DUE, HELD)
+
+    assert review.model_copy(update={"kind": ReviewKind.DUPLICATE, "about": about}).review_id == name
 
 
 def test_the_table_has_a_row_for_every_refusal_of_an_open_review() -> None:

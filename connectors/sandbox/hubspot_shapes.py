@@ -1,0 +1,88 @@
+"""What goes to and comes from the HubSpot sandbox, and how it keeps a record."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from connectors.sandbox.records import Record
+
+
+class Wire(BaseModel):
+    """A body in HubSpot's spelling."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
+
+
+class UpsertInput(Wire):
+    """One record of a batch."""
+
+    id: str = Field(min_length=1)
+    id_property: str
+    properties: dict[str, str]
+    object_write_trace_id: str = ""
+
+
+class UpsertBatch(Wire):
+    """Body of `POST …/batch/upsert`."""
+
+    inputs: list[UpsertInput]
+
+
+class ReadInput(Wire):
+    """A record to read."""
+
+    id: str
+
+
+class ReadBatch(Wire):
+    """Body of `POST …/batch/read`."""
+
+    inputs: list[ReadInput]
+    id_property: str | None = None
+    properties: list[str] = []
+    properties_with_history: list[str] = []
+
+
+class NewObject(Wire):
+    """Body of `POST …/{object}`."""
+
+    properties: dict[str, str]
+
+
+class StoredObject(Record):
+    """A record, with the operation ids of its changes in order, and each property's values, latest first."""
+
+    object: str
+    operation_id: str
+    operation_ids: list[str]
+    properties: dict[str, str]
+    history: dict[str, list[str]]
+
+
+class Shown(Wire):
+    """A record in an answer."""
+
+    id: str
+    properties: dict[str, str | None]
+    properties_with_history: dict[str, list[dict[str, str]]] | None = None
+    new: bool | None = None
+    object_write_trace_id: str | None = None
+    archived: bool = False
+
+
+class RecordError(Wire):
+    """An error within an answer."""
+
+    status: str = "error"
+    category: str
+    message: str
+    context: dict[str, list[str]]
+
+
+class Results(Wire):
+    """Answer to a batch or a search."""
+
+    status: str = "COMPLETE"
+    results: list[Shown]
+    num_errors: int = 0
+    errors: list[RecordError] = []
+    total: int | None = None

@@ -1,0 +1,56 @@
+"""What goes to and comes from the Salesforce sandbox, and how it keeps a record."""
+
+from pydantic import BaseModel, RootModel
+
+from connectors.sandbox.records import Record
+
+
+class StoredObject(Record):
+    """A record; `fields` as text, `operation_ids` of its changes in order."""
+
+    object: str
+    fields: dict[str, str]
+    created: str
+    modified: str
+    operation_id: str
+    operation_ids: list[str]
+
+
+class ItemError(BaseModel):
+    """An error of one record."""
+
+    statusCode: str  # noqa: N815 - as Salesforce spells it
+    message: str
+    fields: list[str] = []
+
+
+class Result(BaseModel):
+    """What became of one record."""
+
+    id: str | None = None
+    success: bool
+    created: bool = False
+    errors: list[ItemError] = []
+
+
+class Results(RootModel[list[Result]]):
+    """What became of several, in order."""
+
+
+class Collection(BaseModel):
+    """Body of an upsert of several."""
+
+    allOrNone: bool = False  # noqa: N815 - as Salesforce spells it
+    records: list[dict[str, str | dict[str, str]]]
+
+
+class Rows(BaseModel):
+    """Answer to a query."""
+
+    totalSize: int  # noqa: N815 - as Salesforce spells it
+    done: bool = True
+    records: list[dict[str, str | None]]
+
+
+class Fields(RootModel[dict[str, str]]):
+    """Body of a write."""
