@@ -11,7 +11,7 @@ from domain.decision import RuleAction, RuleMatch
 from domain.errors import InputInvalid
 from domain.extraction import By, Extraction, Found, Ground
 from domain.intake import Gap
-from policies.intake import LONGEST_TEXT, Checked, asked_fields, check, make_item, match_rule
+from policies.intake import LONGEST_TEXT, Checked, asked_fields, check, complete, make_item, match_rule
 
 TINY = policy()
 ANYTHING = st.text(st.characters())
@@ -235,3 +235,10 @@ def test_each_gap_says_why_a_field_has_no_value() -> None:
 def test_a_person_may_fill_in_what_is_required_or_checked_too() -> None:
     assert asked_fields(EXTRACTING) == ("email", "name", "toys")
     assert asked_fields(TINY) == ("email",)
+
+
+def test_what_a_person_fills_in_is_checked_as_if_it_had_come_in() -> None:
+    assert (
+        complete(item(email="nonsense"), TINY, None, {"email": "Ada@Example.com"}).values["email"] == "ada@example.com"
+    )
+    assert complete(item(email="ada@example.com"), TINY, None, {"email": None}).gaps == {"email": Gap.ABSENT}
