@@ -1,7 +1,6 @@
 """A TCP proxy on loopback that breaks connections after any byte, whatever they speak."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ class Cutter:
 
     Attributes:
         cuts: for the next connections, in order: which way, and after how many bytes it breaks.
-        passed: of each connection that ended, the bytes that went each way.
+        passed: of each connection, in order, the bytes that went each way so far.
     """
 
     port: int = 0
@@ -34,14 +33,17 @@ async def cutter(upstream: int) -> AsyncIterator[Cutter]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         way, after = mine.cuts.pop(0) if mine.cuts else ("sent", -1)
         there, back = await asyncio.open_connection("127.0.0.1", upstream)
+        for side in (writer, back):
+            side.transport.set_write_buffer_limits(high=0)  # so that `drain` returns when all is sent
         passed: dict[Way, int] = {"sent": 0, "received": 0}
+        mine.passed.append(passed)
 
         async def pump(this: Way, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
             while chunk := await source.read(65_536):
                 room = after - passed[this] if way == this and after >= 0 else len(chunk)
+                passed[this] += min(room, len(chunk))
                 target.write(chunk[:room])
                 await target.drain()
-                passed[this] += min(room, len(chunk))
                 if room < len(chunk):
                     return
 
@@ -49,15 +51,15 @@ async def cutter(upstream: int) -> AsyncIterator[Cutter]:
             asyncio.create_task(pump("sent", reader, back)),
             asyncio.create_task(pump("received", there, writer)),
         }
-        _, left = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for one in left:
-            one.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        for side in (writer, back):
-            with contextlib.suppress(OSError):
-                await side.drain()
-            side.transport.abort()
-        mine.passed.append(passed)
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in pumps:
+                one.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            for side in (writer, back):
+                side.transport.abort()
+                side.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
