@@ -63,8 +63,11 @@ def phones(text: str, start: int, end: int, region: str | None) -> Iterator[Matc
     from phonenumbers import Leniency, PhoneNumberFormat, PhoneNumberMatcher, format_number  # noqa: PLC0415
 
     for at, line in _lines(text, start, end):
+        spelled = [address.span() for address in EMAIL.finditer(line)]
         for found in PhoneNumberMatcher(line, region, leniency=Leniency.VALID):
             before = line[: found.start]
+            if any(first <= found.start < last for first, last in spelled):  # ann.0891234567@example.com
+                continue
             around = _said_before(before) + " | " + line[found.end : found.end + 30]
             if _FAX.search(before) or _NO_PHONE.search(before) or _OUTDATED.search(around) or _REFUSED.search(before):
                 continue

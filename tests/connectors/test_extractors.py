@@ -86,6 +86,10 @@ def test_the_address_that_came_in_by_itself_tells_whose_words_count() -> None:
     [
         pytest.param("Rufen Sie mich an: 040 66969120", "+494066969120", id="the sender's own"),
         pytest.param("Tel 040 66969120\nFax 040 66969199", "+494066969120", id="no fax"),
+        pytest.param("Tel 040 66969120\nann.0895760149@example.com", "+494066969120", id="no part of an address"),
+        pytest.param(
+            "unser IT-Dienstleister (Herr Yilmaz, Tel. 0421 498 1200)", None, id="somebody who is named with it"
+        ),
         pytest.param("Mein Fahrer: 040 66969120", None, id="the driver's"),
         pytest.param("Frau Ebert (040 66969120) hilft", None, id="somebody who is named"),
         pytest.param("Rechnung 4066969120 fehlt", None, id="an invoice"),
