@@ -82,8 +82,8 @@ class LanguageModel(Protocol):
         """What the model finds of `fields`; those that it has nothing to say of are absent.
 
         Args:
-            faults: what is wrong with an answer, by field, in words for the model. It is asked again
-                while anything is, within `reasks`; the last answer is given, faults and all.
+            faults: what is wrong with an answer, by field; it is asked again while anything is, within `reasks`.
+
         Raises:
             InterlockError: as `choose`.
         """
