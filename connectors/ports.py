@@ -26,7 +26,7 @@ class LabelAnswer:
     Attributes:
         label: one of those that were offered.
         scores: probability of each label, summing to 1; empty where nothing tells it.
-        calls: requests it took, re-asks and samples included.
+        calls: requests, re-asks and samples included.
     """
 
     label: str
@@ -82,8 +82,7 @@ class LanguageModel(Protocol):
         """What the model finds of `fields`; those that it has nothing to say of are absent.
 
         Args:
-            faults: what is wrong with an answer, by field, in words for the model. It is asked again
-                while anything is, within `reasks`; the last answer is given, faults and all.
+            faults: what is wrong with an answer, by field; it is asked again while anything is, within `reasks`.
 
         Raises:
             InterlockError: as `choose`.
@@ -200,9 +199,8 @@ class Capabilities:
 class Destination(Protocol):
     """A system that takes writes.
 
-    The methods return an outcome for everything that the system can answer or fail to
-    answer; they raise only for faults of ours. They are cancelled when they take too long,
-    at any point.
+    The methods return an outcome for everything that the system can answer or fail to answer; they
+    raise only for faults of ours. They are cancelled when they take too long, at any point.
     """
 
     @property
@@ -217,9 +215,8 @@ class Destination(Protocol):
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
         """What became of an earlier send.
 
-        `Written` if the target has the operation's id, None if it has not, `RetryAfter` or
-        `Unknown` if it cannot say now. A search that lags may be answered None all the same:
-        whoever delivers allows for `search_lag_s`.
+        `Written` if the target has the operation's id, None if it has not, `RetryAfter` or `Unknown` if it
+        cannot say now. A search that lags may give None all the same: whoever delivers allows for `search_lag_s`.
         """
         ...
 
@@ -242,21 +239,21 @@ class BatchDestination(Destination, Protocol):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A record of the target that may be the same as one that is about to be written."""
+    """A record of the target that may be the one about to be written; `ours` if it has our key."""
 
     external_id: str
     values: dict[str, str]
+    ours: bool = False
 
 
 @runtime_checkable
 class Searchable(Protocol):
     """A system that can be searched for records like one that is about to be written."""
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
-        """Records that share a blocking key (e-mail, phone, name) with the operation's values.
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
+        """Records that share a blocking key (e-mail, phone, name); if one has the operation's own key, that alone.
 
-        None where there is a record under the operation's own key: no other can be meant. An operation
-        with an `external_id` is sent to that record, which gets our key where it has none.
+        An operation with an `external_id` is sent to that record, which gets our key where it has none.
         """
         ...
 

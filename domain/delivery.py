@@ -17,13 +17,11 @@ class Search(Frozen):
         names: which of the operation's values tell a person apart.
         region: ISO alpha-2 of the country whose phone numbers come without a prefix.
         workflow: how to load the policy, for a review.
-        answer_within_minutes: how long a person has who is asked.
     """
 
     names: IdentityNames = NAMES
     region: str | None = None
     workflow: str
-    answer_within_minutes: float
 
 
 class Operation(Frozen):

@@ -1,8 +1,8 @@
 """Before a record is written anew: whether the target has it already, and what becomes of the write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, Self, assert_never
 
 from pydantic import Field
 
@@ -40,6 +40,31 @@ class Comparison(Frozen):
     records: tuple[str, ...] = Field(default=())
     why: str
     by: str = ""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """The comparison that a ledger's entry tells of, among its other facts."""
+        return cls.model_validate({name: facts[name] for name in cls.model_fields})
+
+    def told(self, where: str) -> str:
+        """One plain sentence about it; `where` is the destination."""
+        records = ", ".join(self.records)
+        why = f" {self.by} said so: {self.why}." if self.by else f" Why: {self.why}."
+        match self.finding:
+            case Finding.OURS:
+                return f"{where} has the record under its key already; it is updated."
+            case Finding.REMEMBERED:
+                return f"The write goes to record {records} of {where}, as an earlier one of this record did."
+            case Finding.SAME:
+                return f"Record {records} of {where} is the same; the write goes to it.{why}"
+            case Finding.DIFFERENT:
+                return f"{where} has no such record; a new one is made.{why}"
+            case Finding.ASK_PERSON:
+                return f"In {where} the same may be {records}; the write waits for a person.{why}"
+            case Finding.UNWANTED:
+                return f"Nothing is written to {where}.{why}"
+            case _:
+                assert_never(self.finding)
 
     @property
     def written_to(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from pydantic import AwareDatetime, Field
 
 from domain.decision import Reason
-from domain.duplicates import Finding
+from domain.duplicates import Comparison
 from domain.explain import BECAUSE
 from domain.values import Frozen, digest
 
@@ -163,7 +163,7 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.ASSIGNED:
             return _assigned(facts)
         case Event.COMPARED:
-            return _compared(facts)
+            return Comparison.of(facts).told(facts["destination"])
         case Event.ATTEMPTED:
             return _attempted(facts)
         case Event.DEAD_LETTERED:
@@ -322,26 +322,6 @@ def _assigned(facts: dict[str, Any]) -> str:
     if facts["to"] is None:
         return f"The review is with nobody for now ({_words(facts['why'])}{former})."
     return f"The review is with {facts['to']} now ({_words(facts['why'])}{former})."
-
-
-def _compared(facts: dict[str, Any]) -> str:
-    where, records = facts["destination"], ", ".join(facts["records"])
-    by = f" {facts['by']} (name as given) said so: {facts['why']}." if facts["by"] else f" Why: {facts['why']}."
-    match Finding(facts["finding"]):
-        case Finding.OURS:
-            return f"{where} has the record under its key already; it is updated."
-        case Finding.REMEMBERED:
-            return f"The write goes to record {records} of {where}, as an earlier one of this record did."
-        case Finding.SAME:
-            return f"Record {records} of {where} is the same; the write goes to it.{by}"
-        case Finding.DIFFERENT:
-            return f"{where} has no such record; a new one is made.{by}"
-        case Finding.ASK_PERSON:
-            return f"In {where} the same may be {records}; the write waits for a person.{by}"
-        case Finding.UNWANTED:
-            return f"Nothing is written to {where}.{by}"
-        case other:
-            assert_never(other)
 
 
 def _drifted(drift: dict[str, Any]) -> str:

@@ -14,12 +14,12 @@ class Duplicates(IdentityNames):
 
     search: bool = True
 
-    def of(self, region: str | None, workflow: str, answer_within_minutes: float) -> Search | None:
+    def of(self, region: str | None, workflow: str) -> Search | None:
         """What an operation carries; None where nothing is searched."""
         if not self.search:
             return None
         names = IdentityNames.model_validate(self.model_dump(exclude={"search"}))
-        return Search(names=names, region=region, workflow=workflow, answer_within_minutes=answer_within_minutes)
+        return Search(names=names, region=region, workflow=workflow)
 
 
 def identity(values: dict[str, str], search: Search) -> Identity:

@@ -56,5 +56,4 @@ def planned(decision: Decision) -> dict[str, str]:
 def _search(destination: Destination, workflow: Workflow) -> Search | None:
     if destination.duplicates is None:
         return None
-    policy = workflow.policy
-    return destination.duplicates.of(policy.input.region, workflow.reference, policy.review.answer_within_minutes)
+    return destination.duplicates.of(workflow.policy.input.region, workflow.reference)

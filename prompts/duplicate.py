@@ -20,7 +20,6 @@ def duplicate_form(
     identity: Identity,
     records: Sequence[tuple[str, Mapping[str, str], Identity]],
     why: str,
-    choices: Mapping[str, str],
     due_at: datetime,
     notice: str,
 ) -> str:
@@ -42,7 +41,6 @@ def duplicate_form(
         ],
         agreeing=[", ".join(agreeing(identity, other)) or "nothing" for _, _, other in records],
         why=why,
-        choices=choices,
         item_id=claimed.item_id,
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )

@@ -152,8 +152,6 @@ def _look(here: Resources, policy: str, name: str, look: LookUp, situation: Situ
                 return {f"{name}.{field}": found[field][:LONGEST_ANSWER] for field in look.fields if found.get(field)}
             case []:
                 return {name: "nothing was found"}
-            case None:
-                return {name: "the system has it under its own key, and gives no more of it"}
             case [*_]:
                 return {name: "several records were found"}
             case failure:

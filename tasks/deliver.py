@@ -113,7 +113,7 @@ def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[Delivery
     with here.store.transaction() as tx:
         for due, outcome in zip(request, outcomes, strict=True):
             if isinstance(outcome, Searched):
-                keep(tx, due, outcome, now)
+                keep(here, tx, due, outcome, now)
                 continue
             traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation.system)
             step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now, traceless=traceless)
@@ -157,6 +157,8 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> Sequence[Deliver
     if first.operation.search and (known := _remembered(here, first)) is not None:
         return [known]
     try:
+        if first.operation.search:
+            here.workflow(first.operation.search.workflow)  # whoever is asked has the time that it gives
         destination = here.destination(first.operation.system)
         writes = [completed(due.operation) for due in request]
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that

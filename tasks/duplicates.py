@@ -1,7 +1,6 @@
 """Looks, before a record is written anew, whether its system has it already; and what a person says of it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Self
 
 from pydantic import AwareDatetime
@@ -18,6 +17,7 @@ from domain.sameness import Known
 from domain.values import Frozen, digest
 from policies.duplicates import identity
 from prompts.duplicate import duplicate_form
+from tasks.resources import Resources
 
 
 class Alike(Frozen):
@@ -46,10 +46,10 @@ async def search_for(destination: Destination, write: Operation) -> Searched | I
     if not isinstance(destination, Searchable):
         return Invalid(detail=f"{write.system} cannot be searched for duplicates; take that out of the policy")
     found = await destination.candidates(write)
-    if found is None:
-        return Searched(comparison=Comparison(finding=Finding.OURS, why="it has our key"))
     if not isinstance(found, list):
         return found
+    if any(one.ours for one in found):
+        return Searched(comparison=Comparison(finding=Finding.OURS, why="it has our key"))
     asked = asked_search(write)
     known = [Known(external_id=one.external_id, identity=identity(one.values, asked)) for one in found]
     comparison = compare_with(identity(write.values, asked), known)
@@ -57,14 +57,15 @@ async def search_for(destination: Destination, write: Operation) -> Searched | I
     return Searched(comparison=comparison, alike=tuple(one for one in alike if one.external_id in comparison.records))
 
 
-def keep(tx: Transaction, due: Due, searched: Searched, now: AwareDatetime) -> None:
+def keep(here: Resources, tx: Transaction, due: Due, searched: Searched, now: AwareDatetime) -> None:
     """Keep what a search came to, with the review that it may ask for, before anything is sent."""
     kept = tx.outbox.compared(due, searched.comparison, now)
     if kept and searched.comparison.finding is Finding.ASK_PERSON:
-        tx.reviews.open(_review(due.operation, searched, now), now)
+        policy = here.workflow(asked_search(due.operation).workflow).policy
+        tx.reviews.open(_review(due.operation, searched, policy.review_due_at(now)), now)
 
 
-def _review(write: Operation, searched: Searched, now: AwareDatetime) -> Review:
+def _review(write: Operation, searched: Searched, due_at: AwareDatetime) -> Review:
     search = asked_search(write)
     question = _Asked(operation=write, why=searched.comparison.why, alike=searched.alike).model_dump(mode="json")
     return Review(
@@ -76,7 +77,7 @@ def _review(write: Operation, searched: Searched, now: AwareDatetime) -> Review:
         question=question,
         binding=digest(question),
         why="possible_duplicate",
-        due_at=now + timedelta(minutes=search.answer_within_minutes),
+        due_at=due_at,
     )
 
 
@@ -110,7 +111,7 @@ class DuplicateReview:
         offered = choices([one.external_id for one in asked.alike], write.system)
         return Form(
             markdown=duplicate_form(
-                self.claimed, write, identity(write.values, search), records, asked.why, offered, self.due_at, notice
+                self.claimed, write, identity(write.values, search), records, asked.why, self.due_at, notice
             ),
             label="Which record",
             choices=offered,

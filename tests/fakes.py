@@ -131,10 +131,10 @@ class FakeSystem:
 class FakeCrm(FakeSystem):
     """Can be searched: gives a script of results, then that it has nothing alike."""
 
-    found: list[Sequence[Candidate] | RetryAfter | Invalid | None] = field(default_factory=list)
+    found: list[Sequence[Candidate] | RetryAfter | Invalid] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         self.searched.append(operation.record_key)
         scripted = self.found.pop(0) if self.found else []
         return list(scripted) if isinstance(scripted, Sequence) else scripted

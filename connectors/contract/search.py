@@ -20,8 +20,14 @@ class SearchableContract:
         if not isinstance(destination, Searchable):
             raise AssertionError("it cannot be searched, and was given a SearchableContract")  # noqa: TRY004
         ours, theirs = await destination.candidates(subject.after(operation)), await destination.candidates(others)
-        hold(ours is None, f"must be None for the record under our own key, is {ours!r}")
-        hold(isinstance(theirs, list), f"must be a list where no record has our key, is {theirs!r}")
+        hold(
+            isinstance(ours, list) and [one.ours for one in ours] == [True],
+            f"must be the record under our own key and no other, is {ours!r}",
+        )
+        hold(
+            isinstance(theirs, list) and not any(one.ours for one in theirs),
+            f"must be a list without a record of ours where none has our key, is {theirs!r}",
+        )
 
     async def test_a_write_goes_to_the_record_that_it_names(self, subject: Subject) -> None:
         """The target's own id decides, whatever our key; and the record keeps the key that it had."""

@@ -103,7 +103,7 @@ class HubSpot:
             case nothing_or_later:
                 return nothing_or_later
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         """Up to a hundred records under other keys with the same e-mail, phone, domain or name.
 
         HubSpot's search takes a few moments to see a new record, so a fresh twin may be missed.
@@ -111,21 +111,18 @@ class HubSpot:
         target = _target(operation)
         if isinstance(target, Invalid):
             return target
-        match await self._record(operation, target):
-            case Stored():
-                return None
+        wanted = sorted({*operation.values, target.key})
+        match await self._record(operation, target, wanted):
+            case Stored() as record:
+                return [_candidate(record, wanted, ours=True)]
             case Invalid() | RetryAfter() as failure:
                 return failure
         if not (groups := _alike(operation.values)):
             return []
-        wanted = sorted({*operation.values, target.key})
         search = Search(filter_groups=groups, properties=wanted, limit=MOST_CANDIDATES)
         match await self._api.ask(Answer, f"{target.path}/search", {}, search):
             case Answer(results=records):
-                return [
-                    Candidate(one.id, {name: v for name in wanted if (v := one.properties.get(name))})
-                    for one in records
-                ]
+                return [_candidate(record, wanted) for record in records]
             case Invalid() | RetryAfter() as failure:
                 return failure
             case other:
@@ -135,12 +132,14 @@ class HubSpot:
         """Close the connections."""
         await self._api.aclose()
 
-    async def _record(self, operation: Operation, target: Target) -> Stored | Invalid | RetryAfter | None:
+    async def _record(
+        self, operation: Operation, target: Target, wanted: Sequence[str] = ()
+    ) -> Stored | Invalid | RetryAfter | None:
         """The operation's record, by HubSpot's id where that is known, else by our key."""
         read = ReadBatch(
             inputs=[ReadInput(id=operation.external_id or operation.record_key)],
             id_property=None if operation.external_id else target.key,
-            properties=[target.key, target.operation_property],
+            properties=sorted({target.key, target.operation_property, *wanted}),
             properties_with_history=[target.operation_property],
         )
         match await self._api.ask(Answer, f"{target.path}/batch/read", {}, read):
@@ -272,6 +271,10 @@ def _found(record: Stored, operation: Operation, target: Target) -> Written | No
     made = operations[-1] == operation.operation_id and not operation.external_id
     kind = "created" if made else "updated"
     return Written(kind=kind, external_id=record.id, found=True)
+
+
+def _candidate(record: Stored, wanted: Sequence[str], *, ours: bool = False) -> Candidate:
+    return Candidate(record.id, {name: text for name in wanted if (text := record.properties.get(name))}, ours)
 
 
 def _alike(values: Mapping[str, str]) -> list[FilterGroup]:

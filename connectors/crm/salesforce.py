@@ -115,19 +115,20 @@ class Salesforce:
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         """Up to a hundred records under other keys with the same e-mail, phone or name."""
         target = _target(operation)
         if isinstance(target, Invalid):
             return target
-        match await self._query(["Id"], target, all_equal({target.key: operation.record_key})):
-            case Rows(records=[_, *_]):
-                return None
+        fields = sorted({"Id", target.key, *operation.values})
+        match await self._query(fields, target, all_equal({target.key: operation.record_key})):
+            case Rows(records=[_, *_] as rows):
+                return [_candidate(row, ours=True) for row in rows]
             case Invalid() | RetryAfter() as failure:
                 return failure
         if not (where := alike(operation.values)):
             return []
-        match await self._query(sorted({"Id", target.key, *operation.values}), target, where):
+        match await self._query(fields, target, where):
             case Rows(records=rows):
                 return [_candidate(row) for row in rows]
             case Invalid() | RetryAfter() as failure:
@@ -262,9 +263,9 @@ def _found(row: Mapping[str, object]) -> Written:
     return Written(kind=kind, external_id=str(row.get("Id")), found=True)
 
 
-def _candidate(row: Mapping[str, object]) -> Candidate:
+def _candidate(row: Mapping[str, object], *, ours: bool = False) -> Candidate:
     values = {name: str(value) for name, value in row.items() if value is not None and name not in {"Id", "attributes"}}
-    return Candidate(str(row.get("Id")), values)
+    return Candidate(str(row.get("Id")), values, ours)
 
 
 def _open(values: Mapping[str, str]) -> Salesforce:

@@ -93,13 +93,13 @@ class SandboxCrm:
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         """Leads with the same e-mail address, the same last digits of the phone, or a word of the name."""
         match await self._leads_of(operation.record_key):
             case LeadList(results=[]):
                 return await self._alike(operation)
-            case LeadList():
-                return None
+            case LeadList(results=leads):
+                return [Candidate(lead.id, lead.fields, ours=True) for lead in leads]
             case Invalid() | RetryAfter() as failure:
                 return failure
             case other:

@@ -76,7 +76,8 @@ class RequestTracker:
             return want
         if operation.external_id:
             return await self._update(operation.external_id, operation, want)
-        match await self._of_our_key(operation):
+        key = field_is(option(operation, KEY_FIELD), operation.record_key)
+        match await self._api.ask(Ids, "/tickets", {"query": key}):
             case Ids(items=[]):
                 return await self._create(operation, want)
             case Ids(items=[ticket]):
@@ -104,11 +105,12 @@ class RequestTracker:
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         """The latest tickets of the same requestor or with the same subject."""
-        match await self._of_our_key(operation):
-            case Ids(items=[_, *_]):
-                return None
+        key = field_is(option(operation, KEY_FIELD), operation.record_key)
+        match await self._api.ask(Tickets, "/tickets", {"query": key, **EXPANDED}):
+            case Tickets(items=[_, *_] as ours):
+                return [Candidate(str(ticket.id), ticket_values(ticket), ours=True) for ticket in ours]
             case Invalid() | RetryAfter() as failure:
                 return failure
         conditions = [
@@ -130,10 +132,6 @@ class RequestTracker:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
-
-    async def _of_our_key(self, operation: Operation) -> Ids | Invalid | RetryAfter:
-        key = field_is(option(operation, KEY_FIELD), operation.record_key)
-        return await self._api.ask(Ids, "/tickets", {"query": key})
 
     async def _wanted(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
         """What the ticket is to hold, by what its queue and custom fields take.

@@ -118,14 +118,14 @@ class Zendesk:
             case other:
                 assert_never(other)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         """The latest tickets of the same requester; without one, those with the subject's words.
 
         Archived tickets and those of the last minutes may be missing.
         """
         match await self._tickets_of(operation):
-            case TicketList(tickets=[_, *_]):
-                return None
+            case TicketList(tickets=[_, *_] as tickets):
+                return [Candidate(str(ticket.id), shown(ticket), ours=True) for ticket in tickets]
             case Invalid() | RetryAfter() as failure:
                 return failure
         if (query := similar(operation.values)) is None:

@@ -77,7 +77,7 @@ class SqlTable:
         """
         return await asyncio.to_thread(self._find, operation)
 
-    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    async def candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         """Rows with the same e-mail address, the same last digits of the phone, or a word of the name.
 
         The columns are those that the operation's `search` names. A row that is the same keeps its own key.
@@ -133,13 +133,13 @@ class SqlTable:
             return RetryAfter(detail=f"SQL: {reason(exc)}")
         return None if key is None else Written(kind="updated", external_id=str(key), found=True)
 
-    def _candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid | None:
+    def _candidates(self, operation: Operation) -> list[Candidate] | RetryAfter | Invalid:
         try:
             with self._engine.connect() as connection:
                 shape = self._shape(connection, operation)
                 key = shape.cast(operation.record_key, {})[shape.key.name]
-                if connection.execute(select(shape.key).where(shape.key == key)).first() is not None:
-                    return None
+                if (ours := connection.execute(select(shape.table).where(shape.key == key)).first()) is not None:
+                    return [_candidate(shape, ours, ours=True)]
                 if not (alike := _alike(shape, operation)):
                     return []
                 rows = connection.execute(select(shape.table).where(or_(*alike)).limit(CANDIDATES)).all()
@@ -246,9 +246,9 @@ def _digits(column: ColumnElement[str]) -> ColumnElement[str]:
     return bare
 
 
-def _candidate(shape: Shape, row: Row[Any]) -> Candidate:
+def _candidate(shape: Shape, row: Row[Any], *, ours: bool = False) -> Candidate:
     values = {name: str(value) for name, value in row._mapping.items() if value is not None}  # noqa: SLF001  public
-    return Candidate(external_id=values[shape.key.name], values=values)
+    return Candidate(external_id=values[shape.key.name], values=values, ours=ours)
 
 
 def _open(values: Mapping[str, str]) -> SqlTable:

@@ -555,7 +555,8 @@ async def test_records_that_may_be_the_same_are_candidates(world: World, values:
 async def test_a_record_under_our_key_is_ours(world: World) -> None:
     await world.salesforce.send(operation())
 
-    assert await world.salesforce.candidates(operation(2)) is None
+    [ours] = await world.salesforce.candidates(operation(2))  # type: ignore[misc]
+    assert (ours.values["Company"], ours.ours) == (ANN["Company"], True)
 
 
 async def test_fields_are_searched_by_whatever_their_letter_case(world: World) -> None:

@@ -126,7 +126,8 @@ async def test_a_write_by_id_leaves_our_key_on_a_lead_that_others_made_and_keeps
 
     assert outcomes == [Written(kind=kind, external_id=theirs) for kind in ("updated", "updated", "unchanged")]
     assert [record["external_id"] for record in records(crm_server)] == [first.record_key]
-    assert await crm.candidates(operation(3)) is None, "our key leads to it"
+    [ours] = await crm.candidates(operation(3))  # type: ignore[misc]  # our key leads to it
+    assert (ours.external_id, ours.ours) == (theirs, True)
 
 
 async def test_a_search_that_is_turned_away_says_so(crm: SandboxCrm, crm_server: httpx.Client) -> None:

@@ -256,12 +256,14 @@ async def test_a_candidate_has_its_values_as_text(table: SqlTable) -> None:
 async def test_a_row_under_our_key_is_ours(table: SqlTable) -> None:
     await table.send(operation(1))
 
-    assert await table.candidates(operation(2, name="Ann")) is None
+    [ours] = await table.candidates(operation(2, name="Ann"))
+
+    assert (ours.external_id, ours.ours) == ("ann@example.com", True)
 
 
 async def test_columns_are_searched_by_the_names_that_the_policy_gives_them(table: SqlTable) -> None:
     await table.send(operation(1, key="a@example.com", name="Ann", company="Acme"))
-    search = Search(names=IdentityNames(name=("company",)), workflow="leads", answer_within_minutes=1)
+    search = Search(names=IdentityNames(name=("company",)), workflow="leads")
     wanted = operation(2, key="b@example.com", company="Acme").model_copy(update={"search": search})
 
     [candidate] = await table.candidates(wanted)

@@ -21,6 +21,7 @@ from connectors.contract import (
     VersionedContract,
 )
 from connectors.help_desk.zendesk import Zendesk
+from connectors.ports import Candidate
 from connectors.registry import open_destination, system_spec
 from connectors.sandbox import zendesk as sandbox_zendesk
 from connectors.sandbox.faults import FaultPlan
@@ -325,7 +326,7 @@ async def test_a_write_by_id_leaves_our_key_on_a_ticket_that_has_none(
 async def test_a_record_under_our_key_needs_no_search(zendesk: Zendesk, respx_mock: respx.MockRouter) -> None:
     respx_mock.get(TICKETS).mock(return_value=listed(STORED))
 
-    assert await zendesk.candidates(operation()) is None
+    assert await zendesk.candidates(operation()) == [Candidate("7", {"subject": "Refund", "status": "open"}, ours=True)]
 
 
 async def test_the_sandbox_knows_an_idempotency_key_for_two_hours() -> None:

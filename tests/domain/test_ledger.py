@@ -147,7 +147,7 @@ def compared(finding: Finding, by: str = "") -> dict[str, Any]:
     return said.model_dump(mode="json") | {"operation": "op-1", "destination": "crm"}
 
 
-ADA = "Ada (name as given) said so: names agree."
+ADA = "Ada said so: names agree."
 COMPARED = [
     (Finding.OURS, (), "crm has the record under its key already; it is updated."),
     (Finding.REMEMBERED, (), "The write goes to record 7 of crm, as an earlier one of this record did."),

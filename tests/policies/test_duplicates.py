@@ -20,7 +20,7 @@ from policies.load import load_workflow
 from policies.writes import operations
 from tasks.prepare import check_systems
 
-SEARCH = Search(region="DE", workflow="tiny", answer_within_minutes=240)
+SEARCH = Search(region="DE", workflow="tiny")
 
 
 def destinations(**changes: object) -> dict[str, dict[str, object]]:
@@ -34,7 +34,7 @@ def test_a_write_carries_how_its_target_is_to_be_searched() -> None:
 
     (crm,) = operations(here, check(here.item, wide.policy), decide(proposal(), None, terms(), NOW), wide)
 
-    assert crm.search == Search(names=IdentityNames(), region=None, workflow="tiny.yaml", answer_within_minutes=240)
+    assert crm.search == Search(names=IdentityNames(), region=None, workflow="tiny.yaml")
 
 
 @pytest.mark.parametrize("duplicates", [None, {"search": False}])

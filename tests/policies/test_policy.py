@@ -220,4 +220,4 @@ def test_a_destination_is_written_where_its_condition_holds(when: str | None, to
     here = claimed("A train, please", toys=toys)
     held = decide(proposal(), None, terms(), NOW, ("email",)).model_copy(update={"writes": True, "route": "sales"})
 
-    assert bool(operations(here, check(here.item, wide), held, wide)) is written
+    assert bool(operations(here, check(here.item, wide), held, tiny(wide))) is written

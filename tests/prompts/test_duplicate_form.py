@@ -5,7 +5,6 @@ from datetime import timedelta
 from builders import NOW, claimed
 
 from domain.delivery import Operation
-from domain.duplicates import choices
 from domain.sameness import Identity
 from prompts.duplicate import duplicate_form
 
@@ -25,11 +24,8 @@ RECORDS = [
 
 
 def form(notice: str = "") -> str:
-    offered = choices(["17", "18"], "sandbox_crm")
     due = NOW + timedelta(hours=1)
-    return duplicate_form(
-        claimed("Hi ```"), WRITE, Identity(name="Julia Weber"), RECORDS, "name agrees", offered, due, notice
-    )
+    return duplicate_form(claimed("Hi ```"), WRITE, Identity(name="Julia Weber"), RECORDS, "name agrees", due, notice)
 
 
 def test_the_new_record_stands_beside_those_that_it_may_be() -> None:
@@ -53,13 +49,6 @@ The message:
 ````text
 Hi ```
 ````
-
-**Choices**
-
-- `same_as_17`: it is record 17 of sandbox_crm: the write goes to that
-- `same_as_18`: it is record 18 of sandbox_crm: the write goes to that
-- `new_record`: it is none of them: a new record is made
-- `do_not_write`: nothing is written to sandbox_crm
 
 Item `item-1`. Answer by 2026-03-02 10:30 UTC. Nothing else is written to this record meanwhile."""
     )

@@ -282,7 +282,8 @@ async def test_a_write_by_id_leaves_our_key_on_a_ticket_that_staff_made(
 
     assert outcomes == [Written(kind=kind, external_id=theirs) for kind in ("updated", "unchanged")]
     assert later == Written(kind="updated", external_id=theirs)
-    assert await tracker.candidates(known) is None
+    [ours] = await tracker.candidates(known)  # type: ignore[misc]
+    assert (ours.external_id, ours.ours) == (theirs, True)
 
 
 async def test_like_tickets_are_those_of_the_requestor_or_with_the_subject(tracker: RequestTracker) -> None:

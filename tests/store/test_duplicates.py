@@ -9,7 +9,7 @@ from domain.delivery import Operation, RetryAfter, Search, Written
 from domain.duplicates import Comparison, Finding
 from domain.review import Answer, Review, ReviewKind
 
-SEARCH = Search(workflow="lead_routing", answer_within_minutes=60)
+SEARCH = Search(workflow="lead_routing")
 DIFFERENT = Comparison(finding=Finding.DIFFERENT, why="nobody is like her")
 SAME = Comparison(finding=Finding.SAME, records=("17",), why="the names agree")
 ASK = Comparison(finding=Finding.ASK_PERSON, records=("17", "18"), why="only the names agree")
@@ -134,7 +134,7 @@ def test_an_item_whose_question_is_late_is_escalated(desk) -> None:
     ask(desk, operation)
     desk.later(hours=2)
     with desk.store.transaction() as tx:
-        assert tx.reviews.escalate_late("lead_routing", "the lead", desk.now) == [operation.item_id]
+        assert [row.item_id for row in tx.reviews.mark_late("lead_routing", desk.now)] == [operation.item_id]
 
     assert stands(desk) == "escalated"
 
