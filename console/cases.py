@@ -8,7 +8,7 @@ from rich.table import Table
 from connectors.store.engine import Transaction
 from console.shared import ERR, OUT, reading, shown
 from domain.case import Case
-from domain.ledger import tell
+from domain.story import tell
 
 app = typer.Typer(help="Cases: onboardings, orders, and where each stands.", no_args_is_help=True)
 

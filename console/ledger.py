@@ -10,7 +10,8 @@ from rich.console import Console
 from connectors.store.ledger import Ledger
 from console.shared import ERR, OUT, reading, shown
 from domain.decision import Reason
-from domain.ledger import Entry, Event, first_break, tell
+from domain.ledger import Entry, Event, first_break
+from domain.story import tell
 
 WITHHELD = "What was proposed is told once the blind check is answered."
 

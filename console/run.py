@@ -18,7 +18,7 @@ from rich.table import Table
 from connectors.files.reading import read_file
 from console.local_prefect import deploy_reviews, prefect_server, review_worker
 from console.shared import shown
-from domain.ledger import tell
+from domain.story import tell
 from domain.tally import tally
 from flows.intake import intake
 from flows.next_action import next_action

@@ -60,8 +60,8 @@ class Review(Frozen):
 
     @property
     def review_id(self) -> str:
-        """Names the review; a route's has the item's own id, so that whoever knows the item can answer."""
-        if self.kind is ReviewKind.ROUTE:
+        """Names the review; by the item's own id where it has only one, so that whoever knows the item can answer."""
+        if self.kind in _THE_ITEMS_OWN:
             return self.item_id
         return "-".join(filter(None, (self.item_id, self.kind.value, self.about)))
 

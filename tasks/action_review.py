@@ -12,9 +12,9 @@ from domain.action import agreed
 from domain.case import BY_PERSON, Plan
 from domain.decision import Decision, Reason
 from domain.explain import BECAUSE
-from domain.ledger import tell
 from domain.proposal import NONE_OF_THESE
 from domain.review import Answer, Form
+from domain.story import tell
 from policies.cases import CasePolicy
 from policies.load import Workflow, cases_of
 from policies.situations import Situation, plan, possible, situate

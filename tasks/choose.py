@@ -11,8 +11,9 @@ from connectors.ports import Candidate, Searchable
 from connectors.registry import completed
 from domain.delivery import Operation
 from domain.errors import InterlockError
-from domain.ledger import Event, tell
+from domain.ledger import Event
 from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal, ScoresFrom
+from domain.story import tell
 from policies.cases import LookUp
 from policies.load import Workflow, cases_of
 from policies.next_action import Said

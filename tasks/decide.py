@@ -9,6 +9,7 @@ from prefect import task
 from connectors.store.engine import Transaction
 from domain.decide import decide, fingerprint
 from domain.decision import Decision, RuleMatch, Terms
+from domain.errors import PolicyInvalid
 from domain.extraction import Extraction
 from domain.intake import decide_intake
 from domain.item import ClaimedItem
@@ -36,6 +37,8 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
     """
     here = resources()
     workflow, terms = _in_force(here, policy)
+    if workflow.cases:  # its actions have preconditions and approvals that nobody looks at here
+        raise PolicyInvalid(f"{workflow.path} is about cases: run flows.next_action on it")
     decisions = []
     for one in _readings(here, workflow, items):
         proposal = proposed[one.claimed.item_id].proposal

@@ -11,7 +11,8 @@ from domain.decision import Mode
 from domain.drift import WINDOW, Drift, drifts, observe
 from domain.errors import InputInvalid
 from domain.escalation import Cause
-from domain.ledger import Event, tell
+from domain.ledger import Event
+from domain.story import tell
 from policies.intake import storable
 from policies.load import Workflow
 from tasks.escalate import escalate

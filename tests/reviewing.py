@@ -4,7 +4,6 @@ A conftest gets the fixture with `from reviewing import …`.
 """
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import uvicorn
+from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 from tiny import write_tiny
 from waiting import ask
@@ -155,8 +155,7 @@ def served(desk: Reviewing, access: Access = OPEN) -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, migrated: Path) -> Iterator[Reviewing]:
+def desk(tmp_path: Path) -> Iterator[Reviewing]:
     """One over a SQLite file."""
-    shutil.copy(migrated, tmp_path / "reviews.db")
-    with closing(Store(f"sqlite:///{tmp_path / 'reviews.db'}")) as store:
+    with closing(Store(sqlite_database(tmp_path / "reviews.db"))) as store:
         yield Reviewing(tmp_path, store)

@@ -11,7 +11,7 @@ from databases import fresh_url, postgres_url
 from sqlalchemy import Engine, create_engine, make_url, text
 from wires import Cut, wire
 
-from connectors.contract import BatchContract, DestinationContract, Stored, Subject, UpsertContract
+from connectors.contract import BatchContract, DestinationContract, SearchableContract, Stored, Subject, UpsertContract
 from connectors.registry import SYSTEMS
 from connectors.tables.sql_table import SqlTable
 from domain.delivery import Operation
@@ -95,7 +95,7 @@ async def somebody_writes(raw: Engine) -> AsyncIterator[None]:
             connection.exec_driver_sql("ROLLBACK")
 
 
-class TestOrders(DestinationContract, UpsertContract, BatchContract):
+class TestOrders(DestinationContract, UpsertContract, BatchContract, SearchableContract):
     """What the capabilities of tables call for."""
 
 

@@ -2,6 +2,6 @@
 
 from databases import database_url, postgres_url, raw, store
 from reviewing import desk
-from sites import migrated, serving, site
+from sites import serving, site
 
-__all__ = ["database_url", "desk", "migrated", "postgres_url", "raw", "serving", "site", "store"]
+__all__ = ["database_url", "desk", "postgres_url", "raw", "serving", "site", "store"]

@@ -16,9 +16,10 @@ from domain.decision import Decision, RuleAction, RuleMatch
 from domain.delivery import Conflict, NotThere, RetryAfter, Step, Unknown, Written
 from domain.duplicates import Comparison, Finding
 from domain.errors import Retryable
-from domain.ledger import GENESIS, Entry, Event, first_break, link, tell
+from domain.ledger import GENESIS, Entry, Event, first_break, link
 from domain.review import Answer
 from domain.route_review import settle_route
+from domain.story import tell
 from domain.tally import Tally, tally
 
 FACTS = st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=3), max_size=3)

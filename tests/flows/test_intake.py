@@ -8,7 +8,7 @@ from domain.decision import Kind, Reason
 from domain.delivery import RetryAfter, Unknown
 from domain.errors import PolicyInvalid, Unavailable
 from domain.extraction import Quoted
-from domain.ledger import tell
+from domain.story import tell
 from flows.intake import intake
 from flows.route import route
 from tasks.resources import opened

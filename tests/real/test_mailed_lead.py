@@ -6,6 +6,7 @@ The mail is real Dovecot's, the queue real Request Tracker's; the CRM limits, an
 
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ from domain.ledger import first_break
 from domain.proposal import AskOutcome, Proposal
 from flows.collect import collect
 from flows.route import route
-from policies.load import HERE
+from policies.load import HERE, PEOPLE
 from tasks.accept import Admitted, admit
 from tasks.account import balance
 from tasks.claim import claim
@@ -97,6 +98,7 @@ class Office:
         crm = policy["destinations"]["crm"] | {"patience": PATIENCE}
         known = {"crm": crm, "help_desk": HELP_DESK}
         policy |= {"destinations": {name: known[name] for name in destinations}, "intake": {"sources": ["imap"]}}
+        shutil.copy(HERE / PEOPLE, folder / PEOPLE)
         self.policy = str(folder / "lead_routing.yaml")
         Path(self.policy).write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
         few = dict(_labelled())  # all of them take a quarter of a minute to index

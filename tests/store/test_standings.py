@@ -14,9 +14,10 @@ from connectors.store.engine import Store
 from domain.audit import AuditTally, Standing, StepBack
 from domain.confidence import Source
 from domain.decision import Decision, Kind, Mode, Reason
-from domain.ledger import Event, first_break, tell
+from domain.ledger import Event, first_break
 from domain.proposal import NONE_OF_THESE, Proposal
 from domain.review import Answer
+from domain.story import tell
 
 STEP = StepBack(before=Mode.AUTO, after=Mode.CANARY, classifier="c", tally=AuditTally(n=60, wrong=15))
 HOUR = timedelta(hours=1)

@@ -15,8 +15,9 @@ from domain.case import Case
 from domain.decision import Decision, Kind, Reason
 from domain.errors import PolicyInvalid
 from domain.item import InboundItem
-from domain.ledger import Entry, first_break, tell
+from domain.ledger import Entry, first_break
 from domain.review import Answer, Refusal
+from domain.story import tell
 from policies.next_action import Said
 from tasks.account import balance
 from tasks.act import act
@@ -288,7 +289,7 @@ async def test_what_cannot_be_undone_waits_for_a_person_and_is_done_as_approved(
     assert "went from idle to sent" in form.markdown
     settled = await office.answers(f"{item}-action", "give_back", "Ada")
     assert (settled.refusal, settled.writes, office.case().state) == (None, True, "returned")
-    assert "with amount 40.00 EUR by Ada (name as given)" in office.story(item)
+    assert "with amount 40.00 EUR by Ada" in office.story(item)
     assert await office.unaccounted() == 0
 
 

@@ -25,8 +25,9 @@ from domain.delivery import (
     Unknown,
     operation_id,
 )
-from domain.ledger import first_break, tell
+from domain.ledger import first_break
 from domain.review import Answer, Refusal
+from domain.story import tell
 from tasks.deliver import LEASE, deliver_due
 from tasks.duplicates import Searched, keep, search_for
 from tasks.resources import opened

@@ -14,8 +14,9 @@ from tiny import message, write_orders
 from connectors.store.engine import Store
 from domain.account import Account
 from domain.decision import ENRICH, Decision, Reason
-from domain.ledger import first_break, tell
+from domain.ledger import first_break
 from domain.review import Answer, Form, Refusal
+from domain.story import tell
 from tasks.account import balance
 from tasks.claim import claim
 from tasks.decide import decide_fields
