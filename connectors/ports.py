@@ -1,7 +1,7 @@
 """The protocols that connectors implement; tasks know nothing else of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -274,8 +274,8 @@ class Arrival:
     external_id: str
     received_at: datetime
     fields: dict[str, Any]
-    envelope: frozenset[str] = frozenset()
-    operation_id: str = ""
+    envelope: frozenset[str] = field(default=frozenset(), kw_only=True)
+    operation_id: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,10 @@ def orders(table: SqlTable, raw: Engine, breaks: Breaks) -> Subject:
     async def stored(operation: Operation) -> Sequence[Stored]:
         wanted = text("SELECT * FROM orders WHERE number = :key")
         with raw.connect() as connection:
-            rows = [dict(row) for row in connection.execute(wanted, {"key": operation.record_key}).mappings()]
+            rows = [
+                dict(row)
+                for row in connection.execute(wanted, {"key": operation.external_id or operation.record_key}).mappings()
+            ]
         return [Stored(row) for row in rows if operation.values.items() <= row.items()]
 
     return Subject(

@@ -50,7 +50,7 @@ def test_a_state_is_the_same_when_it_is_read_again(desk) -> None:
 
 
 def change(desk, operation_id: str, at: str, queue: str = "sales") -> Arrival:
-    return Arrival("crm 7", "crm", f"7@{at}", desk.now, {"queue": queue, "city": "Delft"}, operation_id)
+    return Arrival("crm 7", "crm", f"7@{at}", desk.now, {"queue": queue, "city": "Delft"}, operation_id=operation_id)
 
 
 def echoes(desk, *arrivals: Arrival, policy: str = "lead_routing") -> set[str]:

@@ -118,7 +118,7 @@ async def test_what_a_person_fills_in_is_written_and_the_ledger_tells_who_and_wh
     assert ENRICH not in decision.flags
     told = " ".join(desk.story(item))
     assert "A person was asked about its fields" in told
-    assert "Taken in by Ada (name as given)" in told
+    assert "Taken in by Ada" in told
     assert "Filled in or corrected: order number." in told
     assert "SO-104233" not in told
     assert (await desk.books()).done == 1
@@ -155,7 +155,7 @@ async def test_what_does_not_do_brings_the_form_back_with_the_reason_and_nothing
     assert (settled.refusal, settled.notice) == (Refusal.IMPOSSIBLE, notice)
     assert (await desk.form(item, settled.notice)).markdown.startswith(f"> **{notice}**")
     assert (desk.decision(item).waits, desk.system.stored) == (True, [])
-    assert f"An answer from Ada was not taken: {notice}" in desk.story(item)[-1]
+    assert f"An answer from Ada (name as given) was not taken: {notice}" in desk.story(item)[-1]
     assert (await desk.answer(item, order_number="SO-104233")).refusal is None
 
 
