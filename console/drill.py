@@ -44,7 +44,8 @@ CUSTOMERS = 5
 """So many orders come from one customer, and are written to one record in their order."""
 SENDERS = 16
 """Webhooks under way at the same time."""
-TICK_S = 0.25
+TICK_S = 1.0
+"""How often it is looked at: at 5,000 items each look reads for 0.1 s."""
 LONGEST_S_AN_ITEM, LONGEST_S_MORE = 0.5, 300.0
 """A drill that takes longer is ended, and what is open then is told as waiting."""
 SEED = 20_260_302

@@ -115,7 +115,8 @@ def measure(database_url: str | None, requests: int, connections: int, rate: flo
 def _served(home: Path, url: str, key: str) -> Iterator[str]:
     """A server with a copy of a shipped policy that asks for signatures; gives the intake's address."""
     shipped = find_policy(POLICY)
-    shutil.copy(shipped.with_name(f"{POLICY}.examples.jsonl"), home)
+    for beside in (f"{POLICY}.examples.jsonl", "people.yaml"):
+        shutil.copy(shipped.with_name(beside), home)
     policy = home / f"{POLICY}.yaml"
     policy.write_text(shipped.read_text(encoding="utf-8") + SIGNED, encoding="utf-8")
     command = [sys.executable, "-c", "from console.main import app; app()", "serve", str(policy), "--port", "0"]

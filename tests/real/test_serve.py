@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from connectors.store.engine import Store
 from console.main import app
+from console.web.measure import measure
 from domain.ledger import Event, first_break
 
 __all__ = ["database_url", "postgres_url"]
@@ -159,3 +160,9 @@ def test_it_does_not_start_where_strangers_could_send_or_nobody_could_reach_it(h
     done = CliRunner().invoke(app, command, env={"INTERLOCK_HOME": str(home)})
     assert done.exit_code == 2
     assert told in " ".join(done.stderr.split())
+
+
+def test_its_measurement_finds_each_webhook_that_was_acknowledged(database_url):
+    measured = measure(database_url, requests=20, connections=4, rate=200)
+
+    assert (measured.not_accepted, measured.lost, measured.ledger_holds) == (0, 0, True)
