@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 
 from domain.case import Gate, Plan
 from domain.decision import Decision, Kind, Mode, Reason
+from domain.review import Answer
 
 BARRED: dict[Gate, Reason] = {
     Gate.EARLY: Reason.EVENT_EARLY,
@@ -68,31 +69,25 @@ def _needs(plan: Plan | None) -> tuple[Reason, ...]:
     return (Reason.NEEDS_TWO_PEOPLE if plan.approvals > 1 else Reason.NEEDS_APPROVAL,)
 
 
-def agreed(held: Decision, plan: Plan | None, by: str, note: str, mode: Mode, now: AwareDatetime) -> Decision:
-    """What a person's agreement with `plan` makes of a decision that waits; None finds that no action fits.
+def settle_action(answer: Answer, held: Decision, plan: Plan | None, mode: Mode, now: AwareDatetime) -> Decision:
+    """The decision that a valid answer makes of one that waits.
 
-    It goes on waiting, with one name more, while the plan needs another person. A plan other
-    than the one that was agreed to before starts anew.
+    Args:
+        answer: with everybody who agreed to it; whether they are enough, `permitted` asks.
+        plan: of the action that was chosen; None finds that no action fits.
     """
+    agreed = {"kind": Kind.HUMAN, "by": answer.by, "note": answer.note.strip(), "decided_at": now}
     if plan is None:
-        update = {"kind": Kind.HUMAN, "reason": Reason.DISMISSED, "route": None, "writes": False, "plan": None}
-        return held.model_copy(update=update | {"by": by, "note": note, "decided_at": now})
-    before = held.plan.approved_by if held.plan and held.plan.binding == plan.binding else ()
-    signed = plan.model_copy(update={"approved_by": (*before, by)})
-    if len(signed.approved_by) < signed.approvals:
-        waiting = {"reason": Reason.NEEDS_TWO_PEOPLE, "plan": signed, "proposed": signed.action, "decided_at": now}
-        return held.model_copy(update=waiting)
+        dismissed = {"reason": Reason.DISMISSED, "route": None, "writes": False, "plan": None}
+        return held.model_copy(update=agreed | dismissed)
     approved = held.proposed == plan.action
     return held.model_copy(
-        update={
-            "kind": Kind.HUMAN,
+        update=agreed
+        | {
             "reason": Reason.APPROVED if approved else Reason.OVERRIDDEN,
             "route": plan.action,
             "writes": mode is not Mode.SHADOW,
-            "by": " and ".join(signed.approved_by),
-            "note": note,
-            "plan": signed,
-            "decided_at": now,
+            "plan": plan.model_copy(update={"approved_by": (*answer.agreed, answer.reviewer.strip())}),
         }
     )
 

@@ -1,7 +1,7 @@
 """Who may answer a review, and what becomes of an answer that several people must give."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import AwareDatetime
 
@@ -66,14 +66,14 @@ def before(answer: Answer, given: Sequence[Agreed]) -> tuple[Agreed, ...]:
     return tuple(one for one in given if (one.choice, one.inputs, one.binding) == what)
 
 
-def missing(answer: Answer, people: Mapping[str, int], given: Sequence[Agreed]) -> int:
+def missing(needed: int, given: Sequence[Agreed]) -> int:
     """How many more people must give the same answer after this one.
 
     Args:
-        people: how many each choice needs, where it is more than one.
-        given: those who have given it.
+        needed: how many it needs in all.
+        given: those who have given it before.
     """
-    return max(0, people.get(answer.choice, 1) - len(given) - 1)
+    return max(0, needed - len(given) - 1)
 
 
 _ADDRESS = re.compile(r"[^\s<>()\",;:]+@[^\s<>()\",;:]+")

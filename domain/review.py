@@ -85,7 +85,6 @@ class Form(Frozen):
         preselected: the choice that the form begins with, if any; it must still be sent.
         inputs: texts that can be filled in, with what each is for.
         binding: digest of what is shown; an answer carries it back.
-        people: how many different people must agree to a choice, where it is more than one.
         late: whether the form says that the review's time is over.
     """
 
@@ -94,7 +93,6 @@ class Form(Frozen):
     choices: dict[str, str] = Field(min_length=1)
     preselected: str | None = None
     inputs: dict[InputName, str] = Field(default_factory=dict)
-    people: dict[str, int] = Field(default_factory=dict)
     binding: str
     due_at: AwareDatetime
     late: bool

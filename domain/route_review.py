@@ -21,7 +21,7 @@ def settle_route(answer: Answer, held: Decision, mode: Mode, now: AwareDatetime)
             "reason": _reason(answer, held, dismissed),
             "route": None if dismissed else answer.choice,
             "writes": not dismissed and mode is not Mode.SHADOW,
-            "by": answer.reviewer.strip(),
+            "by": answer.by,
             "note": answer.note.strip(),
             "decided_at": now,
         }

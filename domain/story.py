@@ -194,9 +194,8 @@ def _planned(plan: dict[str, Any]) -> str:
 
 
 def _proposed_plan(plan: dict[str, Any]) -> str:
-    agreed = f" Agreed so far: {', '.join(plan['approved_by'])}." if plan["approved_by"] else ""
     faults = f" Against it: {'; '.join(plan['faults'])}." if plan["faults"] else ""
-    return f" It would be to {_planned(plan)}.{faults}{agreed}"
+    return f" It would be to {_planned(plan)}.{faults}"
 
 
 def _moved(facts: dict[str, Any]) -> str:

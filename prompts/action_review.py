@@ -48,7 +48,6 @@ def action_form(
         to=plan.to if plan else None,
         parameters=told,
         people=plan.approvals if plan else 0,
-        agreed=[f"`{on_one_line(name)}`" for name in plan.approved_by] if plan else [],
         faults=plan.faults if plan else (),
         why=[BECAUSE[reason] for reason in dict.fromkeys((held.reason, *held.holds))],
         history=[on_one_line(line) for line in history],

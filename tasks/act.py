@@ -57,7 +57,7 @@ def _keep(tx: Transaction, workflow: Workflow, met: Situation, proposed: Propose
     if decision.waits:
         tx.inbox.keep_decision(claimed.item_id, proposed.proposal, decision, 0, now)
         classifier = fingerprint(proposed.proposal, decision.source)
-        tx.reviews.open(action_review(workflow, met, decision, classifier=classifier), now)
+        tx.reviews.open(action_review(workflow, met, decision, classifier), now)
         return
     due = carry_out(tx, workflow, met, decision)
     tx.inbox.keep_decision(claimed.item_id, proposed.proposal, decision, due, now)
@@ -87,22 +87,18 @@ def carry_out(tx: Transaction, workflow: Workflow, met: Situation, decision: Dec
     return len(writes)
 
 
-def action_review(
-    workflow: Workflow, met: Situation, held: Decision, asking: int = 1, classifier: str | None = None
-) -> Review:
+def action_review(workflow: Workflow, met: Situation, held: Decision, classifier: str) -> Review:
     """The question whether an action may be taken, or which.
 
     Args:
         classifier: fingerprint of what the confidence in the proposal depends on, for audits.
-        asking: 2 for the second person, and more where what they look at has changed.
     """
     return Review(
         kind=ReviewKind.ACTION,
         item_id=met.claimed.item_id,
         policy=met.claimed.policy,
         workflow=workflow.reference,
-        about="" if asking == 1 else str(asking),
-        question={"case": met.case.key, "asking": asking},
+        question={"case": met.case.key},
         binding=shown_binding(met.case, held),
         why=held.reason.value,
         proposed=held.proposed,
@@ -112,7 +108,5 @@ def action_review(
 
 
 def shown_binding(case: Case, held: Decision) -> str:
-    """Digest of what a person is shown: void once the case moves on, or somebody else agrees."""
-    plan = held.plan
-    agreed = [plan.binding, *plan.approved_by] if plan else []
-    return digest(held.proposal_hash, case.key, case.version, *agreed)
+    """Digest of what a person is shown: void once the case moves on."""
+    return digest(held.proposal_hash, case.key, case.version, held.plan.binding if held.plan else "")

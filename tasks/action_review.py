@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from domain.action import agreed
+from domain.action import settle_action
 from domain.case import BY_PERSON, Plan
 from domain.decision import Decision, Reason
 from domain.explain import BECAUSE
@@ -19,7 +19,7 @@ from policies.cases import CasePolicy
 from policies.load import Workflow, cases_of
 from policies.situations import Situation, plan, possible, situate
 from prompts.action_review import action_form
-from tasks.act import action_review, carry_out, shown_binding
+from tasks.act import carry_out, shown_binding
 from tasks.meet import stored
 from tasks.resources import Resources
 
@@ -36,7 +36,6 @@ class ActionReview:
 
     Attributes:
         held: with its plan made anew where the case has moved on since.
-        asking: how often people were asked about this event, this time included.
     """
 
     workflow: Workflow
@@ -44,7 +43,6 @@ class ActionReview:
     met: Situation
     held: Decision
     history: tuple[str, ...]
-    asking: int
     due_at: AwareDatetime
 
     @classmethod
@@ -61,7 +59,7 @@ class ActionReview:
         if held.plan is not None and held.plan.version != case.version:
             held = held.model_copy(update={"plan": _planned(cases, met, held.plan, held.plan.action, {})[0]})
         history = tuple(tell(entry.event, entry.facts) for entry in tx.cases.history(cases.name, case.key, HISTORY))
-        return cls(workflow, cases, met, held, history, int(review.question["asking"]), review.due_at)
+        return cls(workflow, cases, met, held, history, review.due_at)
 
     def form(self, notice: str, *, late: bool) -> Form:
         """The event, its case and what is proposed; only what is possible can be chosen."""
@@ -85,26 +83,21 @@ class ActionReview:
         )
 
     def objection(self, answer: Answer) -> str:
-        """What is missing, does not hold, or needs somebody else."""
+        """What is missing or does not hold."""
         made, doubts = self._chosen(answer)
-        if made is None:
-            return ""
-        if doubts:
+        if made is not None and doubts:
             return f"That cannot be done: {'; '.join(made.faults or [BECAUSE[doubt] for doubt in doubts])}."
-        before = self.held.plan.approved_by if self.held.plan and self.held.plan.binding == made.binding else ()
-        if answer.reviewer.strip().casefold() in {name.casefold() for name in before}:
-            return f"{answer.reviewer.strip()} has agreed already; another person must agree too."
         return ""
 
-    def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
-        """Do what was agreed on, or ask the second person where it needs one."""
-        item_id, mode = self.met.claimed.item_id, self.workflow.terms.mode
+    def needs(self, answer: Answer) -> int:
+        """As many people as the action with these parameters needs, and as the policy wants for any."""
         made, _ = self._chosen(answer)
-        decision = agreed(self.held, made, answer.reviewer.strip(), answer.note.strip(), mode, now)
-        if decision.waits:
-            tx.inbox.replace_decision(item_id, decision, 0, now)
-            tx.reviews.open(action_review(self.workflow, self.met, decision, self.asking + 1), now)
-            return False
+        return max(made.approvals, 1 if self.held.blind else self.cases.review.people) if made else 1
+
+    def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
+        """Do what was agreed on."""
+        item_id = self.met.claimed.item_id
+        decision = settle_action(answer, self.held, self._chosen(answer)[0], self.workflow.terms.mode, now)
         writes = carry_out(tx, self.workflow, self.met, decision)
         tx.inbox.replace_decision(item_id, decision, writes, now)
         return writes > 0

@@ -68,6 +68,11 @@ class FieldsReview:
         inputs = self._inputs(answer)
         return "" if answer.choice == END else self._unfit(answer, inputs, self._completed(inputs))
 
+    def needs(self, answer: Answer) -> int:
+        """As many people as the policy wants to agree on what is written; a blind check is one's own."""
+        alone = self.held.blind or answer.choice == END
+        return 1 if alone else self.workflow.policy.review.people
+
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Keep the decision with the writes that it asks for."""
         policy = self.workflow.policy

@@ -33,6 +33,10 @@ class Question(Protocol):
         """Why what was chosen cannot be done, in words; empty where it can."""
         ...
 
+    def needs(self, answer: Answer) -> int:
+        """How many different people must give an answer that nothing speaks against."""
+        ...
+
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Keep what an answer settles that nothing speaks against; returns whether something will be written."""
         ...
@@ -133,7 +137,7 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
             return Settled(refusal=refused or Refusal.IMPOSSIBLE, notice=notice)
         if answer.key:
             tx.keys.use(answer.key, answer.reviewer, now)
-        still = missing(answer, form.people, given)
+        still = missing(asked.needs(answer), given)
         if still or given:
             tx.reviews.agree(review_id, answer, still, now)
         if still:
@@ -149,11 +153,13 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
 def _barred(
     here: Resources, tx: Transaction, review: ReviewRow, answer: Answer, given: Sequence[Agreed]
 ) -> Refusal | None:
-    """Why this person may not answer: whoever sent the item, or asked for what is to be decided, does not decide it."""
+    """Why this person may not answer: nobody decides what they sent, or about a case of theirs."""
     workflow, item = here.workflow(review.workflow), tx.inbox.get(review.item_id).item
     types = workflow.policy.input.fields
-    senders = [text for name, text in item.fields.items() if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
-    about = [*senders, *item.other.values(), str(review.question.get("asked_by", ""))]
+    case = tx.cases.get(review.policy, str(review.question.get("case", "")))
+    told = [*item.fields.items(), *(case.values.items() if case else ())]
+    senders = [text for name, text in told if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
+    about = [*senders, *item.other.values()]
     known = [
         frozenset(word.casefold() for word in (person.name, *person.addresses.values()))
         for person in workflow.people.people

@@ -40,13 +40,11 @@ class RouteReview:
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what is said of it, and the policy's routes; a blind check shows no proposal."""
         policy, held = self.workflow.policy, self.held
-        people = 1 if held.blind else policy.review.people
         return Form(
             markdown=review_form(self.claimed, self.proposal, held, self.due_at, notice),
             label="Route",
             choices={name: route.description for name, route in policy.routes.items()} | {NONE_OF_THESE: NO_ROUTE},
             preselected=held.proposed if held.proposed in policy.labels and not held.blind else None,
-            people=dict.fromkeys(policy.labels, people) if people > 1 else {},
             binding=self.proposal.hash,
             due_at=self.due_at,
             late=late,
@@ -55,6 +53,11 @@ class RouteReview:
     def objection(self, answer: Answer) -> str:  # noqa: ARG002  an item can go to every route of its policy
         """Nothing: every choice of the form can be done."""
         return ""
+
+    def needs(self, answer: Answer) -> int:
+        """As many people as the policy wants to agree on a route; a blind check is one's own."""
+        alone = self.held.blind or answer.choice == NONE_OF_THESE
+        return 1 if alone else self.workflow.policy.review.people
 
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Keep the decision with the writes that it asks for."""

@@ -130,7 +130,7 @@ PLAN = Plan(
     parameters={"amount": Parameter(value="40.00 EUR", evidence="case.price")},
     to="returned",
 )
-DOUBTED = PLAN.model_copy(update={"faults": ("too much",), "approved_by": ("Ada",)})
+DOUBTED = PLAN.model_copy(update={"faults": ("too much",)})
 
 
 def moved(**changes: Any) -> dict[str, Any]:
@@ -292,7 +292,7 @@ STORIES = [
         Event.DECIDED,
         decided(decide(UNSURE, None, terms(), NOW).model_copy(update={"plan": DOUBTED})),
         "Left to a person: it is less sure than the threshold asks. The model may not act alone: it is less sure than "
-        "the threshold asks. It would be to give back with amount 40.00 EUR. Against it: too much. Agreed so far: Ada.",
+        "the threshold asks. It would be to give back with amount 40.00 EUR. Against it: too much.",
         id="an action left to a person",
     ),
     pytest.param(

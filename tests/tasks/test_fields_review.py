@@ -200,6 +200,16 @@ async def test_the_same_answer_twice_is_one_and_another_is_told_who_was_first(de
     assert desk.decision(item).by == "Ada"
 
 
+async def test_where_two_must_agree_nothing_is_written_before_both_filled_in_the_same(desk: Desk) -> None:
+    desk.change(review={"people": 2})
+    item = await desk.decided(LACKING)
+    first = await desk.answer(item, reviewer="Ada", order_number="SO-104233")
+    other = await desk.answer(item, reviewer="Bo", order_number="SO-1")
+    assert (first.missing, other.missing, desk.system.stored) == (1, 1, [])
+    await desk.answer(item, reviewer="Bo", order_number="SO-104233")
+    assert (desk.decision(item).by, len(desk.system.stored)) == ("Ada and Bo", 1)
+
+
 async def test_in_assist_mode_what_is_complete_is_preselected_and_confirmed(desk: Desk) -> None:
     desk.change(mode="assist")
     item = await desk.decided(WHOLE)
