@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connectors.extractors.parts import EMAIL
 from policies.extract import Wanted
 from policies.fields import Conventions, FieldType, normalised
-from policies.money import MONEY
+from policies.money import CURRENCY, MONEY, TIMES
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,25 @@ def emails(text: str, start: int, end: int) -> Iterator[Match]:
 
 
 _REFUSED = re.compile(r"\b(?:nicht|not|pas)\b[^.!?\n,;]{0,25}$", re.IGNORECASE)
-_FAX = re.compile(r"(?:\bfax|telefax|t[ée]l[ée]copie|(?<![\w])f)\b[\s.:/()-]*$", re.IGNORECASE)
+_FAX = re.compile(
+    r"(?:(?:\bfax|telefax|t[ée]l[ée]copie|(?<![\w])f)\b[\s.:/()-]*|"
+    r"\b(?:tele)?fax\b(?:(?!tel|t[ée]l|fon|phone|mob|cell|handy|gsm)[^\d\n]){0,40})$",
+    re.IGNORECASE,
+)
 _MOBILE = re.compile(
     r"(?:mob(?:il|ile|iltelefon)?|cell|handy|portable|gsm|(?<!\w)m|whatsapp)\b[\s.:/()-]*$", re.IGNORECASE
 )
 _NO_PHONE = re.compile(
     r"(?:order|invoice|rechnung\w*|bestell\w*|auftrag\w*|kunden\w*|customer|commande|facture|client|\bref|vat|"
     r"ust|iban|"
-    r"ticket|\bpo|hrb|siret|siren|konto|account|tax|steuer|article|artikel|serial|s/n|tva)[^\n\d]{0,15}$|[\w#-]$",
+    r"ticket|\bpo|hrb|siret|siren|konto|account|tax|steuer|article|artikel|serial|s/n|tva|"
+    r"dial[ -]?in|einwahl\w*|conference|konferenz\w*|meeting|webinar|hotline)[^\n\d]{0,15}$|[\w#-]$",
     re.IGNORECASE,
 )
+
+
+_HAS_OTHER = re.compile(r"[^\w\n]{0,8}(?:durchwahl|dw|direkt|direct|dir|direkte?)\b", re.IGNORECASE)
+"""After a switchboard's number: the sender's own is another, be it only its last digits."""
 
 
 def phones(text: str, start: int, end: int, region: str | None) -> Iterator[Match]:
@@ -70,6 +79,8 @@ def phones(text: str, start: int, end: int, region: str | None) -> Iterator[Matc
                 continue
             around = _said_before(before) + " | " + line[found.end : found.end + 30]
             if _FAX.search(before) or _NO_PHONE.search(before) or _OUTDATED.search(around) or _REFUSED.search(before):
+                continue
+            if _HAS_OTHER.match(line, found.end):
                 continue
             value = str(format_number(found.number, PhoneNumberFormat.E164))
             yield Match(value, at + found.start, at + found.end, rank=int(bool(_MOBILE.search(before))))
@@ -89,13 +100,24 @@ _EACH = re.compile(
 )
 
 
+_EARLIER = re.compile(
+    r"(?:\((?:was|were|before|previously|formerly|war|waren|vorher|bisher|avant)\b|"
+    r"\b20\d\d\b[^.!?;\n]{0,30}\b(?:was|were|war|waren|betrug|lag|[ée]tait)\b|"
+    r"\b(?:last year|previously|formerly|letztes jahr|im vorjahr|l['’]an(?:n[ée]e)? derni[èe]re?)\b[^.!?;,\n]{0,30}|"
+    r"\b(?:instead of|rather than|statt|anstatt|anstelle von|au lieu de|en vez de|invece di))[^.!?;,\n]{0,20}$",
+    re.IGNORECASE,
+)
+"""Before an amount that is told of the past, or that another one has replaced."""
+
+
 def amounts(text: str, start: int, end: int, region: str | None) -> Iterator[Match]:
     """Amounts of money; ends of a range, lower limits and prices of a unit are none."""
     for found in _AMOUNT.finditer(text, start, end):
         around = _FROM.search(text[max(start, found.start() - 30) : found.start()]) or _TO.match(text, found.end())
         value = normalised(FieldType.MONEY, found[0], Conventions(region))
-        before = text[max(start, found.start() - 40) : found.start()]
-        if value and not around and not _BETWEEN.search(before) and not _EACH.match(text, found.end()):
+        before = text[max(start, found.start() - 60) : found.start()]
+        apart = _BETWEEN.search(before) or _EARLIER.search(before)
+        if value and not around and not apart and not _EACH.match(text, found.end()):
             yield Match(value, *found.span())
 
 
@@ -108,9 +130,17 @@ _DATE = re.compile(
 )
 _FROM_DAY = re.compile(
     r"(?:\d\.?\s*(?:-|–|/|to|bis|and|und|et|au|or|oder)|"
-    r"\b(?:nicht|not|instead of|statt|pas|anstatt|rather than)(?:\s(?:am|on|le|before|vor|den|the|du))*)\s*$",
+    r"\b(?:from|after|ab|nach|seit|since|fr[üu]hestens|earliest|[àa] partir|vom|dated|apr[èe]s)"
+    r"(?:\s(?:dem|the|den|du|on|am|ab))?|"
+    r"\b(?:was|were|wurden?|arrived|came|kam(?:en)?|ordered|bestellt|promised|zugesagt|versprochen|devai(?:t|en)t?|"
+    r"a [ée]t[ée]|ont [ée]t[ée])\b[^.,;!?\n]{0,30}|"
+    r"\b(?:nicht|not|instead of|statt|pas|anstatt|rather than)"
+    r"(?:\s(?:erst|only|seulement|am|on|le|before|vor|den|the|du))*)\s*$",
     re.IGNORECASE,
 )
+
+
+_TO_DAY = re.compile(r"\s*(?:-|–|to|until|till|bis|auf|au)\s+(?:zum\s+|den\s+)?\d", re.IGNORECASE)
 
 
 def dates(text: str, start: int, end: int, conventions: Conventions) -> Iterator[Match]:
@@ -118,31 +148,45 @@ def dates(text: str, start: int, end: int, conventions: Conventions) -> Iterator
     for found in _DATE.finditer(text, start, end):
         value = normalised(FieldType.DATE, found[0], conventions)
         before = text[max(start, found.start() - 40) : found.start()]
-        if value and not _FROM_DAY.search(before) and not _BETWEEN.search(before):
+        ranged = _FROM_DAY.search(before) or _TO_DAY.match(text, found.end()) or _BETWEEN.search(before)
+        if value and not ranged:
             yield Match(value, *found.span())
 
 
 _COUNT = re.compile(
     r"(?<![\w.,/€$£+-])\d{1,3}(?:[.,' ]\d{3})+(?![\w/%€$£])|(?<![\w.,/€$£+-])\d{1,9}\+?(?![\w/%€$£.,-]*\d)(?![%€$£/])"
 )
-_IN_RANGE = re.compile(r"\d\s*(?:-|–|to|bis|à|or|oder)\s*$", re.IGNORECASE)
-_GOES_ON = re.compile(r"\s*(?:-|–|to|bis|à|or|oder)\s*\d", re.IGNORECASE)
+_IN_RANGE = re.compile(r"\d\s*(?:-|–|to|bis|auf|à|or|oder)\s*$", re.IGNORECASE)
+_OF_LIST = re.compile(r"(?:^|\n)[ \t>]*$")
+_NO_COUNT = re.compile(rf"\s?{CURRENCY}|{TIMES}\s?{CURRENCY}", re.IGNORECASE)
+_OF_MONEY = re.compile(rf"{CURRENCY}\s?$", re.IGNORECASE)
+_GOES_ON = re.compile(r"\s*(?:-|–|to|bis|auf|à|or|oder)\s*\d", re.IGNORECASE)
 
 
 def counts(text: str, start: int, end: int) -> Iterator[Match]:
-    """Plain numbers; ends of a range are none."""
+    """Plain numbers; ends of a range, amounts of money and the numbers of a list's points are none."""
     for found in _COUNT.finditer(text, start, end):
         value = normalised(FieldType.NUMBER, found[0].replace("'", ""), Conventions())
         before = text[max(start, found.start() - 40) : found.start()]
         ranged = _IN_RANGE.search(before) or _BETWEEN.search(before) or _GOES_ON.match(text, found.end())
-        if value and not ranged:
+        money = _OF_MONEY.search(before) or _NO_COUNT.match(text, found.end())
+        listed = _OF_LIST.search(before or "\n") and re.match(r"[.)]\s", text[found.end() : found.end() + 2])
+        if value and not (ranged or money or listed):
             yield Match(value, *found.span())
+
+
+_LIKE_LAST_TIME = re.compile(
+    r"\b(?:(?:same )?(?:as|like) (?:last time|before|always|in)|wie (?:beim )?(?:letzte[ns]? mal|zuletzt|immer|gehabt|"
+    r"bei|in)|comme (?:la derni[èe]re fois|d['’]habitude))\b[^.!?;\n]{0,20}$",
+    re.IGNORECASE,
+)
+"""Before what a message only compares itself with."""
 
 
 def fitting(pattern: str, text: str, start: int, end: int) -> Iterator[Match]:
     """What fits a policy's pattern as whole words, in any letter case."""
     for found in re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE).finditer(text, start, end):
-        if found[0].strip():
+        if found[0].strip() and not _LIKE_LAST_TIME.search(text[max(start, found.start() - 60) : found.start()]):
             yield Match(" ".join(found[0].split()), *found.span())
 
 

@@ -140,7 +140,7 @@ CLOSING = re.compile(
     r"mfg|lg|vg|danke(?: sch[öo]n)?|vielen dank|(?:mit )?beste[nm] dank|herzlich(?:st)?|"
     r"hochachtungsvoll|(?:bien )?cordialement|bien à vous|(?:meilleures |sinc[èe]res )?salutations"
     r"(?: distingu[ée]es)?|merci(?: d['’]avance| beaucoup)?|amicalement|(?:un )?saludos?(?: cordial(?:es)?)?|"
-    r"(?:met )?vriendelijke groet(?:en)?|(?:cordiali |distinti )?saluti|"
+    r"(?:met )?(?:vriendelijke |hartelijke )?gr(?:oet(?:en|jes)?|tjs)|(?:cordiali |distinti )?saluti|"
     r"(?:med )?(?:venlig|vennlig|v[äa]nliga?) h[iä]ls(?:en|ning(?:ar)?))(?![^\W_])"
     r"(?:(?:,? (?:and|und|et|&) | )(?:in advance|im voraus|so much|a lot|again|(?:kind|best) regards|"
     r"(?:viele |liebe |beste )?gr(?:ü|u|ue)(?:ß|ss)e?|"
@@ -199,6 +199,18 @@ def _is_sentence(bare: str) -> bool:
 
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[^\W_](?:[\w-]{0,62}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+
+
+_SAID_AT = re.compile(
+    r"^[>\s]*[\[(]?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[ap]m)?[\])]?[\s,–-]*[^\W\d_][^:\n]{0,40}:\s",
+    re.MULTILINE | re.IGNORECASE,
+)
+_TURNS = 3
+
+
+def is_talk(text: str) -> bool:
+    """Whether a text is the protocol of a chat, in which the lines are several people's by turns."""
+    return len(_SAID_AT.findall(text)) >= _TURNS
 
 
 def addresses(text: str, part: Part) -> Iterator[str]:

@@ -4,16 +4,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from connectors.extractors.companies import companies
+from connectors.extractors.headcount import is_meant
 from connectors.extractors.matches import Match, of_kind
 from connectors.extractors.parts import Kind, Part
 from connectors.extractors.places import countries
 from connectors.extractors.regions import spoken_region
-from connectors.extractors.senders import Mail, companies, names, read, somebody_else
+from connectors.extractors.senders import Mail, names, read, somebody_else
 from domain.extraction import Candidate, Found, Ground, settle
 from policies.extract import About, Extract, Wanted, at_home
 from policies.fields import Conventions, FieldType, normalised
 
-VERSION = 2
+VERSION = 3
 """Part of every extraction's key: raise it with any change of what is found."""
 
 
@@ -53,6 +55,8 @@ def candidates(
     """Every match of a field, with how far the text says that it is the one that is meant."""
     for parts in _where(mail, wanted):
         found = list(_labelled(mail.text, parts, wanted, kind, conventions))
+        if wanted.about is About.SENDER:
+            found = [one for one in found if not mail.addressed(one.start)]
         if wanted.about is About.SENDER and wanted.pattern is None:
             found += _of_sender(mail, parts, wanted, kind, conventions, ours)
         else:
@@ -96,13 +100,27 @@ def _readings(found: re.Match[str], wanted: Wanted, kind: FieldType, conventions
     start, end = found.span("value")
     if wanted.pattern is None:
         value = " ".join(normalised(kind, found["value"], conventions).split())
-        if value and (kind is not FieldType.TEXT or value.casefold() not in _NOTHING):
+        if value and _is_all(kind, found["value"], value):
             yield Match(value, start, end)
             return
     matches = of_kind(kind, wanted, found.string, start, end, conventions)
     yield from matches[:1] if matches and matches[0].start == start else matches
 
 
+def _is_all(kind: FieldType, raw: str, value: str) -> bool:
+    """Whether the words behind a label are the value and no more; half a name or a second number are not."""
+    match kind:
+        case FieldType.TEXT:
+            return value.casefold() not in _NOTHING
+        case FieldType.NAME:
+            return " " in value
+        case FieldType.PHONE:
+            return not _WORDS_BESIDE.search(raw)
+        case _:
+            return True
+
+
+_WORDS_BESIDE = re.compile(r"(?<![^\W\d_])(?!(?:ext|extension|x|poste|int|apt)\b)[^\W\d_]{2,}", re.IGNORECASE)
 _NOTHING = frozenset({"-", "--", "n/a", "na", "none", "k.a.", "keine", "unknown", "?", "tbd", "aucun", "aucune", "/"})
 
 
@@ -178,6 +196,9 @@ def _asks(mail: Mail, match: Match) -> bool:
 
 
 def _is_senders(mail: Mail, match: Match) -> bool:
+    line = mail.text[mail.text.rfind("\n", 0, match.start) + 1 : match.start]
+    if somebody_else(mail, line) or mail.addressed(match.start):
+        return False
     if mail.signed(match.start) or any(part.header[0] <= match.start < part.header[1] for part in mail.speaking):
         return True
     before, after = _sentence(mail.text, match)
@@ -197,19 +218,23 @@ def _of_matter(
 ) -> Iterator[Candidate]:
     """Matches anywhere; with cues, the one nearest to a cue within its sentence."""
     found = [match for part in parts for match in of_kind(kind, wanted, text, part.start, part.end, conventions)]
-    cued = set(_cued(text, parts, wanted.cues, found)) if wanted.cues else set(found)
+    cued = set(_cued(text, parts, wanted.cues, kind, found)) if wanted.cues else set(found)
     for match in found:
         ground = Ground.PLACED if match in cued else Ground.UNPLACED
         if ground is Ground.PLACED or kind is not FieldType.NUMBER:
             yield Candidate(value=match.value, start=match.start, end=match.end, ground=ground)
 
 
-def _cued(text: str, parts: Sequence[Part], cues: Sequence[str], found: Sequence[Match]) -> Iterator[Match]:
+def _cued(
+    text: str, parts: Sequence[Part], cues: Sequence[str], kind: FieldType, found: Sequence[Match]
+) -> Iterator[Match]:
     spelled = "|".join(sorted((re.escape(cue).replace(r"\ ", r"\s+") for cue in cues), key=len, reverse=True))
     for part in parts:
         for cue in re.finditer(rf"(?<!\w)(?:{spelled})\w*", text[part.start : part.end], re.IGNORECASE):
             start, end = part.start + cue.start(), part.start + cue.end()
             near = [(gap, match) for match in found if (gap := _gap(text, start, end, match)) is not None]
+            if kind is FieldType.NUMBER:
+                near = [(gap, match) for gap, match in near if is_meant(text, (start, end), (match.start, match.end))]
             if near:
                 yield min(near, key=lambda pair: pair[0])[1]
 

@@ -15,9 +15,12 @@ _SEATED = re.compile(
     r"(?P<name>[^\W\d_]+(?:[ -][^\W\d_]+){0,3})(?:,\s+(?P<further>[^\W\d_]+(?:[ -][^\W\d_]+){0,3}))?",
     re.IGNORECASE,
 )
-_PREFIX = re.compile(r"(?<![\w-])(?P<name>D|A|CH|F|NL|DK|PL|CZ|L|B|I)-\d{4,5}(?!\d)")
+_PREFIX = re.compile(r"(?<![\w-])(?P<name>D|A|CH|F|NL|DK|PL|CZ|L|B|I)-\d{4,5}(?=[ \t]+[^\W\d_a-z])")
 _PLATES = {"D": "DE", "A": "AT", "F": "FR", "L": "LU", "B": "BE", "I": "IT"}
 """Marks of cars in front of postal codes, where they are not the ISO code."""
+
+_ALSO_OTHERS = frozenset({"georgia", "jordan", "chad"})
+"""Countries that in a signature are more likely a state of the USA or a first name."""
 
 
 def countries(mail: Mail) -> Iterator[Candidate]:
@@ -30,7 +33,9 @@ def countries(mail: Mail) -> Iterator[Candidate]:
             yield from _leading_country(found)
         for piece in re.finditer(r"[^\n,|•·()–]+", mail.text[part.signature : part.end]):
             bare = piece[0].strip(" >*-")
-            if code := country_named(bare):
+            if mail.addressed(part.signature + piece.start()):
+                continue
+            if bare.casefold() not in _ALSO_OTHERS and (code := country_named(bare)):
                 start = mail.text.index(bare, part.signature + piece.start())
                 yield _country(code, start, start + len(bare))
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from connectors.extractors.places import countries
 from connectors.extractors.senders import Mail
+from policies.money import MONEY, money
 
 _WORDS = {
     "de": "und der die das wir ich nicht bitte mit für ist eine einen auch sie uns haben",
@@ -24,16 +25,31 @@ def spoken_region(mail: Mail, region: str | None, told: Collection[str]) -> str 
 
     The same digits are valid numbers of several countries. So the policy's region holds unless
     the mail says otherwise: by the sender's country, the ending of their address, another
-    country's prefix at one of their numbers, or a language that is none of the region's.
+    country's prefix at one of their numbers, another country's currency, or a language that is
+    none of the region's.
 
     Args:
         told: ISO codes of the sender's country, where a field says it.
     """
+    if region and _foreign_money(mail, region) and not told:
+        region = None
     seen = set(told) or {one.value for one in countries(mail)} or _by_domain(mail) or _by_prefix(mail)
     if seen:
         return next(iter(seen)) if len(seen) == 1 else None
     language = _language("\n".join(mail.text[part.start : part.end] for part in mail.speaking))
     return region if region and (language is None or language in _official(region)) else None
+
+
+def _foreign_money(mail: Mail, region: str) -> bool:
+    """Whether the sender speaks of amounts, and of none in a currency of a region."""
+    from babel.numbers import get_territory_currencies  # noqa: PLC0415
+
+    spoken = {
+        money(found[0], region)[-3:]
+        for part in mail.speaking
+        for found in re.finditer(MONEY, mail.text[part.start : part.end], re.IGNORECASE)
+    } - {""}
+    return bool(spoken) and spoken.isdisjoint(get_territory_currencies(region))
 
 
 def _by_domain(mail: Mail) -> set[str]:

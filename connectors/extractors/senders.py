@@ -1,10 +1,11 @@
-"""Who speaks in a mail: which parts are the sender's, and the sender's name and company."""
+"""Who speaks in a mail: which parts are the sender's, and the sender's name."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.extractors.parts import CLOSING, EMAIL, Kind, Part, addresses, is_ours, split
+from connectors.extractors.legal import COMPANY, of_domain
+from connectors.extractors.parts import CLOSING, EMAIL, Kind, Part, addresses, is_ours, is_talk, split
 from domain.extraction import Candidate, Ground
 from policies.extract import at_home
 from policies.fields import Conventions, FieldType, country_named, normalised
@@ -26,9 +27,26 @@ class Mail:
     speaking: list[Part]
     domains: frozenset[str] = frozenset()
 
+    def addressed(self, position: int) -> bool:
+        """Whether a place is in an address of delivery and the like: on its line, or in the block that it heads."""
+        above = self.text[:position].rpartition("\n\n")[2]
+        rests = [above[heading.end() :] for heading in _ADDRESS.finditer(above)]
+        return any("\n" not in rest or not rest.partition("\n")[0].strip() for rest in rests)
+
     def signed(self, position: int) -> bool:
         """Whether a place is in a signature of the sender's."""
         return any(part.signature <= position < part.end for part in self.speaking)
+
+
+_ADDRESS = re.compile(
+    r"^[>\s*]*(?:(?:abweichende )?(?:liefer|rechnungs|abhol|versand)(?:adresse|anschrift)|"
+    r"(?:neue |abholung |lieferung )(?:bei|an)|"
+    r"(?:ship|deliver|bill|invoice|sold)(?:ing|ed|y)? (?:to|address)|delivery address|billing address|"
+    r"pick-?up (?:at|from)|"
+    r"consignee|supplier|vendor|lieferant|verk[äa]ufer|adresse de (?:livraison|facturation)|fournisseur|"
+    r"direcci[óo]n de entrega|indirizzo di consegna|afleveradres|leveradres)\b(?: ?\([^()\n]*\))?[ \t*]*(?::|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def read(text: str, ours: Sequence[str], known_address: str = "") -> Mail:
@@ -39,7 +57,7 @@ def read(text: str, ours: Sequence[str], known_address: str = "") -> Mail:
         known_address: the sender's, if a form field or the envelope told it.
     """
     parts = split(text)
-    speaking = _speaking(text, parts, ours, known_address.lower())
+    speaking = [] if is_talk(text) else _speaking(text, parts, ours, known_address.lower())
     known = {known_address, *(address for part in speaking for address in addresses(text, part))}
     domains = {address.rpartition("@")[2].lower() for address in known if address and not at_home(address, ours)}
     return Mail(text, parts, speaking, frozenset(domain for domain in domains if domain not in _PROVIDERS))
@@ -123,7 +141,18 @@ _NO_PERSON = re.compile(
     r"street|stra(?:ß|ss)e|road|rue|avenue|accounts?|accounting|buchhaltung|finance|marketing|operations|"
     r"assistant\w*|"
     r"engineer\w*|officer|ceo|cto|coo|cfo|gesch[äa]fts\w+|chef\w*|directeur|directrice|responsable|achats|"
-    r"customer|kunden\w*|hello|hi|dear|hallo|bonjour|all|everyone|everybody|kind|best|regards|gr[üu](?:ß|ss)e\w*|"
+    r"customer|kunden\w*|hello|hi|dear|hallo|bonjour|all|everyone|everybody|kind|best|regards|gr[üu]e?(?:ß|ss)\w*|"
+    r"groet\w*|saludos?|saluti|salutations|hilsen|h[äa]lsning\w*|cumprimentos|pozdrav\w*|pozdrow\w*|"
+    r"buyer|senior|junior|lead|planner|analyst|coordinator|specialist|administrat\w*|controller|clerk|"
+    r"representative|agent|sachbearbeit\w*|assisten\w*|disponent\w*|referent\w*|beauftragte\w*|acheteu\w*|inko(?:per|op)|"
+    r"compras|acquisti|ufficio|famil\w+|eheleute|firma|filiale|"
+    r"blumen|b[äa]ckerei|metzgerei|autohaus|hotel|h[ôo]tel|gasthof|gasthaus|restaurant|caf[ée]|praxis|kanzlei|weingut|"
+    r"verlag|spedition|tischlerei|schreinerei|m[öo]bel\w*|reifen|\w*handel|\w*technik|studio|school|schule|museum|"
+    r"archiv\w*|verein|stiftung|foods?|farms?|bakery|brewery|trading|transports?|suppl\w+|solutions?|systems?|hardware|"
+    r"tools|parts|stores?|market|boutique|librairie|boulangerie|garage|domaine|traders|bros|brothers|"
+    r"apothek\w*|architekt\w*|notar\w*|steuerberat\w*|rechtsan\w*|\w*meister(?:in)?|pfarrer\w*|pastor\w*|"
+    r"revd?|reverend|father|sister|captain|capt|colonel|col|sergeant|lawyer|architect|pharmacist|docteur|ma[îi]tre|"
+    r"dott(?:ore|oressa|\.?ssa)?|avv|geom|arch|mag|mgr|bc|"
     r"thanks|danke|merci|phone|tel|mobile?|email|mail|website|from|the|und|and|et|our|your|consultant|owner|"
     r"inhaber\w*|"
     r"founder|partner|president|supply|chain|it|technology|floor)\b",
@@ -141,7 +170,8 @@ def names(mail: Mail) -> Iterator[Candidate]:
     """Names by which the sender introduces themselves, signs, or is called in the header of what is forwarded."""
     for part in mail.speaking:
         for start, end in (*introductions(mail.text, part), *signed_names(mail.text, part), *_header_name(mail, part)):
-            if value := normalised(FieldType.NAME, mail.text[start:end], _PLAIN):
+            value = normalised(FieldType.NAME, mail.text[start:end], _PLAIN)
+            if value and not of_domain(value, mail.domains):
                 yield Candidate(value=value, start=start, end=end, ground=Ground.PLACED)
 
 
@@ -151,20 +181,29 @@ _OTHERS = re.compile(
 )
 
 
+_TITLED = re.compile(
+    rf"(?P<greeting>\b(?i:dear|hi|hello|hallo|hey|moin|guten (?:tag|morgen|abend)|geehrte[rs]?|lieber?|bonjour|cher|"
+    rf"ch[èe]re)\s+)?(?<!\w)(?:Herrn?|Hr\.|Frau|Mr|Mrs|Ms|Mme|Mlle|M\.|z\. ?Hd\.?|[Aa]ttn|c/o|FAO)[.:]? "
+    rf"(?:(?:Herrn?|Frau|Mr\.?|Mrs\.?|Ms\.?|Dr\.) )*(?P<name>{_WORD}(?: {_WORD}){{0,2}})"
+)
+
+
 def somebody_else(mail: Mail, before: str) -> bool:
     """Whether what stands before an address or a number names a person who is not the sender."""
-    found = _OTHERS.search(before)
-    if found is None:
-        return False
     own = {one.value.casefold() for one in names(mail)}
-    return normalised(FieldType.NAME, found["name"], _PLAIN).casefold() not in own
+    words = {word for name in own for word in name.split()}
+    for titled in _TITLED.finditer(before):
+        if not titled["greeting"] and words.isdisjoint(titled["name"].casefold().split()):
+            return True
+    found = _OTHERS.search(before)
+    return found is not None and normalised(FieldType.NAME, found["name"], _PLAIN).casefold() not in own
 
 
 def introductions(text: str, part: Part) -> Iterator[tuple[int, int]]:
     """Where `my name is …` and the like are followed by a whole name."""
     for said in _SAYS_NAME.finditer(text, part.start, part.signature):
         found = _PERSON.match(text, said.end(), part.end)
-        works = _COMPANY.search(text, said.end(), part.end)
+        works = COMPANY.search(text, said.end(), part.end)
         if found and works and works.start() < found.end():  # `Solène Garnier de Garnier Cycles SARL`
             found = _PERSON.match(text, said.end(), _cut(found, part.end))
         if found and "\n" not in found[0] and _is_name(found[0]):
@@ -177,14 +216,18 @@ def _cut(name: re.Match[str], otherwise: int) -> int:
     return name.start() + joined[-1].start() if joined else otherwise
 
 
+_BESIDE = re.compile(r"\s*[,|•·/(]|\s[-–]\s")
+"""What parts a name from the rest of its line."""
+
+
 def signed_names(text: str, part: Part) -> Iterator[tuple[int, int]]:
     """Where the signature begins with a whole name."""
     start = part.signature
     for line in text[part.signature : part.end].split("\n"):
         bare = line.strip().lstrip("> ").strip()
-        closing = CLOSING.match(bare)
+        closing = CLOSING.match(bare) or CLOSING.match(_BESIDE.split(bare)[0])
         signed = (closing["rest"] if closing else bare).strip(" *,-–—_")
-        candidate = _ON_BEHALF.sub("", re.split(r"\s*[,|•·/(]|\s[-–]\s", signed)[0]).strip()
+        candidate = _ON_BEHALF.sub("", _BESIDE.split(signed)[0]).strip()
         if _is_name(candidate):
             at = text.index(candidate, start)
             yield at, at + len(candidate)
@@ -193,9 +236,18 @@ def signed_names(text: str, part: Part) -> Iterator[tuple[int, int]]:
         start += len(line) + 1
 
 
+_FAMILY_FIRST = re.compile(r"(?P<family>[^\W\d_a-zß-öø-ÿ]{3,}) (?!(?P=family))[^\W\d_a-zß-öø-ÿ][a-zß-öø-ÿ]+$")
+"""`DUPONT Marie`: which of them is the first name is told, but not in the order in which names are written."""
+
+
 def _is_name(candidate: str) -> bool:
     whole = _PERSON.fullmatch(candidate) or (candidate.isupper() and _PERSON.fullmatch(candidate.title()))
-    return bool(whole) and not (_NO_PERSON.search(candidate) or country_named(candidate) or _COMPANY.search(candidate))
+    return bool(whole) and not (
+        _FAMILY_FIRST.match(candidate)
+        or _NO_PERSON.search(candidate)
+        or country_named(candidate)
+        or COMPANY.search(candidate)
+    )
 
 
 _ON_BEHALF = re.compile(r"^(?:i\. ?[AV]\.|ppa\.|gez\.|im auftrag|in vertretung|on behalf of)(?:\s+|$)", re.IGNORECASE)
@@ -207,85 +259,3 @@ def _header_name(mail: Mail, part: Part) -> Iterator[tuple[int, int]]:
     found = re.match(rf"^[>\s]*\*?(?:From|Von|De)\*?\s?:\*?\s*[\"']?({_PERSON.pattern})[\"']?\s*(?:<|\[|\(|$)", header)
     if found and _is_name(found[1]):
         yield part.header[0] + found.start(1), part.header[0] + found.end(1)
-
-
-_LEGAL = (
-    r"(?:GmbH(?: ?& ?Co\.? ?(?:KG|OHG))?|gGmbH|AG|SE|KG|OHG|GbR|e\.? ?K\.?|e\.? ?V\.?|UG|mbH|Ltd\.?|Limited|LLC|"
-    r"LLP|Inc\.?|Corp\.?|PLC|plc|"
-    r"S\.?A\.?R\.?L\.?|SARL|SAS|S\.A\.S\.|SA|S\.A\.|S\.?p\.?A\.?|S\.?r\.?l\.?|B\.?V\.?|N\.?V\.?|Oy|ApS|A/S|AB|"
-    r"AS|Kft\.?|"
-    r"s\.r\.o\.|Sp\. z o\.o\.|S\.L\.|Pty Ltd|Pte Ltd|Genossenschaft|eG)"
-)
-_PIECE = r"(?:(?:[^\W\d_a-zß-öø-ÿ]\.)+|[^\W\d_a-zß-öø-ÿ][\w&'’+-]*|&|und|and|\+|de|des|du|et|von|of|\d+)"
-_NO_START = (
-    r"(?!(?:We|I|At|From|Wir|Die|Der|Das|Bei|Von|Dear|Hello|Hi|Hallo|Our|Unsere?|Für|For|Nous|Chez|And|Und|"
-    r"Firma|Company)\b)"
-)
-_COMPANY = re.compile(
-    rf"(?<![\w&.@]){_NO_START}[^\W_a-zß-öø-ÿ][\w&'’+-]*(?:[ ]{_PIECE}){{0,4}}[ ,]{{1,2}}{_LEGAL}(?![\w])"
-)
-_SELF = re.compile(
-    r"\b(?:we(?:['’]re| are|, the)|i work (?:at|for|with)|(?:i am|i['’]m|my name is|"
-    r"this is)\b[^.!?\n]{0,40}\b(?:at|from|of|with)|"
-    r"on behalf of|wir(?: sind)?(?:,? die)?|ich arbeite (?:bei|für)(?: der)?|(?:ich bin|mein name ist|"
-    r"hier ist)\b[^.!?\n]{0,40}\b(?:bei|von)"
-    r"(?: der)?|nous sommes|je (?:dirige|travaille (?:chez|pour))|je (?:suis|"
-    r"m['’]appelle)\b[^.!?\n]{0,40}\b(?:de|chez))"
-    r"(?: la| the| der| die)?(?: (?:company|firma|société))?\s*$",
-    re.IGNORECASE,
-)
-
-
-_HOLDS_IT = re.compile(
-    r"\b(?:komplement[äa]r\w*|pers[öo]nlich haftende\w*(?: gesellschafter\w*)?|general partner|commandit[ée]\w*|"
-    r"muttergesellschaft|parent company)\b[^\n]{0,30}$",
-    re.IGNORECASE,
-)
-"""Before a company that a footer names because it holds the sender's."""
-
-
-def companies(mail: Mail) -> Iterator[Candidate]:
-    """Companies that the sender signs with or speaks for, told by their legal form or by the sender's domain."""
-    for part in mail.speaking:
-        for found in _COMPANY.finditer(mail.text, part.start, part.end):
-            before = mail.text[max(part.start, found.start() - 80) : found.start()]
-            if _HOLDS_IT.search(before):
-                continue
-            placed = mail.signed(found.start()) or _SELF.search(before) or _of_domain(found[0], mail.domains)
-            yield _company(mail, *found.span(), Ground.PLACED if placed else Ground.UNPLACED)
-        yield from _by_domain(mail, part)
-
-
-def _by_domain(mail: Mail, part: Part) -> Iterator[Candidate]:
-    """Pieces of the signature's lines that spell the domain of one of the sender's addresses."""
-    for piece in re.finditer(r"[^\n|•·,/()]+", mail.text[part.signature : part.end]):
-        bare = piece[0].strip(" >*-–\t")
-        if "@" in bare or "www" in bare.lower() or "." in bare.strip(".") or not _of_domain(bare, mail.domains):
-            continue
-        if not _COMPANY.search(bare):
-            at = mail.text.index(bare, part.signature + piece.start())
-            yield _company(mail, at, at + len(bare), Ground.PLACED)
-
-
-def _company(mail: Mail, start: int, end: int, ground: Ground) -> Candidate:
-    value = " ".join(mail.text[start:end].split())
-    if re.search(r"(?<![\w.])(?!Inc|Ltd|Corp)\w+\.$", value):  # the sentence's, not the legal form's
-        value, end = value[:-1], end - 1
-    return Candidate(value=value, start=start, end=end, ground=ground)
-
-
-_SHORTEST_DOMAIN = 4
-
-
-def _of_domain(name: str, domains: frozenset[str]) -> bool:
-    """Whether a name, its legal form aside, is spelled by a domain: `Nordwind Lager GmbH`, `nordwind-lager.de`."""
-    plain = _letters(re.sub(rf"[ ,]+{_LEGAL}$", "", name))
-    spelled = {_letters(domain.rsplit(".", 1)[0].rsplit(".", 1)[-1]) for domain in domains}
-    return len(plain) >= _SHORTEST_DOMAIN and plain in spelled
-
-
-def _letters(text: str) -> str:
-    plain = text.casefold()
-    for letter, spelled in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss"), ("é", "e"), ("è", "e"), ("&", "und")):
-        plain = plain.replace(letter, spelled)
-    return re.sub(r"[^a-z0-9]", "", plain)

@@ -98,6 +98,14 @@ def test_the_address_that_came_in_by_itself_tells_whose_words_count() -> None:
         pytest.param("You can call me at 040 66969120", None, id="a national number in another country's language"),
         pytest.param("we are based in France, call me 01 99 00 15 22", "+33199001522", id="as the sender's country"),
         pytest.param("Tel 040 66969120\nTel 040 66969121", None, id="two that fit equally"),
+        pytest.param("Tel: 040 66969-0, Durchwahl: 040 66969-120", "+494066969120", id="their own of a switchboard's"),
+        pytest.param("Telefon: 040 66969-0, Durchwahl -120", None, id="a switchboard's, with one of their own"),
+        pytest.param("Fax-Nr. für Rückfragen: 040 66969120", None, id="a fax with words between"),
+        pytest.param("Dial in: 040 66969120", None, id="a conference's"),
+        pytest.param("Spedition, z.Hd. Herrn Gollnick, Hafenstr. 9, Tel. 040 66969120", None, id="at an address"),
+        pytest.param("Fragen an Herrn Ralf Immel, r.immel@immel.example, Tel. 040 66969120", None, id="a deputy's"),
+        pytest.param("Lieferadresse:\nLager Nord\nTel. 040 66969120", None, id="the address of delivery"),
+        pytest.param("Das Budget ist CHF 4500.\nTel 033 555 01 77", None, id="another country's currency"),
     ],
 )
 def test_a_phone_number_is_the_senders_or_left(said: str, phone: str | None) -> None:
@@ -114,10 +122,116 @@ def test_a_phone_number_is_the_senders_or_left(said: str, phone: str | None) -> 
         pytest.param("budget: more than 10k EUR", None, id="a lower limit"),
         pytest.param("total 49 EUR per seat", None, id="a unit's price"),
         pytest.param("Budget: 1.234,50 €", "1234.50 EUR", id="with a label"),
+        pytest.param("our 2025 budget was 12k EUR; now 9k EUR are left", None, id="last year's"),
+        pytest.param("the total is now 12k EUR (was 9k EUR)", "12000.00 EUR", id="with what it replaces"),
+        pytest.param("gesamt 12k EUR statt 15k EUR", "12000.00 EUR", id="with what it was before"),
+        pytest.param("the order total was 12k EUR", "12000.00 EUR", id="in the past tense"),
     ],
 )
 def test_an_amount_is_the_one_that_is_meant_or_left(said: str, amount: str | None) -> None:
     assert sure(said).get("amount") == amount
+
+
+@pytest.mark.parametrize(
+    ("said", "employees"),
+    [
+        pytest.param("we have 38 employees", "38", id="by us"),
+        pytest.param("Coastline Foods has 1,200 employees", "1200", id="of a name"),
+        pytest.param("Drewnomax S.A. (410 employees) asks", "410", id="behind a company"),
+        pytest.param("Size: 26 people", "26", id="alone on its line"),
+        pytest.param("we have 3 paid staff and 120 volunteers", "3", id="not the other kind's"),
+        pytest.param("Our client is big. Roughly 900 staff there.", None, id="a client's"),
+        pytest.param("I led 45 people at Norvik Freight AS", None, id="a former employer's"),
+        pytest.param("unsere Mutter, die Brandmeier SE, hat 4.000 Mitarbeiter", None, id="the parent's"),
+        pytest.param("wir wünschen eine Schulung für 6 Mitarbeiter", None, id="some of them"),
+        pytest.param("Impact: 40 people cannot work", None, id="nobody's"),
+        pytest.param("wir haben dreißig Mitarbeiter und möchten 15.000 EUR ausgeben", None, id="an amount"),
+        pytest.param("1) Mitarbeiter: wachsend", None, id="a point of a list"),
+        pytest.param("Mitarbeiter: von 140 auf 165", None, id="a growth"),
+    ],
+)
+def test_a_headcount_is_that_of_all_of_the_senders_house_or_left(said: str, employees: str | None) -> None:
+    assert sure(said).get("employees") == employees
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        pytest.param("deliver by 18.05.2026", "2026-05-18", id="a wish"),
+        pytest.param("Delivery moved from 04.05.2026 to 18.05.2026", None, id="a move"),
+        pytest.param("bitte am Freitag liefern statt erst am 22. Mai 2026", None, id="what is refused"),
+        pytest.param("it was delivered on 3 March 2026", None, id="the past"),
+        pytest.param("Lieferung frühestens ab 05.05.2026", None, id="the earliest day"),
+        pytest.param("Lieferung laut Angebot vom 05.05.2026", None, id="an offer's day"),
+    ],
+)
+def test_a_day_of_delivery_is_the_one_that_is_wished_or_left(said: str, day: str | None) -> None:
+    assert sure(said).get("deliver_by") == day
+
+
+def test_an_order_that_a_message_only_compares_with_is_not_its_own() -> None:
+    assert "order_number" not in sure("20 Rollen, wie letztes Mal (SO-090909)")
+    assert sure("where is my last order SO-090909?")["order_number"] == "SO-090909"
+
+
+@pytest.mark.parametrize(
+    ("signed", "name"),
+    [
+        pytest.param("Gruß Thorsten Birkenfeld, Birkenfeld Teile", "Thorsten Birkenfeld", id="behind the closing"),
+        pytest.param("Groetjes Joost", None, id="half a name"),
+        pytest.param("Viele Grüße\nApotheker Konstantin Ruhland", None, id="with a profession"),
+        pytest.param("Viele Grüße\nSenior Buyer", None, id="a function"),
+        pytest.param("Cordialement\nDUPONT Marie", None, id="the family's first"),
+        pytest.param("Grüße\nAnna Keller\ninfo@anna-keller.example", None, id="perhaps the company's"),
+        pytest.param("Nom : TREMBLAY", None, id="a form's family name"),
+    ],
+)
+def test_a_name_is_whole_and_a_persons_or_left(signed: str, name: str | None) -> None:
+    found = sure(f"Hallo\n\n{signed}\n")
+    assert found.get("name") == name
+    assert "company" not in found
+
+
+@pytest.mark.parametrize(
+    ("signed", "company"),
+    [
+        pytest.param("MOORBAU GmbH u. Co. KG", "MOORBAU GmbH u. Co. KG", id="a form of two parts"),
+        pytest.param("Recambios Ebro, S.L.U.", "Recambios Ebro, S.L.U.", id="a form behind a comma"),
+        pytest.param("Järvinen Kala Oy Ab", "Järvinen Kala Oy Ab", id="a form in two languages"),
+        pytest.param("Varga Papír Kft.", "Varga Papír Kft.", id="a form with a full stop"),
+        pytest.param("Stotz Naturkost e. K.", "Stotz Naturkost e. K.", id="a form of two letters"),
+        pytest.param("Atelier d'Aubigny SAS", "Atelier d'Aubigny SAS", id="an elision"),
+        pytest.param("Haus am Markt GmbH", None, id="a name that would lose its beginning"),
+        pytest.param("Tafelberg Ltd & Co. Partners", None, id="a form that goes on"),
+        pytest.param("Ship to:\nRasch GmbH", None, id="the address of delivery"),
+    ],
+)
+def test_a_company_is_taken_whole_or_left(signed: str, company: str | None) -> None:
+    assert sure(f"Hallo\n\nbitte\n\nViele Grüße\nAnna Weber\n{signed}\n").get("company") == company
+
+
+@pytest.mark.parametrize(
+    ("signed", "country"),
+    [
+        pytest.param("B-2026 Antwerpen", "BE", id="before a town"),
+        pytest.param("Bestellung B-2026-0911", None, id="in another number"),
+        pytest.param("Atlanta, Georgia", None, id="a state"),
+        pytest.param("Ship to:\nHafenstr. 9\nFrance", None, id="the address of delivery"),
+    ],
+)
+def test_a_country_is_the_senders_or_left(signed: str, country: str | None) -> None:
+    assert sure(f"Hello\n\nplease\n\nRegards\nAnna Weber\n{signed}\n").get("country") == country
+
+
+def test_in_a_chat_nobody_is_the_sender() -> None:
+    talk = "[10:02] Visitor: hi\n[10:03] Agent: your name?\n[10:04] Visitor: Ann Lee\n[10:05] Agent: Tel 040 66969120"
+    assert sure(talk) == {}
+
+
+def test_in_a_form_with_an_address_of_delivery_the_buyers_lines_count() -> None:
+    blocks = "Ship to:\nName: Uwe Goll\nPhone: 040 66969777\n\nBuyer: Ann Lee\nPhone: 040 66969778\n"
+    found = sure(blocks)
+    assert (found["name"], found["phone"]) == ("Ann Lee", "+494066969778")
 
 
 def test_each_value_has_the_place_where_it_stands() -> None:
