@@ -17,10 +17,10 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from connectors.error_bodies import error_body, vendors_code, vendors_words
-from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
+from domain.delivery import LONGEST_WAIT_S, Conflict, Invalid, RetryAfter, Unknown
 
-LONGEST_RETRY_AFTER_S = 3600.0
-"""A target that asks for more is asked again after an hour all the same."""
+LONGEST_RETRY_AFTER_S = float(LONGEST_WAIT_S)
+"""A target that asks for more than a week is asked again after a week all the same."""
 
 HttpFailure = httpx.HTTPError
 """What any client on httpx raises, Prefect's among them, for those who may not import it."""
@@ -49,9 +49,9 @@ MEANING_OF_STATUS: Mapping[int, Meaning] = {
     423: Meaning.LATER,  # RFC 4918, 11.3: locked
     425: Meaning.LATER,  # RFC 8470, 5.2: refused unprocessed
     429: Meaning.LATER,
-    503: Meaning.LATER,
 }
-"""Every other status follows its class: 2xx done, 5xx broken, the rest refused."""
+"""Every other status follows its class: 2xx done, 5xx broken, the rest refused. 503 is later where it comes
+with Retry-After, which somebody meant; without, a proxy may have lost the answer of a server that had acted."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,8 @@ class HttpApi:
         status, body = response.status_code, error_body(response, self._vendor.success_field, self._secret)
         code = vendors_code(body)
         message = self._says(f"{vendors_words(body) or response.reason_phrase} (HTTP {status})")
-        meaning = meaning_of(status, code, self._vendor, denied=response.is_success and body is not None)
+        denied, put_off = response.is_success and body is not None, "Retry-After" in response.headers
+        meaning = meaning_of(status, code, self._vendor, denied=denied, put_off=put_off)
         refusal = Refusal(meaning, status, message, code, body, response.headers)
         match refusal.meaning:
             case Meaning.DONE:
@@ -253,10 +254,15 @@ class HttpApi:
         return f"{self._vendor.name}: {message}"
 
 
-def meaning_of(status: int, code: str | None, vendor: Vendor, *, denied: bool = False) -> Meaning:
+def meaning_of(
+    status: int, code: str | None, vendor: Vendor, *, denied: bool = False, put_off: bool = False
+) -> Meaning:
     """What an answer means, by its vendor's code if that is known, else by its status.
 
     One that is `denied` is a failure whatever its status says.
+
+    Args:
+        put_off: whether it says when to come again.
     """
     if denied:
         return vendor.codes.get(code or "", Meaning.REFUSED)
@@ -267,6 +273,8 @@ def meaning_of(status: int, code: str | None, vendor: Vendor, *, denied: bool = 
             return vendor.statuses[status]
         case _ if status in MEANING_OF_STATUS:
             return MEANING_OF_STATUS[status]
+        case _ if status == httpx.codes.SERVICE_UNAVAILABLE and put_off:
+            return Meaning.LATER
         case 2:
             return Meaning.DONE
         case 5:
@@ -276,7 +284,7 @@ def meaning_of(status: int, code: str | None, vendor: Vendor, *, denied: bool = 
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3), 0 to an hour; None if it says nothing usable.
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3), 0 to a week; None if it says nothing usable.
 
     Fractions of a second, which some vendors send, are taken too.
     """

@@ -7,6 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.delivery import SETTLES_S
+
 
 class Settings(BaseSettings):
     """Interlock's own environment variables; connectors have theirs in `connectors.registry`.
@@ -29,6 +31,8 @@ class Settings(BaseSettings):
         link_secret: seals the links by which reviewers decide; several, parted by commas, while it is replaced.
         link_hours: how long such a link holds.
         reviewers_token: whoever has it may see the queue and decide, under the name that they give.
+        settles_s: seconds for which a system may go on with a write whose sender is gone; as long
+            as the longest time limit of any gateway before one. What was not found is sent again after it.
     """
 
     model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_ignore_empty=True, extra="ignore")
@@ -48,6 +52,7 @@ class Settings(BaseSettings):
     link_secret: SecretStr = SecretStr("")
     link_hours: float = Field(default=72, gt=0, le=24 * 365)
     reviewers_token: SecretStr = SecretStr("")
+    settles_s: float = Field(default=SETTLES_S, ge=0, le=3600)
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:

@@ -80,7 +80,7 @@ def drill_command(items: Items = 500, faults: Faults = 0.2, crashes: Kills = 3, 
 
 
 async def drill(items: int, faults: float, crashes: int, as_json: bool, out: Console, say: Console) -> int:
-    """Run it; returns the exit code, 0 unless something was lost, doubled, unfinished or is unaccounted for."""
+    """Run it; returns the exit code, 0 unless something was lost, doubled, given up, unfinished or is unaccounted for."""
     started = time.monotonic()
     home = Settings().home / "drill"
     shutil.rmtree(home, ignore_errors=True)
@@ -105,7 +105,7 @@ async def drill(items: int, faults: float, crashes: int, as_json: bool, out: Con
         out.print_json(data=counts)
     else:
         print_report(out, "The drill", counts)
-    wrong = [name for name in ("lost", "doubled", "unaccounted", "waiting") if counts[name]]
+    wrong = [name for name in ("lost", "doubled", "unaccounted", "waiting", "dead_lettered") if counts[name]]
     return 0 if counts["ledger_verifies"] and not wrong else 1
 
 

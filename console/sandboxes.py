@@ -21,6 +21,9 @@ from domain.errors import Unavailable
 VARIABLES = {"crm": CRM_URL, "help_desk": HELP_DESK_URL}
 """What the connectors read to find them."""
 
+SETTLES_S = "1"
+"""Twice as long as the sandboxes let a late write take."""
+
 
 @dataclass(frozen=True)
 class Sandboxes:
@@ -30,8 +33,9 @@ class Sandboxes:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What connectors read to find them."""
-        return {variable.name: self.addresses[name] for name, variable in VARIABLES.items() if name in self.addresses}
+        """What connectors read to find them, and how long the systems go on with a write whose sender is gone."""
+        found = {variable.name: self.addresses[name] for name, variable in VARIABLES.items() if name in self.addresses}
+        return {**found, "INTERLOCK_SETTLES_S": SETTLES_S}
 
     def fail_next(self, record_key: str, faults: Sequence[str]) -> None:
         """Let the CRM meet the next writes about one record with these faults."""

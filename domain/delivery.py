@@ -110,7 +110,7 @@ class Unknown(Frozen):
 class NotThere(Frozen):
     """A look-up found no trace of an earlier try: it was not written.
 
-    `believed_from` is when that can be believed, where the target's search lags behind its writes.
+    `believed_from` is when that can be believed.
     """
 
     kind: Literal["not_there"] = "not_there"
@@ -118,11 +118,23 @@ class NotThere(Frozen):
     detail: str = "no trace of the earlier try"
 
 
-def not_there(sent_at: datetime | None, search_lag_s: float) -> NotThere:
-    """What a look-up that found nothing says of a write of `sent_at`, where the target's search lags so long."""
-    if sent_at is None or not search_lag_s:
+SETTLES_S = 60.0
+"""Seconds for which a server may go on with a request whose sender is gone: the usual limit of gateways
+(nginx's proxy_read_timeout, Cloudflare's and AWS's load balancers: 60 to 100; a request at work is mostly
+ended long before)."""
+
+
+def not_there(sent_until: datetime | None, settles_s: float, search_lag_s: float) -> NotThere:
+    """What a look-up that found nothing says of a write.
+
+    Args:
+        sent_until: when its last send ended; None where nothing is under way any more.
+        settles_s: for so long afterwards the target may still carry it out,
+        search_lag_s: and for so long after that its search may miss it.
+    """
+    if sent_until is None:
         return NotThere()
-    return NotThere(believed_from=sent_at + timedelta(seconds=search_lag_s))
+    return NotThere(believed_from=sent_until + timedelta(seconds=settles_s + search_lag_s))
 
 
 DeliveryOutcome = Written | Conflict | Ambiguous | Invalid | RetryAfter | Unknown | NotThere
@@ -196,7 +208,8 @@ def next_step(
     a time when that can be believed. Where a write is `traceless`, none ever can: what the
     look-up says is for a person, at once.
     The delay doubles and carries up to half of itself as jitter, drawn from the operation's
-    id so that it can be repeated; a target's Retry-After is never undercut.
+    id so that it can be repeated; a target's Retry-After is never undercut. What a conflict has
+    shown is read anew at once, further conflicts after a delay.
     """
     match outcome:
         case Written():
@@ -218,7 +231,8 @@ def next_step(
     if count >= patience.attempts:
         reason = f"gave up after {count} tries: {outcome.detail}"
         return NextStep(step=Step.DEAD_LETTER, at=now, reason=reason)
-    if again is Step.SEND_AGAIN and isinstance(outcome, NotThere | Conflict):
+    at_once = isinstance(outcome, NotThere) or (isinstance(outcome, Conflict) and tries.sends == 1)
+    if again is Step.SEND_AGAIN and at_once:
         return NextStep(step=again, at=now, reason=outcome.detail)
     asked = outcome.seconds if isinstance(outcome, RetryAfter) else None
     return NextStep(step=again, at=now + backoff(operation, max(count, 1), patience, asked), reason=outcome.detail)

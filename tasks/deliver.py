@@ -189,7 +189,7 @@ def _remembered(here: Resources, due: Due) -> Searched | None:
 
 
 async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome:
-    """What a look-up says; that there is nothing is believed once the search cannot lag any more.
+    """What a look-up says; that there is nothing is believed once nothing can come of the send any more.
 
     Where none can tell, a person who has put the write back (so that it has no sends) has told it.
     """
@@ -197,7 +197,8 @@ async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome
     found = await destination.find(write)
     if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write.system):
         return NotThere(detail="somebody looked and had it sent again")
-    return found or not_there(due.sent_at, destination.capabilities.search_lag_s)
+    settles_s, lag_s = here.settles_s, destination.capabilities.search_lag_s
+    return found or not_there(due.sent_until, settles_s, lag_s)
 
 
 def _is_traceless(here: Resources, system: str) -> bool:

@@ -176,6 +176,7 @@ def fake_resources(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     systems: Mapping[str, FakeSystem] | None = None,
     open_agent: Callable[[], AgentModel | None] = lambda: None,
+    settles_s: float = 0,
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside.
 
@@ -190,4 +191,5 @@ def fake_resources(
         clock,
         lambda name, _: given[name],
         open_agent,
+        settles_s,
     )

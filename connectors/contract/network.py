@@ -9,7 +9,7 @@ from connectors.contract.destination import DestinationContract
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, ends_with_one_effect
 from connectors.contract.rehearsal import cuts, rehearse, send_under, writes
 from connectors.contract.subject import NetworkSubject, hold
-from connectors.sandbox.proxy import Answer, CutAnswer, CutRequest, Hang, Seen, WireFault
+from connectors.sandbox.proxy import Answer, CutAnswer, CutRequest, Hang, Late, Seen, WireFault
 from domain.delivery import DeliveryOutcome, Invalid, RetryAfter, Unknown
 
 HTML = b"<!DOCTYPE html><html><body><h1>Sign in to the guest network</h1></body></html>"
@@ -24,7 +24,7 @@ UNREADABLE = {
     "bytes that are no text": b"\xff\xfe\x00",
 }
 JSON = {"Content-Type": "application/json"}
-STATUSES: dict[int, type[DeliveryOutcome]] = {500: Unknown, 502: Unknown, 504: Unknown, 503: RetryAfter}
+STATUSES: dict[int, type[DeliveryOutcome]] = dict.fromkeys((500, 502, 503, 504), Unknown)
 """What they mean on a write, unless the vendor documents otherwise: see `connectors.http_outcomes`."""
 CANNOT_TELL = RetryAfter | Unknown
 STRUCK = 0.5
@@ -64,7 +64,7 @@ class NetworkContract(DestinationContract):
                 await ends_with_one_effect(subject, operation, case, outcome)
 
     async def test_a_failing_server_leaves_the_write_in_doubt_or_later(self, subject: NetworkSubject) -> None:
-        """500, 502 and 504 may come after the write was stored; 503 says that it was not."""
+        """All of them may come after the write was stored; 503 too, where a proxy has lost the answer."""
         for write in writes(subject):
             number = (await rehearse(subject, write)).write
             for status, usual in STATUSES.items():
@@ -81,6 +81,18 @@ class NetworkContract(DestinationContract):
     async def test_an_answer_cut_at_any_byte_ends_with_one_effect(self, subject: NetworkSubject) -> None:
         """The target has acted, and its answer is lost wholly, in part, or not at all."""
         await self._cut_everywhere(subject, CutAnswer)
+
+    async def test_a_write_that_is_carried_out_after_its_sender_gave_up_is_not_doubled(
+        self, subject: NetworkSubject
+    ) -> None:
+        """The connection broke, a look-up found nothing, and then the target went on."""
+        for write in writes(subject):
+            number = (await rehearse(subject, write)).write
+            case = f"{write.name}, carried out late"
+            operation, late = await write.make(), Late()
+            outcome = await send_under(subject, operation, late, number, case)
+            hold(isinstance(outcome, Unknown), f"{case}: must be Unknown, is {outcome!r}")
+            await ends_with_one_effect(subject, operation, case, outcome, late.happens)
 
     async def test_a_write_that_hangs_is_cancelled_cleanly(self, subject: NetworkSubject) -> None:
         """A deadline ends it at once, the connector serves on, and delivery ends with one effect."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
 from starlette.types import Receive, Scope, Send
 
 LONGEST_STREAK = 3
@@ -20,7 +21,8 @@ class Fault(StrEnum):
     """What can happen to a request.
 
     THROTTLED and SERVER_ERROR store nothing. LOST_ANSWER, SLOW and MALFORMED store the write
-    and then fail to say so. STALE lets another user edit the record first.
+    and then fail to say so; LATE answers as a gateway that waits no longer, and stores it after that.
+    STALE lets another user edit the record first.
     """
 
     THROTTLED = "throttled"
@@ -28,6 +30,7 @@ class Fault(StrEnum):
     LOST_ANSWER = "lost_answer"
     SLOW = "slow"
     MALFORMED = "malformed"
+    LATE = "late"
     STALE = "stale"
 
 
@@ -56,6 +59,7 @@ class FaultSettings(BaseModel):
         next: faults of the next writes, in order, before any draw; `stale` waits for an update.
         next_for: the same for the writes about one key, before `next`.
         slow_s: seconds until a slow answer.
+        late_s: seconds between a gateway's answer and the write.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +70,7 @@ class FaultSettings(BaseModel):
     next: tuple[Fault, ...] = ()
     next_for: dict[str, tuple[Fault, ...]] = Field(default_factory=dict)
     slow_s: float = Field(default=3, ge=0)
+    late_s: float = Field(default=0.5, ge=0)
 
 
 class FaultPlan:
@@ -128,6 +133,10 @@ def answer(plan: FaultPlan, fault: Fault | None, status: int, act: Callable[[], 
             raise HTTPException(429, "Too many requests, by fault switch", headers={"Retry-After": "1"})
         case Fault.SERVER_ERROR:
             raise HTTPException(500, "Internal error, by fault switch; nothing was stored")
+        case Fault.LATE:
+            # On a connection of its own: the next request must not wait for the write.
+            headers, later = {"Connection": "close"}, BackgroundTask(_later, act, plan.settings.late_s)
+            return PlainTextResponse("Gateway Time-out", 504, headers, background=later)
         case Fault.MALFORMED:
             act()
             return PlainTextResponse("<html>Almost there", status_code=200, media_type="text/html")
@@ -140,6 +149,11 @@ def answer(plan: FaultPlan, fault: Fault | None, status: int, act: Callable[[], 
             return SlowResponse(whole, plan.settings.slow_s)
         case _:
             return whole
+
+
+async def _later(act: Callable[[], BaseModel], seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    act()
 
 
 class CutResponse(Response):

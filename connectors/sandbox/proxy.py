@@ -3,7 +3,7 @@
 It takes each request whole, passes its very bytes on, takes the answer whole and passes its
 bytes back; a rule can spoil any part of that. So a test knows, without waiting for anything,
 on which side of the failure the server has acted: what it was sent whole, it has answered
-before the client learns of the failure.
+before the client learns of the failure, but for a `Late` request.
 """
 
 import asyncio
@@ -35,6 +35,22 @@ class CutAnswer:
     """The server acts, and the connection breaks after `after` bytes of its answer."""
 
     after: int
+
+
+@dataclass(frozen=True)
+class Late:
+    """The connection breaks, and the server gets the whole request only once it `may` go on.
+
+    `acted` is set when the server has answered, to nobody.
+    """
+
+    may: asyncio.Event = field(default_factory=asyncio.Event)
+    acted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def happens(self) -> None:
+        """Let the server act now."""
+        self.may.set()
+        await self.acted.wait()
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Meanwhile:
     happens: Callable[[], Awaitable[None]]
 
 
-WireFault = CutRequest | CutAnswer | Hang | Answer | Delay | Meanwhile
+WireFault = CutRequest | CutAnswer | Late | Hang | Answer | Delay | Meanwhile
 """What can happen to a request on its way; closed."""
 
 
@@ -137,6 +153,7 @@ class Proxy:
         self._port: int = self._reserved.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._late: list[asyncio.Task[None]] = []
         self._rules: list[Rule] = []
         self.seen: list[Seen] = []
 
@@ -189,7 +206,7 @@ class Proxy:
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        connections = list(self._connections)
+        connections = [*self._connections, *self._late]
         for connection in connections:
             connection.cancel()
         for ended in await asyncio.gather(*connections, return_exceptions=True):
@@ -244,6 +261,9 @@ class Proxy:
             case CutRequest():
                 answer = await self._forwarded(request)
                 passed = NOTHING
+            case Late():
+                self._late.append(asyncio.create_task(self._later(request, fault)))
+                answer = passed = NOTHING
             case Hang(acted=acted, began=began):
                 answer = await self._forwarded(request) if acted else NOTHING
                 began.set()
@@ -253,6 +273,11 @@ class Proxy:
                 assert_never(other)
         self.seen.append(Seen(request.method, request.path, request.raw, answer.raw, fault))
         return passed
+
+    async def _later(self, request: Request, late: Late) -> None:
+        await late.may.wait()
+        await self._forwarded(request)
+        late.acted.set()
 
     async def _forwarded(self, request: Request) -> Reply:
         """The server's whole answer; what came of it if the server breaks off or cannot be reached."""

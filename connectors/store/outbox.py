@@ -50,14 +50,14 @@ PROBE_TIME = timedelta(seconds=0.5)
 class Due:
     """An operation that a sender holds until `lease_until`, this try included in its tries.
 
-    `sent_at` is when it was last sent; the try that has just begun counts, if it is a send. Where the
+    `sent_until` is when its last send ended; while one is under way, when it ends at the latest. Where the
     target is to be searched first, the operation has a `search`, and searches count as look-ups.
     """
 
     operation: Operation
     patience: Patience
     tries: Tries
-    sent_at: datetime | None
+    sent_until: datetime | None
     lease_until: datetime
 
 
@@ -127,6 +127,7 @@ class Outbox:
         if row.state not in HELD or row.lease_until != due.lease_until:
             return False
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
+        row.sent_until = row.sent_until if due.tries.looking_up else now
         row.state = {
             Step.DONE: State.DONE,
             Step.SEND_AGAIN: State.PENDING,
@@ -251,11 +252,11 @@ class Outbox:
     def _begin(self, row: OperationRow, lease: timedelta, now: datetime) -> Due:
         look_up, searched = row.state != State.PENDING, row.state in (State.UNCOMPARED, State.COMPARING)
         row.sends, row.look_ups = (row.sends, row.look_ups + 1) if look_up else (row.sends + 1, 0)
-        row.sent_at = row.sent_at if look_up else now
+        row.sent_until = row.sent_until if look_up else now + lease
         row.state, row.lease_until = State.COMPARING if searched else State.SENDING, now + lease
         tries = Tries(sends=row.sends, look_ups=row.look_ups)
         operation, patience = Operation.model_validate(row.operation), Patience.model_validate(row.patience)
-        return Due(operation, patience, tries, row.sent_at, now + lease)
+        return Due(operation, patience, tries, row.sent_until, now + lease)
 
     def _row(self, operation_id: str) -> OperationRow:
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()

@@ -179,8 +179,8 @@ class OperationRow(SQLModel, table=True):
     sends: int = 0
     look_ups: int = 0
     """Since the last send."""
-    sent_at: datetime | None = moment()
-    """When it was last sent: look-ups in a search that lags are believed only some time later."""
+    sent_until: datetime | None = moment()
+    """When its last send ended, or ends at the latest: what a look-up misses is believed only some time later."""
     due_at: datetime = moment(nullable=False)
     lease_until: datetime | None = moment()
     outcome: dict[str, Any] | None = document()

@@ -86,7 +86,8 @@ ANSWERED: dict[str, tuple[httpx.Response, type[Failure], type[Failure]]] = {
     ),
     "broken inside": (httpx.Response(500), Unknown, RetryAfter),
     "bad gateway": (httpx.Response(502), Unknown, RetryAfter),
-    "down": (httpx.Response(503), RetryAfter, RetryAfter),
+    "down, or a proxy that lost the answer": (httpx.Response(503), Unknown, RetryAfter),
+    "down on purpose": (httpx.Response(503, headers={"Retry-After": "5"}), RetryAfter, RetryAfter),
     "gateway timed out": (httpx.Response(504), Unknown, RetryAfter),
 }
 

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,9 +30,10 @@ from connectors.mail.message import read_mail
 from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival
 from connectors.registry import open_destination
-from connectors.sandbox.proxy import CutAnswer, CutRequest, Proxy, WireFault
+from connectors.sandbox.proxy import CutAnswer, CutRequest, Late, Proxy, WireFault
 from connectors.store.engine import Store
 from console.sandboxes import Sandboxes, sandboxes
+from domain.delivery import SETTLES_S
 from domain.errors import Retryable
 from domain.ledger import first_break
 from domain.proposal import AskOutcome, Proposal
@@ -94,6 +95,8 @@ class Office:
     def __init__(self, folder: Path, systems: Sandboxes, *destinations: str) -> None:
         self.systems, self.destinations = systems, destinations
         self.tags: list[str] = []
+        self.ahead = timedelta(0)
+        """Of the real time."""
         policy = yaml.safe_load((HERE / "lead_routing.yaml").read_text(encoding="utf-8"))
         crm = policy["destinations"]["crm"] | {"patience": PATIENCE}
         crm.pop("duplicates")  # the leads here are all one person's, and nobody is there to be asked
@@ -128,7 +131,9 @@ class Office:
             lambda: OpenAICompatible(f"{self.llm.url}/v1", "scripted", "a key"),
             words_only,
             lambda system: open_destination(system, environ),
+            lambda: datetime.now(UTC) + self.ahead,
             open_source=lambda _name, _options: self.mailbox,
+            settles_s=0,  # what the proxies pass on has been answered before they cut
         )
         self.stack.push_async_callback(self.here.aclose)
         await enter(opened(self.here))
@@ -234,6 +239,18 @@ async def test_it_is_collected_extracted_decided_and_written_once_though_the_crm
     assert (account.accepted, account.done) == (1, 1)
     await office.check()
     assert office.systems.faults()["throttled"] >= 2
+
+
+async def test_a_ticket_that_is_made_after_the_connection_broke_and_was_looked_for_is_made_once(office: Office) -> None:
+    await office.deliver_one()  # what a connector asks once in its life
+    late = Late()
+    office.rt.next(late, where=lambda method, _path: method == "POST")
+    office.here.settles_s = SETTLES_S
+    await office.deliver_one()
+    await late.happens()
+    office.ahead = timedelta(seconds=SETTLES_S)
+    await deliver_due.fn(10.0)
+    await office.check()
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ TABLE = [
     ],
     # Nothing was written: send again.
     pytest.param(CONFLICT, SENDING, Step.SEND_AGAIN, NO_WAIT, id="a conflict is sent again at once on a fresh read"),
+    pytest.param(CONFLICT, Tries(sends=2), Step.SEND_AGAIN, SECOND_WAIT, id="one that goes on is given time"),
     pytest.param(CONFLICT, LAST_SEND, Step.DEAD_LETTER, NO_WAIT, id="a conflict on the last send is given up"),
     pytest.param(LATER, SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="busy is sent again after a wait"),
     pytest.param(LATER, Tries(sends=2), Step.SEND_AGAIN, SECOND_WAIT, id="busy again waits twice as long"),
@@ -119,14 +120,14 @@ def test_where_writes_leave_no_trace_nothing_waits_for_one(outcome: DeliveryOutc
 
 
 @pytest.mark.parametrize(
-    ("sent_at", "lag_s", "believed_from"),
-    [(NOW, 30, NOW + timedelta(seconds=30)), (NOW, 0, None), (None, 30, None)],
-    ids=["a search that lags", "one that does not", "never sent"],
+    ("sent_until", "lag_s", "believed_from"),
+    [(NOW, 30, NOW + timedelta(seconds=90)), (NOW, 0, NOW + timedelta(seconds=60)), (None, 30, None)],
+    ids=["a search that lags", "one that does not", "nothing is under way"],
 )
-def test_that_nothing_is_there_is_believed_when_the_search_can_lag_no_more(
-    sent_at: datetime | None, lag_s: float, believed_from: datetime | None
+def test_that_nothing_is_there_is_believed_when_nothing_can_come_of_the_send_and_the_search_can_lag_no_more(
+    sent_until: datetime | None, lag_s: float, believed_from: datetime | None
 ) -> None:
-    assert not_there(sent_at, lag_s) == NotThere(believed_from=believed_from)
+    assert not_there(sent_until, 60, lag_s) == NotThere(believed_from=believed_from)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,21 @@ def test_a_sender_that_died_leaves_a_look_up_once_its_lease_ends(desk) -> None:
     assert (operation_id, sends, look_ups) == (desk.operation().operation_id, 1, 1)
 
 
+def test_a_look_up_is_told_when_the_send_ended_or_at_the_latest_could_have(desk) -> None:
+    desk.put(desk.operation(), desk.operation("it-2", "bob"))
+    desk.due()
+    lease_ends, ended = desk.now + timedelta(minutes=5), desk.later(minutes=1)
+    desk.settle(LOST)
+    desk.later(minutes=10)
+    desk.due()
+    assert [due.sent_until for due in desk.held] == [ended, lease_ends]
+
+    desk.settle(LATER)
+    desk.later(minutes=10)
+    desk.due()
+    assert ended in [due.sent_until for due in desk.held], "a look-up is no send"
+
+
 @pytest.mark.parametrize("outcome", [Invalid(detail="no e-mail"), Ambiguous(detail="two of them")])
 def test_a_dead_letter_does_not_hold_up_its_record_and_says_why(desk, outcome) -> None:
     second = desk.operation("it-2")
