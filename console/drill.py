@@ -80,7 +80,7 @@ def drill_command(items: Items = 500, faults: Faults = 0.2, crashes: Kills = 3, 
 
 
 async def drill(items: int, faults: float, crashes: int, as_json: bool, out: Console, say: Console) -> int:
-    """Run it; returns the exit code, 0 unless something was lost, doubled, given up, unfinished or is unaccounted for."""
+    """Run it; returns the exit code, 0 unless all was written once and is accounted for."""
     started = time.monotonic()
     home = Settings().home / "drill"
     shutil.rmtree(home, ignore_errors=True)
