@@ -42,6 +42,7 @@ class Resources:
         clock: tells the time.
         open_source: gives what is read for new items, by its name and its options.
         open_agent: gives the model that the agent of a case asks, or None.
+        settings: of this installation; the environment's if none are given.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Resources:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_source: Callable[[str, Mapping[str, str]], Changes] = lambda name, options: open_source(name, options, {}),
         open_agent: Callable[[], "AgentModel | None"] = lambda: None,
+        settings: Settings | None = None,
     ) -> None:
         self.store = store
+        self.settings = settings or Settings()
         self.now = clock
         self._open_model, self._open_examples = open_model, open_examples
         self._open_destination, self._open_source = open_destination, open_source
@@ -83,12 +86,13 @@ class Resources:
             lambda system: open_destination(system, environ),
             open_source=lambda name, options: open_source(name, options, environ),
             open_agent=lambda: _agent_of(settings) if ask else None,
+            settings=settings,
         )
 
     def afresh(self) -> Self:
         """Resources over the same store that read every policy anew: for what outlives a policy's change."""
         opens = (self._open_model, self._open_examples, self._open_destination)
-        return type(self)(self.store, *opens, self.now, self._open_source)
+        return type(self)(self.store, *opens, self.now, self._open_source, settings=self.settings)
 
     @property
     def model(self) -> LanguageModel | None:

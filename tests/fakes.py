@@ -21,6 +21,7 @@ from connectors.ports import (
     Unreadable,
     Upsert,
 )
+from connectors.settings import Settings
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InterlockError
@@ -176,6 +177,7 @@ def fake_resources(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     systems: Mapping[str, FakeSystem] | None = None,
     open_agent: Callable[[], AgentModel | None] = lambda: None,
+    settings: Settings | None = None,
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside.
 
@@ -190,4 +192,5 @@ def fake_resources(
         clock,
         lambda name, _: given[name],
         open_agent,
+        settings or Settings.model_validate({}),
     )
