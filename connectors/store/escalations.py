@@ -159,13 +159,13 @@ class Escalations:
             self._log(row, Event.NOTICE_FAILED, now, turn=notice.turn, to=[notice.to], by=notice.by, why="", others=0)
         return bool(notices)
 
-    def acknowledge(self, escalation_id: str, by: str, now: datetime) -> bool:
+    def acknowledge(self, escalation_id: str, by: str, now: datetime, proven: str = "claimed") -> bool:
         """Stop the ladder: `by` takes it over. False if it is over or somebody has done so before."""
         row = self._session.get(EscalationRow, escalation_id)
         if row is None or row.closed_at is not None or row.acknowledged_at is not None:
             return False
         row.acknowledged_at, row.acknowledged_by = now, by
-        self._log(row, Event.ACKNOWLEDGED, now, by=by)
+        self._log(row, Event.ACKNOWLEDGED, now, by=by, proven=proven)
         return True
 
     def resolve(
