@@ -1,15 +1,16 @@
 """Escalations: what people are told of, how often it was seen, who was told, who has acknowledged."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
+from connectors.store.waiting import Place
 from connectors.store.watch_tables import EscalationRow, NoticeRow
 from domain.escalation import Cause, Course, Given, LadderStep, Matter, Topic, Why, escalation_id
 from domain.ledger import Event
@@ -87,11 +88,27 @@ class Escalations:
 
     def waiting(self, policy: str | None = None) -> list[EscalationRow]:
         """Those that nobody has acknowledged, the oldest first."""
-        query = select(EscalationRow).where(
-            col(EscalationRow.closed_at).is_(None), col(EscalationRow.acknowledged_at).is_(None)
-        )
+        query = select(EscalationRow).where(*_WAITS)
         query = query.where(EscalationRow.policy == policy) if policy else query
         return list(self._session.exec(query.order_by(col(EscalationRow.began_at), col(EscalationRow.subject))))
+
+    def page(self, after: Place | None, count: int) -> list[EscalationRow]:
+        """Up to `count` of those that nobody has acknowledged, after a place, the oldest first."""
+        began_at, known = col(EscalationRow.began_at), col(EscalationRow.escalation_id)
+        query = select(EscalationRow).where(*_WAITS).order_by(began_at, known).limit(count)
+        if after:
+            query = query.where(and_(began_at >= after[0], or_(began_at > after[0], known > after[1])))
+        return list(self._session.exec(query))
+
+    def count(self) -> int:
+        """How many nobody has acknowledged."""
+        return self._session.exec(select(func.count()).select_from(EscalationRow).where(*_WAITS)).one()
+
+    def taken(self, count: int) -> list[EscalationRow]:
+        """Up to `count` of those that somebody has acknowledged and that are not over, the latest first."""
+        at = col(EscalationRow.acknowledged_at)
+        query = select(EscalationRow).where(col(EscalationRow.closed_at).is_(None), at.is_not(None))
+        return list(self._session.exec(query.order_by(at.desc(), col(EscalationRow.escalation_id)).limit(count)))
 
     def find(self, fragment: str) -> list[str]:
         """Ids that are, or begin with, `fragment`."""
@@ -106,6 +123,14 @@ class Escalations:
         """Who was told, in order."""
         query = select(NoticeRow).where(NoticeRow.escalation_id == escalation_id)
         return list(self._session.exec(query.order_by(col(NoticeRow.notice_id))))
+
+    def notices_of(self, escalation_ids: Iterable[str]) -> dict[str, list[NoticeRow]]:
+        """Who was told of each, in order."""
+        query = select(NoticeRow).where(col(NoticeRow.escalation_id).in_(set(escalation_ids)))
+        given: defaultdict[str, list[NoticeRow]] = defaultdict(list)
+        for notice in self._session.exec(query.order_by(col(NoticeRow.notice_id))):
+            given[notice.escalation_id].append(notice)
+        return dict(given)
 
     def last_given(self, policy: str) -> dict[Topic, datetime]:
         """When a message of each topic last went out."""
@@ -229,6 +254,10 @@ class Escalations:
 
     def _log(self, row: EscalationRow, event: Event, now: datetime, **facts: Any) -> None:
         self._ledger.append(_story(row), event, now, **self._facts(row, **facts))
+
+
+_WAITS = (col(EscalationRow.closed_at).is_(None), col(EscalationRow.acknowledged_at).is_(None))
+"""Nobody has acknowledged it, and it is not over."""
 
 
 def _story(row: EscalationRow) -> str:
