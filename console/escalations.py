@@ -48,12 +48,10 @@ async def _acknowledge(escalation: str, by: str) -> str:
             taken = take_over(tx, found[0], by, here.now())
             row = tx.escalations.get(found[0])
     if not taken and row is not None:
-        who = f"{row.acknowledged_by} has taken it over already" if row.acknowledged_by else "it is over"
-        raise InputInvalid(f"{found[0]}: {shown(who)}")
+        raise InputInvalid(f"{found[0]}: {shown(row.outcome)}")
     return f"{found[0]} is yours; nobody else is told."
 
 
 def _told(tx: Transaction, row: EscalationRow) -> str:
     """Who was told so far, in order."""
-    notices = tx.escalations.notices(row.escalation_id)
-    return ", ".join(f"{one.to}{' (not reached)' if one.failed else ''}" for one in notices) or "nobody yet"
+    return ", ".join(one.told for one in tx.escalations.notices(row.escalation_id)) or "nobody yet"

@@ -33,12 +33,13 @@ def verify() -> None:
 @app.command()
 def show(
     item: Annotated[
-        str, typer.Argument(help="The item's id, the beginning of it, or its external id; or an escalation's id.")
+        str,
+        typer.Argument(help="Its id, the beginning of it, or its external id; or the id of an escalation or a notice."),
     ],
 ) -> None:
     """Tell one item's whole story in plain words."""
     with reading() as tx:
-        found = tx.inbox.find(item) or tx.escalations.find(item)
+        found = tx.inbox.find(item) or tx.escalations.find(item) or tx.outbox.find(item)
         if len(found) != 1:
             several = f": {', '.join(found)}" if found else ""
             ERR.print(f"{len(found) or 'No'} items fit '{shown(item)}'{several}. Give an item's id or its external id.")

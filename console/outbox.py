@@ -22,7 +22,7 @@ def drain(wait_s: Annotated[float, typer.Option(help="How long to wait for write
 
 
 @app.command()
-def retry(item: Annotated[str, typer.Argument(help="The item's id, or the beginning of it.")]) -> None:
+def retry(item: Annotated[str, typer.Argument(help="The item's or the notice's id, or the beginning of it.")]) -> None:
     """Put an item's dead letters back in the outbox; each is looked up before it is sent, where it can be."""
     with explained():
         OUT.print(asyncio.run(_retry(item)))
@@ -36,9 +36,9 @@ async def _drain(wait_s: float) -> int:
 async def _retry(item: str) -> str:
     async with opened() as here:
         with here.store.transaction() as tx:
-            found = tx.inbox.find(item)
+            found = tx.inbox.find(item) or tx.outbox.find(item)
             if len(found) != 1:
-                raise InputInvalid(f"'{item}' is not one item")
+                raise InputInvalid(f"'{item}' is not one item or notice")
             count = tx.outbox.retry(found[0], here.now())
             if count:
                 tx.escalations.resolve(Cause.WRITE_DEAD_LETTERED, found[0], "the write was put back", here.now())

@@ -53,7 +53,7 @@ TriggerEvery = Annotated[
     ),
 ]
 
-Reviews = Annotated[bool, typer.Option(help="Serve the reviews, to look through and to decide, at /reviews.")]
+Reviews = Annotated[bool, typer.Option(help="Serve /reviews, to look through and to decide, and /escalations.")]
 
 
 def serve(

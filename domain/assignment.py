@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from domain.people import Person
-from domain.values import Frozen
+from domain.people import Channel, Person
+from domain.values import Frozen, digest
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Before anybody was assigned anything."""
@@ -38,6 +39,7 @@ class Assigning(Frozen):
         limit: reviews that one person takes at the same time, who has no limit of their own.
         answer_minutes: of the person's working time; a review that lies longer goes to another.
         next_team: who helps, with `overload: widen`.
+        tell: by which channel somebody hears of what was given to them; without it nobody is told.
     """
 
     team: str = Field(min_length=1)
@@ -45,6 +47,7 @@ class Assigning(Frozen):
     answer_minutes: float = Field(default=120, gt=0, le=100_000)
     overload: Overload = Overload.WAIT
     next_team: str | None = Field(default=None, min_length=1)
+    tell: Literal[Channel.SLACK, Channel.MAIL] | None = None
 
     @model_validator(mode="after")
     def _widening_needs_a_team(self) -> "Assigning":
@@ -183,3 +186,42 @@ def _place(
         return Placement(review_id=seat.review_id, to=seat.assignee, why=Because.STAYS)
     reason = Because.FULL if may[0] else Because.NOBODY_MAY if at_work[0] else Because.OFF_SHIFT
     return Placement(review_id=seat.review_id, to=None, why=reason)
+
+
+class Assigned(Frozen):
+    """A review that was given to somebody, as they are told of it; nothing in it is a customer's.
+
+    Attributes:
+        kind: what is asked, as a code.
+        why: why a person is asked, as a code.
+    """
+
+    review_id: str
+    kind: str
+    why: str
+    due_at: AwareDatetime
+
+
+def notice_id(to: str, given: Sequence[Assigned], now: datetime) -> str:
+    """Names what somebody is told: by who they are, what was given to them, and when."""
+    return "as-" + digest(to, [one.review_id for one in given], now.isoformat())[:16]
+
+
+def say_assigned(policy: str, given: Sequence[Assigned]) -> tuple[str, str]:
+    """What somebody is told of reviews that were given to them: a subject, and the text, which begins with it."""
+    first = min(one.due_at for one in given)
+    many = len(given) > 1
+    subject = f"{policy}: {f'{len(given)} reviews are' if many else 'a review is'} yours to answer"
+    lines = [
+        subject,
+        f"What is asked: {_counted([one.kind for one in given])}",
+        f"Why a person is asked: {_counted([one.why for one in given])}",
+        f"Due by {first:%Y-%m-%d %H:%M} UTC{', the first of them' if many else ''}",
+    ]
+    return subject, "\n".join(lines)
+
+
+def _counted(codes: Sequence[str]) -> str:
+    """Codes as words, the most frequent first; how often each, where there are several."""
+    counts = Counter(code.replace("_", " ") for code in codes)
+    return ", ".join(f"{code} ({count})" if len(codes) > 1 else code for code, count in counts.most_common())

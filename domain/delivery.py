@@ -24,6 +24,21 @@ class Search(Frozen):
     workflow: str
 
 
+class Invitation(Frozen):
+    """What a message invites to. The link itself is made when the message is sent, and kept nowhere.
+
+    Attributes:
+        reviewer: the one person whom the message goes to; empty where others can read it too.
+        review_id: the review that is to be answered; empty for the whole queue.
+        binding: of that review as it stood when the message was written: if what is shown has
+            changed by the time it is opened, the link shows it and decides nothing.
+    """
+
+    reviewer: str = Field(default="", max_length=200)
+    review_id: str = ""
+    binding: str = ""
+
+
 class Operation(Frozen):
     """One write that an item's decision asks for.
 
@@ -38,6 +53,7 @@ class Operation(Frozen):
             empty for the record under our key.
         search: how the target is to be searched for the record before anything is sent; None where it is
             not, or was.
+        invites: whom the message invites to what, if it is one that does.
     """
 
     operation_id: str
@@ -50,6 +66,7 @@ class Operation(Frozen):
     options: dict[str, str] = Field(default_factory=dict)
     external_id: str = ""
     search: Search | None = None
+    invites: Invitation | None = None
 
 
 def operation_id(item_id: str, destination: str) -> str:

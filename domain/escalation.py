@@ -263,16 +263,21 @@ def headline(policy: str, matters: Sequence[Matter]) -> str:
     return f"{policy}: {matters[0].message}{more}"
 
 
-def say(policy: str, matters: Sequence[Matter], why: Why) -> str:
+def say(policy: str, matters: Sequence[Matter], why: Why, address: str = "") -> str:
     """The text of a notice: what happened, how often, and how to acknowledge it.
 
     It holds no customer's words and no secret, only where to look.
+
+    Args:
+        address: of the page where people acknowledge; empty where there is none.
     """
     lines = [headline(policy, matters), *_said(matters)]
     if why in (Why.UNANSWERED, Why.UNDELIVERED, Why.REPEATED):
         lines.append("Nobody has acknowledged this so far.")
     first = matters[0].escalation_id if len(matters) == 1 else "ID"
     lines.append(f"Who takes it over: interlock escalations acknowledge {first} --by NAME")
+    if address:
+        lines.append(f"or at {address}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from domain.business_time import Calendar
 from domain.values import Frozen
 
+DIRECT = "D"
+"""What the id of a conversation with one person begins with in Slack; `C` and `G` are channels and groups."""
+
 
 class Channel(StrEnum):
     """How somebody is told something."""
@@ -71,10 +74,15 @@ class Team(Frozen):
 
 
 class Recipient(Frozen):
-    """Whom a message reaches, and where."""
+    """Whom a message reaches, and where.
+
+    Attributes:
+        shared: whether others can read there too, as in a channel: nothing that is for one person goes there.
+    """
 
     name: str
     address: str
+    shared: bool = False
 
 
 class People(Frozen):
@@ -104,12 +112,24 @@ class People(Frozen):
             on_shift: only those who are in their working hours.
         """
         if not on_shift and (team := self.team(to)) is not None and by in team.addresses:
-            return (Recipient(name=to, address=team.addresses[by]),)
+            return (Recipient(name=to, address=team.addresses[by], shared=True),)
         return tuple(
-            Recipient(name=person.name, address=person.addresses[by])
+            one
             for person in self._meant(to)
-            if by in person.addresses and not person.absent(now) and (not on_shift or person.at_work(now))
+            if (one := self.reach(person, by)) and not person.absent(now) and (not on_shift or person.at_work(now))
         )
+
+    def reach(self, person: Person, by: Channel) -> Recipient | None:
+        """Somebody at their own address, wherever they are just now; None without one.
+
+        It is shared if another person or a team has the same, or if it is a channel of Slack's.
+        """
+        if (address := person.addresses.get(by)) is None:
+            return None
+        known = [*(one.addresses for one in self.people), *(one.addresses for one in self.teams)]
+        same = [one for one in known if one.get(by, "").casefold() == address.casefold()]
+        shared = len(same) > 1 or (by is Channel.SLACK and not address.startswith(DIRECT))
+        return Recipient(name=person.name, address=address, shared=shared)
 
     def reachable(self, to: str, by: Channel, *, on_shift: bool = False) -> bool:
         """Whether a message could ever reach somebody."""

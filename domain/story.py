@@ -61,7 +61,7 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.NOTICE_FAILED:
             return f"{', '.join(facts['to'])} could not be told by {facts['by']}; the next step of the ladder is due."
         case Event.ACKNOWLEDGED:
-            return f"{facts['by']} (name as given) takes {facts['escalation']} over; nobody else is told."
+            return f"{_who(facts['by'], facts)} takes {facts['escalation']} over; nobody else is told."
         case Event.RESOLVED:
             return f"The escalation {facts['escalation']} is over: {facts['why']}."
         case Event.ASSIGNED:
@@ -224,7 +224,8 @@ def _assigned(facts: dict[str, Any]) -> str:
     former = f", before {facts['before']}" if facts["before"] else ""
     if facts["to"] is None:
         return f"The review is with nobody for now ({_words(facts['why'])}{former})."
-    return f"The review is with {facts['to']} now ({_words(facts['why'])}{former})."
+    told = f" They are told ({facts['notice']})." if facts.get("notice") else ""
+    return f"The review is with {facts['to']} now ({_words(facts['why'])}{former}).{told}"
 
 
 def _drifted(drift: dict[str, Any]) -> str:

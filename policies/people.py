@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
+from domain.assignment import Assigning
 from domain.business_time import Calendar
 from domain.people import Absence, Channel, People, Person, Team
 from domain.values import Frozen
@@ -123,7 +124,16 @@ def unknown_people(policy: "Policy", people: People) -> Iterator[str]:
             yield f"{where}: 'on_shift' goes with a team, and '{step.to}' is none; name a team of the people file"
         elif step.by is not Channel.PREFECT and not people.reachable(step.to, step.by, on_shift=step.on_shift):
             yield f"{where}: '{step.to}' has no {step.by} address in the people file; add it, or use 'by: prefect'"
-    assigning = policy.review.assign
-    for name in (assigning.team, assigning.next_team) if assigning else ():
-        if name is not None and not people.members(name):
-            yield f"review.assign: nobody in the people file is in the team '{name}'; add somebody or mend the name"
+    if policy.review.assign is not None:
+        yield from _unknown_reviewers(policy.review.assign, people)
+
+
+def _unknown_reviewers(assigning: Assigning, people: People) -> Iterator[str]:
+    for team in filter(None, (assigning.team, assigning.next_team)):
+        members = people.members(team)
+        if not members:
+            yield f"review.assign: nobody in the people file is in the team '{team}'; add somebody or mend the name"
+        for person in members if assigning.tell else ():
+            if assigning.tell not in person.addresses:
+                fault = f"'{person.name}' of the team '{team}' has no {assigning.tell} address in the people file"
+                yield f"review.assign.tell: {fault}; add it, or tell them by another channel"

@@ -1,17 +1,32 @@
 """Gives reviews to reviewers, and sees to those that nobody can take."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 
 from prefect import task
 
 from connectors.store.assignments import Waiting
 from connectors.store.engine import Transaction
-from domain.assignment import Assigning, Because, Overload, Placement, Seat, assign
+from connectors.store.tables import ReviewRow
+from domain.assignment import (
+    Assigned,
+    Assigning,
+    Because,
+    Overload,
+    Placement,
+    Seat,
+    assign,
+    notice_id,
+    say_assigned,
+)
 from domain.decision import Terms
+from domain.delivery import Invitation, Operation
 from domain.escalation import Cause
-from domain.people import Person
+from domain.people import Channel, Person, Recipient
 from domain.review import ReviewKind
 from policies.load import Workflow
+from policies.notices import PATIENCE, assignment
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -36,13 +51,46 @@ async def assign_reviews(policy: str) -> int:
     with here.store.transaction() as tx:
         waiting = tx.assignments.waiting(workflow.policy.name)
         placements = _placements(tx, workflow, assigning, waiting, here)
-        moved = tx.assignments.place(waiting, placements, here.now())
+        notices = _notices(workflow, assigning, waiting, placements, here.now())
+        named = {review_id: notice.item_id for notice, reviews in notices for review_id in reviews}
+        moved = tx.assignments.place(waiting, placements, here.now(), named)
+        for notice, _ in notices:
+            tx.outbox.put(notice, PATIENCE, here.now())
         full = {one.review_id for one in placements if one.why is Because.FULL}
         beyond = [one for one in waiting if one.review.review_id in full]
         if assigning.overload is Overload.RULES:
             beyond = _relieved(tx, workflow, terms, beyond, here)
         _tell_of_overload(tx, workflow.policy.name, len(beyond), here)
     return moved
+
+
+def _notices(
+    workflow: Workflow,
+    assigning: Assigning,
+    waiting: Sequence[Waiting],
+    placements: Sequence[Placement],
+    now: datetime,
+) -> list[tuple[Operation, list[str]]]:
+    """What goes to those who are given reviews now, one message each, with the reviews that it tells of."""
+    rows, given = {one.review.review_id: one.review for one in waiting}, defaultdict[str, list[ReviewRow]](list)
+    for one in placements:
+        if one.to is not None and one.to != rows[one.review_id].assignee:
+            given[one.to].append(rows[one.review_id])
+    return [
+        (_notice(workflow.policy.name, assigning.tell, to, reviews, now), [one.review_id for one in reviews])
+        for name, reviews in given.items()
+        if assigning.tell and (person := workflow.people.person(name))
+        if (to := workflow.people.reach(person, assigning.tell))
+    ]
+
+
+def _notice(policy: str, by: Channel, to: Recipient, reviews: Sequence[ReviewRow], now: datetime) -> Operation:
+    given = [
+        Assigned(review_id=one.review_id, kind=one.kind, why=one.why or one.kind, due_at=one.due_at) for one in reviews
+    ]
+    first = reviews[0]
+    invites = Invitation(review_id=first.review_id, binding=first.binding) if len(reviews) == 1 else Invitation()
+    return assignment(notice_id(to.name, given, now), policy, by, to, say_assigned(policy, given), invites)
 
 
 def _placements(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from prefect import task
 
+from connectors.links import with_link, without_key
 from connectors.ports import BatchDestination, Idempotency
 from connectors.registry import completed
 from connectors.store.engine import Transaction
@@ -127,7 +128,8 @@ def _tell_of_dead_letter(tx: Transaction, write: Operation, reason: str, now: da
     """Escalate a write that was given up; a notice that was given up makes the next step of its ladder due instead."""
     if tx.escalations.failed(write.operation_id, now):
         return
-    message = f"the write of {write.item_id} to {write.destination} was given up: {reason}"
+    told = f"the {write.destination} ({write.item_id})" if write.invites else None
+    message = f"{told or f'the write of {write.item_id} to {write.destination}'} was given up: {reason}"
     escalate(
         tx,
         Cause.WRITE_DEAD_LETTERED,
@@ -160,7 +162,7 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> Sequence[Deliver
         if first.operation.search:
             here.workflow(first.operation.search.workflow)  # whoever is asked has the time that it gives
         destination = here.destination(first.operation.system)
-        writes = [completed(due.operation) for due in request]
+        writes = [with_link(here.settings, completed(due.operation), here.now()) for due in request]
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
         return [RetryAfter(detail=str(exc))] * len(request)
     try:
@@ -174,8 +176,10 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> Sequence[Deliver
     if first.tries.looking_up:
         return [await _found(here, writes[0], first)]
     if len(request) > 1 and isinstance(destination, BatchDestination):
-        return await destination.send_all(writes)
-    return [await destination.send(writes[0])]
+        sent = await destination.send_all(writes)
+    else:
+        sent = [await destination.send(writes[0])]
+    return [without_key(outcome, write) for outcome, write in zip(sent, writes, strict=True)]
 
 
 def _remembered(here: Resources, due: Due) -> Searched | None:
@@ -195,9 +199,10 @@ async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome
     """
     destination = here.destination(write.system)
     found = await destination.find(write)
+    found = without_key(found, write) if found else None
     if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write.system):
         return NotThere(detail="somebody looked and had it sent again")
-    settles_s, lag_s = here.settles_s, destination.capabilities.search_lag_s
+    settles_s, lag_s = here.settings.settles_s, destination.capabilities.search_lag_s
     return found or not_there(due.sent_until, settles_s, lag_s)
 
 

@@ -6,17 +6,21 @@ from datetime import datetime
 
 from prefect import task
 
+from connectors.links import escalations_address
+from connectors.settings import Settings
 from connectors.store.engine import Transaction
 from connectors.store.escalations import Standing
+from domain.delivery import Invitation
 from domain.errors import InputInvalid
 from domain.escalation import Cause, Move, Pending, Why, fold, headline, kind, next_notice
 from domain.people import Channel
+from domain.review import Proven
 from policies.intake import storable
 from policies.load import Workflow
 from policies.notices import PATIENCE, messages
 from tasks.alert import alert
 from tasks.names import ACT, named
-from tasks.resources import resources
+from tasks.resources import Resources, resources
 
 LONGEST_MESSAGE = 500
 """Characters of what is told of one occurrence: vendors' answers can be long."""
@@ -49,15 +53,18 @@ def escalate(
     return tx.escalations.begin(policy, cause, subject, line, now, item_id=item_id, facts=facts)
 
 
-def acknowledge(tx: Transaction, escalation_id: str, by: str, now: datetime) -> bool:
+def acknowledge(tx: Transaction, escalation_id: str, by: str, now: datetime, proven: Proven = Proven.CLAIMED) -> bool:
     """Stop an escalation's ladder because `by` takes it over; False if that is done or it is over.
+
+    Args:
+        proven: how it is known that it is them.
 
     Raises:
         InputInvalid: no name is given.
     """
     if not by.strip():
         raise InputInvalid("give a name, so that the ledger and the others know who takes it over")
-    return tx.escalations.acknowledge(escalation_id, storable(by.strip()), now)
+    return tx.escalations.acknowledge(escalation_id, storable(by.strip()), now, proven.value)
 
 
 @task(task_run_name=named("climb"), **ACT)
@@ -73,7 +80,7 @@ async def climb(policy: str) -> int:
     given: list[_Told] = []
     with here.store.transaction() as tx:
         for _ in range(workflow.policy.escalation.turns):
-            step = _climb_once(tx, workflow, here.now())
+            step = _climb_once(here, tx, workflow)
             given += step
             if all(told.reached for told in step):
                 break
@@ -100,8 +107,8 @@ class _Told:
         alert(self.cause.value, kind(self.cause), self.subject, self.line, **self.payload)
 
 
-def _climb_once(tx: Transaction, workflow: Workflow, now: datetime) -> list[_Told]:
-    policy, due, whys = workflow.policy, list[Pending](), dict[str, Why]()
+def _climb_once(here: Resources, tx: Transaction, workflow: Workflow) -> list[_Told]:
+    policy, due, whys, now = workflow.policy, list[Pending](), dict[str, Why](), here.now()
     standing = {one.row.escalation_id: one for one in tx.escalations.standing(policy.name)}
     for known, one in standing.items():
         coming = next_notice(policy.escalation, one.course, policy.ladder_time, now)
@@ -117,6 +124,7 @@ def _climb_once(tx: Transaction, workflow: Workflow, now: datetime) -> list[_Tol
         _give(
             tx,
             workflow,
+            here.settings,
             [standing[one.escalation_id] for one in group],
             group[0].turn,
             whys[group[0].escalation_id],
@@ -126,12 +134,29 @@ def _climb_once(tx: Transaction, workflow: Workflow, now: datetime) -> list[_Tol
     ]
 
 
-def _give(tx: Transaction, workflow: Workflow, group: Sequence[Standing], turn: int, why: Why, now: datetime) -> _Told:
+def _invites(tx: Transaction, group: Sequence[Standing]) -> Invitation | None:
+    """What a notice invites to: the review that is late, or the queue where several are; None where it is no review."""
+    if Cause(group[0].row.cause) is not Cause.REVIEW_LATE:
+        return None
+    review = tx.reviews.get(group[0].row.subject) if len(group) == 1 else None
+    return Invitation(review_id=review.review_id, binding=review.binding) if review else Invitation()
+
+
+def _give(
+    tx: Transaction,
+    workflow: Workflow,
+    settings: Settings,
+    group: Sequence[Standing],
+    turn: int,
+    why: Why,
+    now: datetime,
+) -> _Told:
     """Put one notice of a group of escalations in the outbox."""
     policy, first = workflow.policy, group[0].row
     step, matters = policy.escalation.step(turn), [one.matter for one in group]
     recipients = workflow.people.reached(step.to, step.by, now, on_shift=step.on_shift)
-    writes = messages(policy.name, step.by, recipients, turn, matters, why)
+    invites, address = _invites(tx, group), escalations_address(settings)
+    writes = messages(policy.name, step.by, recipients, turn, matters, why, invites=invites, address=address)
     for write in writes:
         tx.outbox.put(write, PATIENCE, now)
     told: dict[str, str | None] = {step.to: None} if step.by is Channel.PREFECT else {}

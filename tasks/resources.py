@@ -19,7 +19,6 @@ from connectors.ports import Changes, Destination, Examples, Labelled, LanguageM
 from connectors.registry import open_destination, open_source, reading_of
 from connectors.settings import Settings
 from connectors.store.engine import Store
-from domain.delivery import SETTLES_S
 from domain.values import digest
 from policies.load import Workflow, load_workflow
 from policies.sources import IntakeSource
@@ -43,7 +42,7 @@ class Resources:
         clock: tells the time.
         open_source: gives what is read for new items, by its name and its options.
         open_agent: gives the model that the agent of a case asks, or None.
-        settles_s: seconds for which a system may go on with a write whose sender is gone.
+        settings: of this installation; the environment's if none are given.
     """
 
     def __init__(
@@ -55,11 +54,11 @@ class Resources:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_source: Callable[[str, Mapping[str, str]], Changes] = lambda name, options: open_source(name, options, {}),
         open_agent: Callable[[], "AgentModel | None"] = lambda: None,
-        settles_s: float = SETTLES_S,
+        settings: Settings | None = None,
     ) -> None:
         self.store = store
+        self.settings = settings or Settings()
         self.now = clock
-        self.settles_s = settles_s
         self._open_model, self._open_examples = open_model, open_examples
         self._open_destination, self._open_source = open_destination, open_source
         self._model: LanguageModel | None = None
@@ -87,13 +86,13 @@ class Resources:
             lambda system: open_destination(system, environ),
             open_source=lambda name, options: open_source(name, options, environ),
             open_agent=lambda: _agent_of(settings) if ask else None,
-            settles_s=settings.settles_s,
+            settings=settings,
         )
 
     def afresh(self) -> Self:
         """Resources over the same store that read every policy anew: for what outlives a policy's change."""
         opens = (self._open_model, self._open_examples, self._open_destination)
-        return type(self)(self.store, *opens, self.now, self._open_source, settles_s=self.settles_s)
+        return type(self)(self.store, *opens, self.now, self._open_source, settings=self.settings)
 
     @property
     def model(self) -> LanguageModel | None:

@@ -21,6 +21,7 @@ from connectors.ports import (
     Unreadable,
     Upsert,
 )
+from connectors.settings import Settings
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InterlockError
@@ -176,7 +177,7 @@ def fake_resources(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     systems: Mapping[str, FakeSystem] | None = None,
     open_agent: Callable[[], AgentModel | None] = lambda: None,
-    settles_s: float = 0,
+    settings: Settings | None = None,
 ) -> Resources:
     """Resources with a real store and examples, and fakes for what is outside.
 
@@ -191,5 +192,5 @@ def fake_resources(
         clock,
         lambda name, _: given[name],
         open_agent,
-        settles_s,
+        settings or Settings.model_validate({"settles_s": 0}),
     )

@@ -1,6 +1,6 @@
 """With whom reviews are, and since when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,8 +61,18 @@ class Assignments:
         )
         return {person: at for person, at in self._session.exec(query) if person and at}
 
-    def place(self, waiting: Sequence[Waiting], placements: Sequence[Placement], now: datetime) -> int:
-        """Give reviews to whom the placements say; returns how many went to somebody else than before."""
+    def place(
+        self,
+        waiting: Sequence[Waiting],
+        placements: Sequence[Placement],
+        now: datetime,
+        notices: Mapping[str, str] | None = None,
+    ) -> int:
+        """Give reviews to whom the placements say; returns how many went to somebody else than before.
+
+        Args:
+            notices: by review, the id under which its new assignee is told.
+        """
         rows = {one.review.review_id: one.review for one in waiting}
         moved = [one for one in placements if one.to != rows[one.review_id].assignee]
         for one in moved:
@@ -71,5 +81,6 @@ class Assignments:
             if before is not None and one.why is Because.UNANSWERED:
                 row.passed = [*(row.passed or ()), before]
             facts = {"review": row.review_id, "to": one.to, "why": one.why.value, "before": before}
+            facts |= {"notice": notices[one.review_id]} if notices and one.review_id in notices else {}
             self._ledger.append(row.item_id, Event.ASSIGNED, now, **facts)
         return len(moved)

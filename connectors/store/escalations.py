@@ -1,15 +1,16 @@
 """Escalations: what people are told of, how often it was seen, who was told, who has acknowledged."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
+from connectors.store.waiting import Place
 from connectors.store.watch_tables import EscalationRow, NoticeRow
 from domain.escalation import Cause, Course, Given, LadderStep, Matter, Topic, Why, escalation_id
 from domain.ledger import Event
@@ -87,11 +88,27 @@ class Escalations:
 
     def waiting(self, policy: str | None = None) -> list[EscalationRow]:
         """Those that nobody has acknowledged, the oldest first."""
-        query = select(EscalationRow).where(
-            col(EscalationRow.closed_at).is_(None), col(EscalationRow.acknowledged_at).is_(None)
-        )
+        query = select(EscalationRow).where(*_WAITS)
         query = query.where(EscalationRow.policy == policy) if policy else query
         return list(self._session.exec(query.order_by(col(EscalationRow.began_at), col(EscalationRow.subject))))
+
+    def page(self, after: Place | None, count: int) -> list[EscalationRow]:
+        """Up to `count` of those that nobody has acknowledged, after a place, the oldest first."""
+        began_at, known = col(EscalationRow.began_at), col(EscalationRow.escalation_id)
+        query = select(EscalationRow).where(*_WAITS).order_by(began_at, known).limit(count)
+        if after:
+            query = query.where(and_(began_at >= after[0], or_(began_at > after[0], known > after[1])))
+        return list(self._session.exec(query))
+
+    def count(self) -> int:
+        """How many nobody has acknowledged."""
+        return self._session.exec(select(func.count()).select_from(EscalationRow).where(*_WAITS)).one()
+
+    def taken(self, count: int) -> list[EscalationRow]:
+        """Up to `count` of those that somebody has acknowledged and that are not over, the latest first."""
+        at = col(EscalationRow.acknowledged_at)
+        query = select(EscalationRow).where(col(EscalationRow.closed_at).is_(None), at.is_not(None))
+        return list(self._session.exec(query.order_by(at.desc(), col(EscalationRow.escalation_id)).limit(count)))
 
     def find(self, fragment: str) -> list[str]:
         """Ids that are, or begin with, `fragment`."""
@@ -106,6 +123,14 @@ class Escalations:
         """Who was told, in order."""
         query = select(NoticeRow).where(NoticeRow.escalation_id == escalation_id)
         return list(self._session.exec(query.order_by(col(NoticeRow.notice_id))))
+
+    def notices_of(self, escalation_ids: Iterable[str]) -> dict[str, list[NoticeRow]]:
+        """Who was told of each, in order."""
+        query = select(NoticeRow).where(col(NoticeRow.escalation_id).in_(set(escalation_ids)))
+        given: defaultdict[str, list[NoticeRow]] = defaultdict(list)
+        for notice in self._session.exec(query.order_by(col(NoticeRow.notice_id))):
+            given[notice.escalation_id].append(notice)
+        return dict(given)
 
     def last_given(self, policy: str) -> dict[Topic, datetime]:
         """When a message of each topic last went out."""
@@ -159,13 +184,13 @@ class Escalations:
             self._log(row, Event.NOTICE_FAILED, now, turn=notice.turn, to=[notice.to], by=notice.by, why="", others=0)
         return bool(notices)
 
-    def acknowledge(self, escalation_id: str, by: str, now: datetime) -> bool:
+    def acknowledge(self, escalation_id: str, by: str, now: datetime, proven: str = "claimed") -> bool:
         """Stop the ladder: `by` takes it over. False if it is over or somebody has done so before."""
         row = self._session.get(EscalationRow, escalation_id)
         if row is None or row.closed_at is not None or row.acknowledged_at is not None:
             return False
         row.acknowledged_at, row.acknowledged_by = now, by
-        self._log(row, Event.ACKNOWLEDGED, now, by=by)
+        self._log(row, Event.ACKNOWLEDGED, now, by=by, proven=proven)
         return True
 
     def resolve(
@@ -229,6 +254,10 @@ class Escalations:
 
     def _log(self, row: EscalationRow, event: Event, now: datetime, **facts: Any) -> None:
         self._ledger.append(_story(row), event, now, **self._facts(row, **facts))
+
+
+_WAITS = (col(EscalationRow.closed_at).is_(None), col(EscalationRow.acknowledged_at).is_(None))
+"""Nobody has acknowledged it, and it is not over."""
 
 
 def _story(row: EscalationRow) -> str:

@@ -220,6 +220,12 @@ class Outbox:
             first = min(first, here) if first else here
         return first
 
+    def find(self, fragment: str) -> list[str]:
+        """Whose writes there are that is, or begins with, `fragment`: items, escalations and notices to assignees."""
+        owner = col(OperationRow.item_id)
+        fits = owner.startswith(fragment, autoescape=True)
+        return list(self._session.exec(select(OperationRow.item_id).where(fits).distinct().order_by(owner).limit(20)))
+
     def retry(self, item_id: str, now: datetime) -> int:
         """Put an item's dead letters back in the queue with their attempts forgiven; returns how many."""
         query = select(OperationRow).where(OperationRow.item_id == item_id, OperationRow.state == State.DEAD)

@@ -36,6 +36,13 @@ class EscalationRow(SQLModel, table=True):
     closed_at: datetime | None = moment()
     """From then on an occurrence begins another."""
 
+    @property
+    def outcome(self) -> str:
+        """Who has taken it over, or that it is over, in one sentence; empty while neither is so."""
+        if self.acknowledged_by:
+            return f"{self.acknowledged_by} has taken it over."
+        return "It is over." if self.closed_at else ""
+
 
 class NoticeRow(SQLModel, table=True):
     """That somebody was told of an escalation; a folded message is one of each that it stands for."""
@@ -52,6 +59,11 @@ class NoticeRow(SQLModel, table=True):
     """The outbox's; None for Prefect's event alone."""
     failed: bool = False
     """It reached nobody, or was given up."""
+
+    @property
+    def told(self) -> str:
+        """Whom it was for, by which channel, and whether it reached them."""
+        return f"{self.to} by {self.by}{' (not reached)' if self.failed else ''}"
 
 
 class StandingRow(SQLModel, table=True):

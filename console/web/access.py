@@ -15,12 +15,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connectors.links import link_secrets
+from connectors.links import ESCALATIONS, link_secrets
 from connectors.settings import Settings
 from domain.errors import PolicyInvalid
 from domain.keys import Key, KeyFault, Purpose, seal, unseal
 
 COOKIE = "interlock_reviewer"
+PAGES = ("/reviews", ESCALATIONS)
+"""Where the pages for people are: a browser sends its cookie there and nowhere else."""
+
 SESSION = timedelta(hours=12)
 """How long a session lasts: a working day."""
 
@@ -143,18 +146,24 @@ class Access:
         return bool(self.token) and compare_digest(given.encode(), self.token.encode())
 
     def sign_in(self, response: Response, name: str, now: datetime, *, proven: bool, secure: bool) -> None:
-        """Begin a session; the browser sends the cookie to the reviews alone, and from no other site."""
+        """Begin a session; the browser sends the cookie to these pages alone, and from no other site."""
         nonce = token_urlsafe(16)
         key = Key(purpose=Purpose.SESSION, reviewer=name, proven=proven, expires_at=now + SESSION, nonce=nonce)
-        response.set_cookie(
-            COOKIE,
-            seal(key, self.secrets[0]),
-            max_age=int(SESSION.total_seconds()),
-            path="/reviews",
-            secure=secure or self.public_url.startswith("https:"),
-            httponly=True,
-            samesite="strict",
-        )
+        for path in PAGES:
+            response.set_cookie(
+                COOKIE,
+                seal(key, self.secrets[0]),
+                max_age=int(SESSION.total_seconds()),
+                path=path,
+                secure=secure or self.public_url.startswith("https:"),
+                httponly=True,
+                samesite="strict",
+            )
+
+    def sign_out(self, response: Response) -> None:
+        """End the session in this browser."""
+        for path in PAGES:
+            response.delete_cookie(COOKIE, path=path, httponly=True, samesite="strict")
 
     def form_key(self, visitor: Visitor, now: datetime) -> str:
         """What a form carries that came from a page of this session."""

@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.webhooks import open_scheme
-from console.web.access import Access
+from console.web.access import PAGES, Access
+from console.web.escalations import escalation_routes
 from console.web.group_commit import GroupCommit
 from console.web.intake import Door, Intake
 from console.web.render import page
@@ -101,13 +102,17 @@ def create_app(here: Resources, doors: Mapping[str, Door], access: Access | None
         routes=[
             Route("/intake/{policy}", Intake(doors, here.now).receive, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
-            *([] if access is None else [*ReviewsApi(here, access).routes(), *review_routes(here, access)]),
+            *([] if access is None else _people_routes(here, access)),
         ],
         exception_handlers={HTTPException: _refused, Retryable: _later, PolicyInvalid: _broken},
         lifespan=committing,
     )
     app.router.redirect_slashes = False  # a sender that follows no redirect would lose what it sent
     return app
+
+
+def _people_routes(here: Resources, access: Access) -> list[Route]:
+    return [*ReviewsApi(here, access).routes(), *review_routes(here, access), *escalation_routes(here, access)]
 
 
 def _read_head(here: Resources) -> None:
@@ -141,4 +146,4 @@ async def _broken(request: Request, exc: Exception) -> Response:
 
 def _is_page(request: Request) -> bool:
     """Whether a person looks at what is answered."""
-    return request.url.path.startswith("/reviews")
+    return request.url.path.startswith(PAGES)

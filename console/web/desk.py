@@ -1,14 +1,16 @@
 """What all review pages share: who is signed in, the forms that browsers send, and answers made of them."""
 
 import asyncio
+import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connectors.links import ESCALATIONS
 from connectors.store.tables import ReviewRow
 from console.web.access import Access, Visitor
 from console.web.intake import KIB, read_body
@@ -21,6 +23,8 @@ from tasks.resources import Resources
 
 LARGEST_FORM = 64 * KIB
 MOST_FIELDS = 300
+_OURS = re.compile(r"/reviews/(?!login$)[A-Za-z0-9_.~%-]+(/same)?|" + re.escape(ESCALATIONS))
+
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 Form = Mapping[str, str]
@@ -85,7 +89,8 @@ class Desk:
             notice = "This link is over, or not whole. Ask for a new one."
         elsewhere = request.headers.get("sec-fetch-site") == "cross-site"  # then a browser keeps its cookie back
         name = key.reviewer if isinstance(key, Key) else ""
-        asked = {"link_name": name, "link_key": text, "notice": notice, "came_from_elsewhere": elsewhere}
+        to = way(quote(request.url.path))
+        asked = {"to": to, "link_name": name, "link_key": text, "notice": notice, "came_from_elsewhere": elsewhere}
         return page("login", status, access=self.access, **asked)
 
     async def done(self, request: Request) -> str:
@@ -97,6 +102,11 @@ class Desk:
     def _row(self, review_id: str) -> ReviewRow | None:
         with self.here.store.reading() as tx:
             return tx.reviews.get(review_id)
+
+
+def way(to: str) -> str:
+    """Where somebody goes on after signing in: to the page of ours that they asked for, else to the queue."""
+    return to if _OURS.fullmatch(to) else "/reviews"
 
 
 def answer_of(form: Form, visitor: Visitor, key: Key | None = None) -> Answer:

@@ -41,7 +41,10 @@ def page(name: str, status: int = 200, /, **values: object) -> HTMLResponse:
 
 
 _NOTHING = dict.fromkeys(
-    ("visitor", "wish", "form_key", "link_key", "notice", "outcome", "done", "given", "before", "next", "found")
+    (
+        *("visitor", "wish", "form_key", "link_key", "notice", "outcome", "done", "given", "before", "next", "found"),
+        *("escalated", "on_queue", "on_escalations"),
+    )
 )
 
 
@@ -67,6 +70,11 @@ def when(due_at: datetime, now: datetime) -> str:
     """How long until a review is due, or how long it has been."""
     left = due_at - now
     return f"late by {_span(-left)}" if left < timedelta(0) else f"due in {_span(left)}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago something was."""
+    return f"{_span(max(now - at, timedelta(0)))} ago"
 
 
 def _span(time: timedelta) -> str:

@@ -63,8 +63,7 @@ class ReviewPages(Desk):
             return self.ask_who(request, 401)
         wish = Wish.read(request.query_params)
         found = await asyncio.to_thread(shown.queue, self.here, wish, visitor.name)
-        known = {"rows": found.rows, "count": found.count, "more": found.more, "filters": found.filters}
-        return page("queue", 200, **self.session(visitor, wish), **known, done=await self.done(request))
+        return page("queue", 200, **self.session(visitor, wish), **vars(found), done=await self.done(request))
 
     async def show(self, request: Request) -> Response:
         """One review: for who is signed in, or has the key of a link to it."""

@@ -58,12 +58,14 @@ class Queue:
     Attributes:
         more: where the next page begins; empty if there is none.
         filters: of the page, each with its name, its label and what can be chosen.
+        escalated: how many escalations nobody has taken over.
     """
 
     rows: list[Line]
     count: Count
     more: str
     filters: list[tuple[str, str, list[tuple[str, str]]]]
+    escalated: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def queue(here: Resources, wish: Wish, reviewer: str) -> Queue:
         found = tx.waiting.page(narrow, wish.place, PAGE + 1)
         count, (policies, kinds) = tx.waiting.count(narrow, now), tx.waiting.named()
         same = tx.waiting.same(review.alike for review, _ in found if review.alike)
+        escalated = tx.escalations.count()
     rows = [line(review, item, now, same.get(review.alike or "", 1)) for review, item in found[:PAGE]]
     more = mark((rows[-1].due_at, rows[-1].review_id)) if len(found) > PAGE else ""
     filters = [
@@ -100,7 +103,7 @@ def queue(here: Resources, wish: Wish, reviewer: str) -> Queue:
         ("kind", "Asks for", [(name, words(name)) for name in kinds]),
         ("age", "Age", [(age.value, said) for age, said in AGES.items()]),
     ]
-    return Queue(rows, count, more, filters)
+    return Queue(rows, count, more, filters, escalated)
 
 
 def line(review: ReviewRow, item: InboundItem, now: datetime, same: int = 1) -> Line:

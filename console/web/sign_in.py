@@ -5,8 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console.web.access import COOKIE
-from console.web.desk import Desk
+from console.web.desk import Desk, way
 from console.web.render import HEADERS
 from domain.keys import Key, Purpose
 
@@ -33,7 +32,7 @@ class SignIn(Desk):
                 return self.ask_who(request, 403, "That is not the reviewers' token.")
             if not name:
                 return self.ask_who(request, 422, "Please fill in your name.")
-        response = RedirectResponse("/reviews", 303, HEADERS)
+        response = RedirectResponse(way(form.get("to", "")), 303, HEADERS)
         self.access.sign_in(response, name, now, proven=bool(text), secure=request.url.scheme == "https")
         return response
 
@@ -41,7 +40,7 @@ class SignIn(Desk):
         """End the session in this browser."""
         self.signed_in(request, dict(await self.sent(request)))
         response = RedirectResponse("/reviews/login", 303, HEADERS)
-        response.delete_cookie(COOKIE, path="/reviews", httponly=True, samesite="strict")
+        self.access.sign_out(response)
         return response
 
     def _use(self, key: Key) -> bool:

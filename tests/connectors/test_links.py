@@ -5,8 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors.links import link_secrets, login_link, review_link
+from connectors.links import link_secrets, login_link, review_link, with_link, without_key
 from connectors.settings import Settings
+from domain.delivery import Invalid, Invitation, Operation, Written
 from domain.errors import PolicyInvalid
 from domain.keys import Key, Purpose, unseal
 
@@ -70,3 +71,62 @@ def test_all_of_them_open():
 def test_a_secret_that_could_be_guessed_is_refused(short):
     with pytest.raises(PolicyInvalid, match="32 bytes"):
         link_secrets(settings(link_secret=short))
+
+
+def mail(invites: Invitation | None, system: str = "smtp") -> Operation:
+    return Operation(
+        operation_id="op-1",
+        item_id="as-1",
+        policy="tiny",
+        destination="notice to Ann",
+        system=system,
+        record_key="as-1/Ann",
+        values={"to": "ann@example.com", "body": "a review is yours"},
+        invites=invites,
+    )
+
+
+ONE = Invitation(reviewer="Ann", review_id="it-1", binding="b1")
+
+
+def test_a_message_has_its_link_as_the_last_line():
+    lines = with_link(settings(), mail(ONE), NOW).values["body"].splitlines()
+    assert lines[:2] == ["a review is yours", "Look and decide, by a link that is yours alone and decides once:"]
+    key = key_of(lines[2], Purpose.REVIEW)
+    assert (key.about, key.reviewer, key.binding) == ("it-1", "Ann", "b1")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(mail(None), id="one that invites nobody"),
+        pytest.param(mail(ONE, "sandbox_crm"), id="one that no person reads"),
+    ],
+)
+def test_another_write_stays_as_it_is(write):
+    assert with_link(settings(), write, NOW) == write
+
+
+def test_what_invites_is_kept_with_the_message_and_holds_no_key():
+    assert ONE.model_dump() == {"reviewer": "Ann", "review_id": "it-1", "binding": "b1"}
+    assert with_link(settings(), mail(ONE), NOW).invites == ONE
+
+
+@pytest.mark.parametrize("told", [ONE, Invitation(reviewer="Ann")])
+def test_a_server_that_quotes_a_link_tells_nobody_its_key(told):
+    sent = with_link(settings(), mail(told), NOW)
+    seal = sent.values["body"].rpartition(".")[2]
+    assert len(seal) == 43
+    for quoted in (sent.values["body"], seal, f"{seal[:20]}=\r\n{seal[20:]}", seal[5:]):
+        refused = without_key(Invalid(detail=f"554 blocked: {quoted}"), sent)
+        assert isinstance(refused, Invalid)
+        assert refused.detail.startswith("554 blocked: ")
+        assert not any(seal[at : at + 8] in refused.detail for at in range(36))
+    assert without_key(Written(kind="created", external_id=seal), sent) != Written(kind="created", external_id=seal)
+
+
+def test_where_there_is_no_key_what_a_server_says_stays_as_it_is():
+    plain = with_link(settings(link_secret=""), mail(ONE), NOW)
+    refused = Invalid(detail=f"554 blocked: {plain.values['body']}")
+    assert plain.values["body"].endswith("https://reviews.example.com/reviews/it-1")
+    assert without_key(refused, plain) == without_key(refused, mail(None)) == refused

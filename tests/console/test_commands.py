@@ -29,13 +29,15 @@ from console.main import app
 from console.sandboxes import Sandboxes, sandboxes
 from domain.decide import decide
 from domain.decision import Reason
-from domain.delivery import NextStep, RetryAfter, Step
+from domain.delivery import Invalid, Invitation, NextStep, RetryAfter, Step, next_step
 from domain.errors import Unauthorised
 from domain.escalation import Cause, LadderStep, Why
 from domain.keys import Purpose, unseal
+from domain.people import Channel, Recipient
 from domain.source_state import SourceState, failed
 from policies.intake import check, match_rule
 from policies.load import find_policy, load_workflow, shipped_policies
+from policies.notices import PATIENCE, assignment
 from policies.writes import operations
 from tasks.accept import accept
 from tasks.escalate import escalate
@@ -481,19 +483,20 @@ class TestEscalations:
             row = tx.escalations.get(escalation)
             tx.escalations.gave([row], 0, LadderStep(to="the lead"), {}, Why.BEGUN, row.began_at)
             tx.escalations.gave([row], 1, LadderStep(to="the head"), {"the head": None}, Why.BEGUN, row.began_at)
-        assert "the lead (not reached), the head" in terminal.run("escalations", "list").stdout
+        told = "the lead by prefect (not reached), the head by prefect"
+        assert told in terminal.run("escalations", "list").stdout
 
     def test_who_acknowledges_takes_it_over_and_the_first_one_counts(self, terminal, escalation):
         shown = terminal.run("escalations", "acknowledge", escalation[:8], "--by", "Ada").stdout
         assert shown == f"{escalation} is yours; nobody else is told.\n"
         again = terminal.told("escalations", "acknowledge", escalation, "--by", "Ben")
-        assert f"{escalation}: Ada has taken it over already" in again
+        assert f"{escalation}: Ada has taken it over." in again
         assert "Ada (name as given) takes" in terminal.run("ledger", "show", escalation).stdout
 
     def test_what_is_over_cannot_be_taken_over(self, terminal, escalation):
         with terminal.store.transaction() as tx:
             tx.escalations.resolve(Cause.SOURCE_UNREADABLE, "imap", "it can be read again", datetime.now(UTC))
-        assert "it is over" in terminal.told("escalations", "acknowledge", escalation, "--by", "Ada")
+        assert "It is over." in terminal.told("escalations", "acknowledge", escalation, "--by", "Ada")
 
     @pytest.mark.parametrize(
         ("arguments", "told"), [(("es-none", "--by", "Ada"), "is not one escalation"), (("es-", "--by", " "), "a name")]
@@ -569,7 +572,7 @@ class TestOutbox:
         assert terminal.run("outbox", "retry", item).stdout.startswith("0 writes put back")
 
     def test_a_retry_of_what_is_not_one_item_is_told(self, terminal):
-        assert terminal.told("outbox", "retry", "nobody") == "InputInvalid 'nobody' is not one item"
+        assert terminal.told("outbox", "retry", "nobody") == "InputInvalid 'nobody' is not one item or notice"
 
     def dead_letter(self, terminal: Terminal) -> str:
         """An item whose write was given up after one try."""
@@ -594,3 +597,32 @@ class TestSetUp:
         terminal.patch.setenv("INTERLOCK_DATABASE_URL", "the blue one")
         for command in (("ledger", "verify"), ("reviews", "list"), ("outbox", "drain")):
             assert "sqlite:///PATH" in terminal.told(*command)
+
+
+class TestNotices:
+    """What people are told has a story and writes of its own, by an id that is no item's."""
+
+    @pytest.fixture
+    def notice(self, terminal: Terminal) -> str:
+        """One to an assignee that was given up."""
+        to = Recipient(name="Ann", address="ann@example.com")
+        write = assignment("as-12ab", "tiny", Channel.MAIL, to, ("a review is yours", "…"), Invitation())
+        now = datetime.now(UTC)
+        with terminal.store.transaction() as tx:
+            tx.outbox.put(write, PATIENCE, now)
+            (due,) = tx.outbox.claim(1, timedelta(seconds=9), now)
+            refused = Invalid(detail="no such user")
+            step = next_step(refused, write.operation_id, due.tries, due.patience, now)
+            assert tx.outbox.settle(due, refused, step, now)
+        return write.item_id
+
+    def test_its_story_is_told(self, terminal, notice):
+        story = terminal.run("ledger", "show", "as-").stdout
+        assert f"{notice}, " in story
+        assert "The write to notice to Ann was given up and needs mending: no such user" in story
+
+    def test_it_is_put_back(self, terminal, notice):
+        assert terminal.run("outbox", "retry", "as-12").stdout.startswith("1 writes put back")
+
+    def test_what_is_neither_an_item_nor_a_notice_is_not_found(self, terminal, notice):
+        assert "'as-9' is not one item or notice" in terminal.told("outbox", "retry", "as-9")

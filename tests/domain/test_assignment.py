@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.assignment import Assigning, Because, Seat, assign
+from domain.assignment import Assigned, Assigning, Because, Seat, assign, notice_id, say_assigned
 from domain.business_time import Calendar, Span, Weekday
 from domain.people import Absence, Person
 
@@ -95,3 +95,40 @@ def test_nobody_gets_another_while_somebody_who_could_take_it_has_fewer(held):
         {},
     )
     assert loads[placement.to or ""] == min(loads.values())
+
+
+def review(number: int, kind: str = "route", why: str = "below_threshold") -> Assigned:
+    return Assigned(review_id=f"it-{number}", kind=kind, why=why, due_at=NOON + timedelta(hours=number))
+
+
+def test_somebody_is_told_what_is_asked_why_and_until_when():
+    subject, text = say_assigned("tiny", [review(1)])
+    assert subject == "tiny: a review is yours to answer"
+    assert text.splitlines() == [
+        subject,
+        "What is asked: route",
+        "Why a person is asked: below threshold",
+        f"Due by {NOON + timedelta(hours=1):%Y-%m-%d %H:%M} UTC",
+    ]
+
+
+def test_of_many_they_are_told_how_many():
+    _, text = say_assigned("tiny", [review(3, "fields", "audit"), review(2), review(4)])
+    assert text.splitlines() == [
+        "tiny: 3 reviews are yours to answer",
+        "What is asked: route (2), fields (1)",
+        "Why a person is asked: below threshold (2), audit (1)",
+        f"Due by {NOON + timedelta(hours=2):%Y-%m-%d %H:%M} UTC, the first of them",
+    ]
+
+
+def test_what_is_given_again_later_or_to_somebody_else_is_told_under_another_name():
+    once = notice_id("Ann", [review(1)], NOON)
+    assert once == notice_id("Ann", [review(1)], NOON)
+    later = NOON + timedelta(seconds=1)
+    others = {
+        notice_id("Ben", [review(1)], NOON),
+        notice_id("Ann", [review(2)], NOON),
+        notice_id("Ann", [review(1)], later),
+    }
+    assert len(others | {once}) == 4

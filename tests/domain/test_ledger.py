@@ -419,6 +419,12 @@ STORIES = [
         id="acknowledged",
     ),
     pytest.param(
+        Event.ACKNOWLEDGED,
+        {"escalation": "es-1", "by": "Ada", "proven": "link"},
+        "Ada (proven by a signed link) takes es-1 over; nobody else is told.",
+        id="acknowledged by who came by a link",
+    ),
+    pytest.param(
         Event.RESOLVED,
         {"escalation": "es-1", "why": "Ada has answered"},
         "The escalation es-1 is over: Ada has answered.",
@@ -429,6 +435,12 @@ STORIES = [
         {"to": "Ben", "why": "unanswered", "before": "Ann"},
         "The review is with Ben now (unanswered, before Ann).",
         id="assigned",
+    ),
+    pytest.param(
+        Event.ASSIGNED,
+        {"to": "Ben", "why": "new", "before": None, "notice": "as-1"},
+        "The review is with Ben now (new). They are told (as-1).",
+        id="assigned and told",
     ),
     pytest.param(
         Event.ASSIGNED,

@@ -34,7 +34,27 @@ def test_whom_a_message_reaches(to, by, on_shift, addresses):
 
 
 def test_a_team_is_told_as_a_team():
-    assert HERE.reached("sales", Channel.SLACK, NOON) == (Recipient(name="sales", address="C01"),)
+    assert HERE.reached("sales", Channel.SLACK, NOON) == (Recipient(name="sales", address="C01", shared=True),)
+
+
+SHARED = [
+    pytest.param({Channel.MAIL: "dee@example.com"}, Channel.MAIL, False, id="a mailbox of their own"),
+    pytest.param({Channel.SLACK: "D09"}, Channel.SLACK, False, id="a direct conversation"),
+    pytest.param({Channel.SLACK: "C09"}, Channel.SLACK, True, id="a channel"),
+    pytest.param({Channel.SLACK: "G09"}, Channel.SLACK, True, id="a group"),
+    pytest.param({Channel.SLACK: "D01"}, Channel.SLACK, True, id="the conversation that another person has"),
+    pytest.param({Channel.MAIL: "Ann@Example.com"}, Channel.MAIL, True, id="another's mailbox, spelt otherwise"),
+    pytest.param({Channel.MAIL: "sales@example.com"}, Channel.MAIL, True, id="a team's mailbox"),
+]
+
+
+@pytest.mark.parametrize(("addresses", "by", "shared"), SHARED)
+def test_whether_others_can_read_where_somebody_is_reached(addresses, by, shared):
+    dee = Person(name="Dee", addresses=addresses)
+    office = Team(name="office", addresses={Channel.MAIL: "sales@example.com"})
+    here = HERE.model_copy(update={"people": (*HERE.people, dee), "teams": (*HERE.teams, office)})
+    assert [one.shared for one in here.reached("Dee", by, NOON)] == [shared]
+    assert here.reach(dee, Channel.PREFECT) is None
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,12 @@ LOST = [
         "the team 'them'",
         id="a next team that is not there",
     ),
+    pytest.param(
+        {"to": "x"},
+        {"team": "desk", "tell": "slack"},
+        r"review\.assign\.tell: 'the lead' of the team 'desk' has no slack address",
+        id="an assignee who cannot be told",
+    ),
 ]
 
 

@@ -31,6 +31,7 @@ from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival
 from connectors.registry import open_destination
 from connectors.sandbox.proxy import CutAnswer, CutRequest, Late, Proxy, WireFault
+from connectors.settings import Settings
 from connectors.store.engine import Store
 from console.sandboxes import Sandboxes, sandboxes
 from domain.delivery import SETTLES_S
@@ -133,7 +134,7 @@ class Office:
             lambda system: open_destination(system, environ),
             lambda: datetime.now(UTC) + self.ahead,
             open_source=lambda _name, _options: self.mailbox,
-            settles_s=0,  # what the proxies pass on has been answered before they cut
+            settings=Settings.of({"INTERLOCK_SETTLES_S": "0"}),  # what the proxies pass on is answered before they cut
         )
         self.stack.push_async_callback(self.here.aclose)
         await enter(opened(self.here))
@@ -245,7 +246,7 @@ async def test_a_ticket_that_is_made_after_the_connection_broke_and_was_looked_f
     await office.deliver_one()  # what a connector asks once in its life
     late = Late()
     office.rt.next(late, where=lambda method, _path: method == "POST")
-    office.here.settles_s = SETTLES_S
+    office.here.settings = Settings.of({})
     await office.deliver_one()
     await late.happens()
     office.ahead = timedelta(seconds=SETTLES_S)

@@ -14,6 +14,8 @@ from connectors.links import review_link
 from connectors.settings import Settings
 from connectors.store.engine import Store
 from console.web.access import Access
+from domain.escalation import Cause
+from tasks.escalate import acknowledge, escalate
 
 pytestmark = [
     pytest.mark.real,
@@ -104,6 +106,26 @@ def test_a_link_shows_when_it_is_opened_and_decides_when_the_button_is_pressed(d
     assert desk.row(review).proven == "link"
 
 
+def test_an_escalation_is_taken_over_by_the_keyboard_in_ones_own_name(desk, browser):
+    with desk.store.transaction() as tx:
+        taken = escalate(tx, Cause.SYSTEM_PAUSED, "crm", "tiny", "nothing is sent to crm", desk.now)
+    with served(desk, OPEN) as address, tab(browser, address) as page:
+        sign_in(page)
+        page.get_by_role("link", name="Escalations 1").click()
+        expect(page.get_by_role("heading", name="Escalations", exact=True)).to_be_visible()
+        button = page.get_by_role("button", name="Take over")
+        expect(button).to_have_accessible_description("nothing is sent to crm")
+        page.keyboard.press("j")
+        expect(button).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Ann Lee has taken it over. Nobody else is told.")
+        expect(page.get_by_text("Nothing waits to be taken over.")).to_be_visible()
+        page.keyboard.press("u")
+        expect(page.get_by_role("heading", name="Reviews that wait")).to_be_visible()
+    with desk.store.reading() as tx:
+        assert tx.escalations.get(taken).acknowledged_by == "Ann Lee"
+
+
 def test_without_scripts_the_pages_work_all_the_same(desk, browser):
     review = desk.ask()
     with served(desk, OPEN) as address, tab(browser, address, java_script_enabled=False) as page:
@@ -120,14 +142,20 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_colours_can_be_read(des
     long = "A" * 300 + " and a long message about many things. " * 20
     desk.ask("m-1", long, due_in=-MINUTE)
     desk.ask("m-2", long, due_in=MINUTE)
+    with desk.store.transaction() as tx:
+        escalate(tx, Cause.SYSTEM_PAUSED, "crm", "tiny", long, desk.now)
+        taken = escalate(tx, Cause.SYSTEM_PAUSED, "mail", "tiny", long, desk.now)
+        acknowledge(tx, taken, "Ben", desk.now)
     phone = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True, "color_scheme": scheme}
     with served(desk, OPEN) as address, tab(browser, address, **phone) as page:
         sign_in(page)
-        for step in ("queue", "review", "same"):
+        for step in ("queue", "review", "same", "escalations"):
             if step == "review":
                 page.locator(".words").first.click()
             if step == "same":
                 page.get_by_role("link", name="identical").click()
+            if step == "escalations":
+                page.get_by_role("link", name="Escalations").click()
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), step
             assert page.evaluate(FAINT) == [], step

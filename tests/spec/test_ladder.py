@@ -156,6 +156,13 @@ def test_a_notice_says_what_happened_and_how_to_acknowledge():
     ]
 
 
+def test_a_notice_names_the_page_where_it_is_taken_over():
+    assert say("tiny", [matter(1)], Why.BEGUN, "https://reviews.example.com/escalations").splitlines()[-2:] == [
+        "Who takes it over: interlock escalations acknowledge es-1 --by NAME",
+        "or at https://reviews.example.com/escalations",
+    ]
+
+
 def test_a_later_notice_says_that_nobody_acknowledged_and_how_often_it_was_seen():
     assert say("tiny", [matter(1, occurrences=3)], Why.UNANSWERED).splitlines() == [
         "tiny: message 1",

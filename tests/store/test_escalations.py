@@ -150,3 +150,40 @@ def test_writes_of_notices_are_no_items_and_leave_the_books_alone(desk):
         tx.outbox.put(notice, Patience(attempts=1), desk.now)
         assert tx.accounts.balance() == Account(accepted=1, done=0, waiting=1, escalated=0, dead_lettered=0)
     assert desk.events(here)[-1] == "queued"
+
+
+def test_what_waits_is_read_in_pages_and_what_was_taken_over_by_itself(desk):
+    ids = []
+    for number in range(5):
+        ids.append(begin(desk, f"it-{number}"))
+        desk.later(minutes=number // 3)
+    with desk.store.transaction() as tx:
+        tx.escalations.acknowledge(ids[2], "Ada", desk.now)
+        tx.escalations.resolve(Cause.WRITE_DEAD_LETTERED, "it-4", "it was written", desk.now)
+    with desk.store.reading() as tx:
+        first = tx.escalations.page(None, 2)
+        last = first[-1]
+        rest = tx.escalations.page((last.began_at, last.escalation_id), 2)
+        assert sorted(row.escalation_id for row in (*first, *rest)) == sorted([ids[0], ids[1], ids[3]])
+        assert [row.began_at for row in first] == sorted(row.began_at for row in first)
+        assert tx.escalations.count() == 3
+        assert [row.escalation_id for row in tx.escalations.taken(9)] == [ids[2]]
+        assert [row.outcome for row in map(tx.escalations.get, ids)] == [
+            "",
+            "",
+            "Ada has taken it over.",
+            "",
+            "It is over.",
+        ]
+
+
+def test_who_was_told_of_several_is_read_at_once(desk):
+    first, second, third = begin(desk, "it-1"), begin(desk, "it-2"), begin(desk, "it-3")
+    give(desk, "it-1", "it-2")
+    give(desk, "it-1", operation_id=None, turn=1)
+    with desk.store.reading() as tx:
+        told = tx.escalations.notices_of([first, second, third])
+    assert {known: [one.told for one in notices] for known, notices in told.items()} == {
+        first: ["the lead by slack", "the lead by slack (not reached)"],
+        second: ["the lead by slack"],
+    }

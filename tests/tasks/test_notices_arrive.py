@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import httpx
@@ -19,12 +21,15 @@ from connectors.ports import Destination
 from connectors.registry import open_destination
 from connectors.sandbox import slack as sandbox_slack
 from connectors.sandbox.faults import FaultPlan
+from connectors.settings import Settings
 from connectors.store.engine import Store
 from domain.escalation import Cause
+from domain.keys import Key, Purpose, unseal
 from tasks.deliver import deliver_due
 from tasks.escalate import climb, escalate
 from tasks.resources import Resources, opened
 
+SECRET = "s" * 32
 PEOPLE = {
     "teams": {"desk": {"slack": "C0000000001"}},
     "people": {"the lead": {"mail": "lead@example.com"}},
@@ -85,7 +90,9 @@ async def test_a_notice_arrives_once_in_slack_and_later_as_a_mail(tmp_path: Path
             return open_destination(name, environ) if name in ("slack", "smtp") else FakeSystem()
 
         with closing(Store(f"sqlite:///{tmp_path / 'store.db'}")) as store, temporary_settings({PREFECT_API_URL: None}):
-            async with opened(Resources(store, lambda: None, words_only, system, lambda: now[0])) as here:
+            settings = Settings.model_validate({"link_secret": SECRET, "public_url": "https://reviews.example.com"})
+            given = Resources(store, lambda: None, words_only, system, lambda: now[0], settings=settings)
+            async with opened(given) as here:
                 with store.transaction() as tx:
                     escalate(tx, Cause.REVIEW_LATE, "it-1", "tiny", "nobody answered <it-1> in time", now[0])
                 for minutes in (0, 0, 30, 0):
@@ -97,6 +104,13 @@ async def test_a_notice_arrives_once_in_slack_and_later_as_a_mail(tmp_path: Path
             history = (await client.get("/api/conversations.history", params={"channel": "C0000000001"})).json()
     (message,) = history["messages"]
     assert message["text"].startswith("tiny: nobody answered &lt;it-1&gt; in time\n")
+    assert message["text"].endswith("\nhttps://reviews.example.com/reviews")
     (mail,) = office.took
     assert mail.rcpt_tos == ["lead@example.com"]
     assert b"Subject: tiny: nobody answered <it-1> in time" in (mail.content or b"")
+    lines = message_from_bytes(mail.content or b"", policy=default).get_content().splitlines()
+    address, _, key = lines[-1].partition("?key=")
+    assert address == "https://reviews.example.com/reviews/login"
+    opens = unseal(key, Purpose.LOGIN, [SECRET.encode()], now[0])
+    assert isinstance(opens, Key)
+    assert opens.reviewer == "the lead"

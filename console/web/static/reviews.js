@@ -5,7 +5,7 @@
   const all = (selector) => [...document.querySelectorAll(selector)];
   const one = (selector) => document.querySelector(selector);
   const help = one("dialog");
-  const rows = () => all(".rows .words");
+  const rows = () => all(".rows .words, .rows .take button");
   const typing = (target) => target.closest("textarea, select, input:not([type=radio]):not([type=checkbox])");
   let sent = false;
 
