@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from connectors.store.ledger import Ledger
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
-from domain.delivery import DeliveryOutcome, NextStep, NotThere, Operation, Patience, Step, Tries
+from domain.delivery import DeliveryOutcome, NextStep, NotThere, Operation, Patience, Step, Tries, Unknown
 from domain.duplicates import Comparison, Finding
 from domain.ledger import Event
 
@@ -50,8 +50,8 @@ PROBE_TIME = timedelta(seconds=0.5)
 class Due:
     """An operation that a sender holds until `lease_until`, this try included in its tries.
 
-    `sent_until` is when its last send ended; while one is under way, when it ends at the latest. Where the
-    target is to be searched first, the operation has a `search`, and searches count as look-ups.
+    `sent_until` is when its last send ended without an answer; while one is under way, when it ends at the
+    latest. Where the target is to be searched first, the operation has a `search`, and searches count as look-ups.
     """
 
     operation: Operation
@@ -127,7 +127,8 @@ class Outbox:
         if row.state not in HELD or row.lease_until != due.lease_until:
             return False
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
-        row.sent_until = row.sent_until if due.tries.looking_up else now
+        if not due.tries.looking_up:
+            row.sent_until = now if isinstance(outcome, Unknown) else None  # else nothing is under way
         row.state = {
             Step.DONE: State.DONE,
             Step.SEND_AGAIN: State.PENDING,

@@ -180,7 +180,7 @@ class OperationRow(SQLModel, table=True):
     look_ups: int = 0
     """Since the last send."""
     sent_until: datetime | None = moment()
-    """When its last send ended, or ends at the latest: what a look-up misses is believed only some time later."""
+    """Until when its last send may go on: when it is under way, or ended without an answer."""
     due_at: datetime = moment(nullable=False)
     lease_until: datetime | None = moment()
     outcome: dict[str, Any] | None = document()
