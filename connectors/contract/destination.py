@@ -72,6 +72,22 @@ class DestinationContract:
         hold(subject.refused[0] in str(outcome), f"must name '{subject.refused[0]}', says {outcome!r}")
         await subject.holds_nothing(operation, "after a refused value")
 
+    async def test_a_value_that_is_not_there_is_not_written_whoever_asks(self, subject: Subject) -> None:
+        """Refused or left out in silence: no look-up and no second send may say that the values are there.
+
+        After a lost answer, and after a person has put the write back, a look-up is all that there is.
+        """
+        for name, content in filter(None, (subject.refused, subject.skipped)):
+            operation = subject.with_value(subject.fresh(), (name, content))
+            outcome = await subject.destination.send(operation)
+            hold(isinstance(outcome, Invalid), f"{name} '{content}' must be Invalid, is {outcome!r}")
+            hold(name.casefold() in str(outcome).casefold(), f"must name '{name}', says {outcome!r}")
+            await subject.lag_passes()
+            found = await subject.destination.find(operation)
+            hold(not isinstance(found, Written), f"without {name} '{content}' a look-up claims {found!r}")
+            again = await subject.destination.send(operation)
+            hold(isinstance(again, Invalid), f"without {name} '{content}' another send must be Invalid, is {again!r}")
+
     async def test_texts_arrive_as_they_are_or_are_invalid(self, subject: Subject) -> None:
         """No text is cut, unescaped, trimmed or taken for a command; one that cannot be kept is refused."""
         for case, text in TEXTS.items():
