@@ -22,6 +22,9 @@ TEXTS = {
 }
 """Texts that break careless connectors; each must arrive as it is, or be refused."""
 
+LONG_AFTER_S = 60 * 86_400
+"""When a write that was given up may still be put back."""
+
 
 class DestinationContract:
     """Promises of `connectors.ports.Destination`."""
@@ -100,7 +103,10 @@ class DestinationContract:
                 await subject.holds_nothing(operation, case)
 
     async def test_a_look_up_finds_what_was_written(self, subject: Subject) -> None:
-        """Once the search cannot lag any more; where repeating is harmless it may say that it sees nothing."""
+        """Once the search cannot lag any more; where repeating is harmless it may say that it sees nothing.
+
+        And ever after, for a write that was given up may be put back when somebody comes to it.
+        """
         operation, can = subject.fresh(), subject.destination.capabilities
         await subject.destination.send(operation)
         await subject.destination.send(subject.fresh())
@@ -113,6 +119,10 @@ class DestinationContract:
                 hold(found is None or isinstance(found, Written), f"must be Written or None, is {found!r}")
             case Idempotency.NONE:
                 hold(isinstance(found, Written | Unknown), f"must be Written or Unknown, is {found!r}")
+        if subject.passes is not None:
+            await subject.passes(LONG_AFTER_S)
+            later = await subject.destination.find(operation)
+            hold(later == found, f"{LONG_AFTER_S} s later a look-up must say {found!r} again, and says {later!r}")
 
     async def test_a_look_up_does_not_find_what_was_never_sent(self, subject: Subject) -> None:
         """Others' writes are not taken for it."""
