@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import assert_never
 
-import httpx
 from pydantic import BaseModel, Field, JsonValue
 
 from connectors.http_outcomes import HttpApi, Meaning, Vendor
 from connectors.ports import Capabilities, Idempotency, Upsert
-from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds, url
+from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 SLACK_TOKEN = Variable(
@@ -139,7 +138,7 @@ class Slack:
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self._api = HttpApi(VENDOR, httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s), token)
+        self._api = HttpApi(VENDOR, client(url, timeout_s, headers), token)
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Post the message; after `Unknown`, sending again without `find` posts another."""
@@ -240,7 +239,7 @@ def _option(operation: Operation, option: Option) -> str:
 
 
 def _open(values: Mapping[str, str]) -> Slack:
-    return Slack(url(values, SLACK_URL), values[SLACK_TOKEN.name], seconds(values, TIMEOUT_S))
+    return Slack(url(values, SLACK_URL), secret(values, SLACK_TOKEN), seconds(values, TIMEOUT_S))
 
 
 SPEC = SystemSpec(_open, (SLACK_URL, SLACK_TOKEN, TIMEOUT_S), (CHANNEL, MARKUP, LOOK_BACK_HOURS))

@@ -39,7 +39,7 @@ from connectors.help_desk.request_tracker_tickets import (
 )
 from connectors.http_outcomes import HttpApi
 from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
-from connectors.spec import TIMEOUT_S, SystemSpec, seconds, url
+from connectors.spec import TIMEOUT_S, SystemSpec, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 MOST_CANDIDATES = 20
@@ -257,7 +257,7 @@ def _judged(ticket: Ticket, want: Wanted, kind: Kind, *, found: bool = False) ->
 
 
 def _open(values: Mapping[str, str]) -> RequestTracker:
-    return RequestTracker(url(values, RT_URL), values[RT_TOKEN.name], seconds(values, TIMEOUT_S))
+    return RequestTracker(url(values, RT_URL), secret(values, RT_TOKEN), seconds(values, TIMEOUT_S))
 
 
 SPEC = SystemSpec(_open, (RT_URL, RT_TOKEN, TIMEOUT_S), (KEY_FIELD, OPERATION_FIELD, UPDATE_AS), searchable=True)

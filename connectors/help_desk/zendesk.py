@@ -30,7 +30,7 @@ from connectors.help_desk.zendesk_tickets import (
 )
 from connectors.http_outcomes import HttpApi, Limit, Meaning, Refusal, Vendor
 from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
-from connectors.spec import TIMEOUT_S, SystemSpec, Variable, seconds, url
+from connectors.spec import TIMEOUT_S, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 ZENDESK_URL = Variable("INTERLOCK_ZENDESK_URL", "address of your Zendesk, such as https://example.zendesk.com")
@@ -79,7 +79,7 @@ class Zendesk:
 
     def __init__(self, url: str, email: str, token: str, timeout_s: float) -> None:
         auth = httpx.BasicAuth(f"{email}/token", token)
-        self._api = HttpApi(VENDOR, httpx.AsyncClient(base_url=f"{url}/api/v2", auth=auth, timeout=timeout_s), token)
+        self._api = HttpApi(VENDOR, client(f"{url}/api/v2", timeout_s, auth=auth), token)
         self._fields: set[int] = set()
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
@@ -212,7 +212,7 @@ def _judged(
 
 
 def _open(values: Mapping[str, str]) -> Zendesk:
-    email, token = values[ZENDESK_EMAIL.name], values[ZENDESK_TOKEN.name]
+    email, token = values[ZENDESK_EMAIL.name], secret(values, ZENDESK_TOKEN)
     return Zendesk(url(values, ZENDESK_URL), email, token, seconds(values, TIMEOUT_S))
 
 
