@@ -138,7 +138,7 @@ class RequestTracker:
     async def _found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome:
         want = await self._wanted(operation)
         if not isinstance(want, Wanted):
-            return RetryAfter(detail=want.detail)
+            return want if isinstance(want, RetryAfter) else RetryAfter(detail=want.detail)
         kind: Kind = "created" if ticket.created == ticket.last_updated else "updated"
         return _judged(ticket, kept_key(ticket, want, option(operation, KEY_FIELD)), kind, found=True)
 
