@@ -215,8 +215,8 @@ class Destination(Protocol):
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
         """What became of an earlier send.
 
-        `Written` if the target has the operation's id, None if it has not, `RetryAfter` or `Unknown` if it
-        cannot say now. A search that lags may give None all the same: whoever delivers allows for `search_lag_s`.
+        `Written` if the target has the operation's id and took its values, `Invalid` if not all of them, None if it
+        has not the id, `RetryAfter` or `Unknown` if it cannot say now. See `search_lag_s` for a None too early.
         """
         ...
 

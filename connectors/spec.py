@@ -125,7 +125,7 @@ SINCE = Option(
 
 
 def url(values: Mapping[str, str], variable: Variable) -> str:
-    """The address in a variable.
+    """The address in a variable, without the slash that ends many.
 
     Raises:
         PolicyInvalid: it is none.
@@ -137,7 +137,7 @@ def url(values: Mapping[str, str], variable: Variable) -> str:
         raise PolicyInvalid(f"{variable.name} is '{text}', no address. Set it to the {variable.meaning}") from exc
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise PolicyInvalid(f"{variable.name} is '{text}', no address. Set it to the {variable.meaning}")
-    return text
+    return text.rstrip("/")
 
 
 def seconds(values: Mapping[str, str], variable: Variable) -> float:
@@ -168,9 +168,12 @@ def secret(values: Mapping[str, str], variable: Variable) -> str:
     return text
 
 
-def client(address: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+def client(
+    address: str, timeout_s: float, headers: Mapping[str, str] | None = None, auth: httpx.Auth | None = None
+) -> httpx.AsyncClient:
     """Connections to the system at `address`, through the environment's proxies unless it is this machine."""
-    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, trust_env=not is_local(address))
+    trust_env = not is_local(address)
+    return httpx.AsyncClient(base_url=address, timeout=timeout_s, headers=headers, auth=auth, trust_env=trust_env)
 
 
 def is_local(address: str) -> bool:

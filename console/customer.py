@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.shared import OUT, explained
-from domain.errors import InputInvalid
+from console.shared import OUT, explained, one_item
 from tasks.customer import ask_customer, customer_answered
 from tasks.resources import Resources, opened
 
@@ -38,7 +37,5 @@ def answered(item: Item, by: By) -> None:
 async def _act(item: str, act: Callable[[Resources, str], bool]) -> bool:
     async with opened() as here:
         with here.store.reading() as tx:
-            found = tx.inbox.find(item)
-        if len(found) != 1:
-            raise InputInvalid(f"'{item}' is not one item")
-        return act(here, found[0])
+            item_id = one_item(tx, item)
+        return act(here, item_id)

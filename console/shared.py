@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from connectors.settings import Settings
 from connectors.store.engine import Store, Transaction
-from domain.errors import InterlockError
+from domain.errors import InputInvalid, InterlockError
 from tasks.prefect_secrets import resolved_now
 
 OUT = Console(soft_wrap=True)
@@ -40,6 +40,18 @@ def reading() -> Iterator[Transaction]:
             yield tx
     finally:
         store.close()
+
+
+def one_item(tx: Transaction, fragment: str) -> str:
+    """The id of the item that a person names by it or by its beginning.
+
+    Raises:
+        InputInvalid: there is none, or there are several.
+    """
+    found = tx.inbox.find(fragment)
+    if len(found) != 1:
+        raise InputInvalid(f"'{fragment}' is not one item")
+    return found[0]
 
 
 @contextmanager

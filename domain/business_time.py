@@ -120,17 +120,6 @@ class Calendar(Frozen):
             passed += min(closes, end) - opens
         return passed
 
-    def next_open(self, moment: datetime) -> datetime:
-        """The first open moment, in UTC, at or after `moment`.
-
-        Raises:
-            OverflowError: that is after the year 9998.
-        """
-        moment = moment.astimezone(UTC)
-        for opens, _ in self._open(moment):
-            return opens
-        raise OverflowError(f"never open again after {moment}")
-
     @cached_property
     def _always_open(self) -> bool:
         return not self.holidays and all(self.hours.get(weekday) == (ALL_DAY,) for weekday in WEEK)

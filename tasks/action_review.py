@@ -48,10 +48,7 @@ class ActionReview:
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The decision that a review is about, in its case."""
-        decided = tx.inbox.decided(review.item_id)
-        if decided is None:
-            raise LookupError(f"nothing was decided about {review.item_id}, and there is a review of it")
-        claimed, _, held = decided
+        claimed, _, held = tx.inbox.under_review(review.item_id)
         workflow = here.workflow(review.workflow)
         cases = cases_of(workflow)
         case = stored(tx, cases, str(review.question["case"]))

@@ -36,9 +36,7 @@ class FieldsReview:
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The item that a review is about, as it stands."""
-        stored = tx.inbox.decided(review.item_id)
-        if stored is None:
-            raise LookupError(f"nothing was decided about {review.item_id}, and there is a review of it")
+        stored = tx.inbox.under_review(review.item_id)
         extraction = tx.extractions.of([review.item_id]).get(review.item_id)
         return cls(here.workflow(review.workflow), *stored, extraction, review.due_at)
 

@@ -32,10 +32,7 @@ class RouteReview:
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The decision that a review is about, as it stands."""
-        stored = tx.inbox.decided(review.item_id)
-        if stored is None:
-            raise LookupError(f"nothing was decided about {review.item_id}, and there is a review of it")
-        return cls(here.workflow(review.workflow), *stored, review.due_at)
+        return cls(here.workflow(review.workflow), *tx.inbox.under_review(review.item_id), review.due_at)
 
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what is said of it, and the policy's routes; a blind check shows no proposal."""

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import assert_never
 
-import httpx
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from connectors.http_outcomes import HttpApi, Meaning, Vendor
 from connectors.ports import Capabilities, Idempotency, Upsert
-from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds, url
+from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 SLACK_TOKEN = Variable(
@@ -29,16 +28,21 @@ MARKUP = Option(
     "'plain' shows the text as it stands; 'mrkdwn' lets it format, link and mention: only for text of your own",
     "plain",
 )
-LOOK_BACK_HOURS = Option("look_back_hours", "for how long an earlier try is looked for in the channel", "168")
+LOOK_BACK_HOURS = Option(
+    "look_back_hours",
+    "in a channel of more messages than can be read, for how long back they must be without an earlier try",
+    "168",
+)
 
 CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{2,}")
 """History takes ids alone, though messages may be posted by a channel's name."""
 LONGEST_TEXT = 40_000
 """Characters; Slack cuts off the rest and says nothing ("Truncating really long messages")."""
 EVENT_TYPE = "interlock_operation"
-PAGE = 200
-"""Messages asked for at once, as "conversations.history" recommends; apps sold outside the Marketplace get 15."""
-MOST_PAGES = 20
+PAGE = 999
+"""Most messages at once ("conversations.history"): few requests, of which there are 50 a minute. Apps sold outside
+the Marketplace get 15."""
+MOST_PAGES = 5
 RATE_PER_S = 1.0
 """Messages to one channel ("Rate limits")."""
 
@@ -100,9 +104,9 @@ class Posted(BaseModel):
 
 
 class PastMessage(BaseModel):
-    """A message of the history."""
+    """A message of the history; `ts` is a time in seconds too."""
 
-    ts: str
+    ts: str = Field(pattern=r"^[0-9]+(\.[0-9]+)?$")
     metadata: Metadata | None = None
 
 
@@ -134,7 +138,7 @@ class Slack:
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self._api = HttpApi(VENDOR, httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s), token)
+        self._api = HttpApi(VENDOR, client(url, timeout_s, headers), token)
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Post the message; after `Unknown`, sending again without `find` posts another."""
@@ -149,12 +153,14 @@ class Slack:
                 assert_never(other)
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
-        """The message that carries the operation's id, of those since `look_back_hours` ago.
+        """The message that carries the operation's id, however long ago it was posted: a write may be put back late.
 
-        `Unknown` if the channel has more messages since than are worth reading: a person must
-        look. A look-up that is refused is `RetryAfter`, for it tells nothing of the write.
+        In a channel of more messages than are worth reading it is not there if it is not among those, and they
+        go back `look_back_hours`; else `Unknown`: a person must look. A look-up that is refused is
+        `RetryAfter`, for it tells nothing of the write.
         """
-        wanted = _history(operation, datetime.now(UTC))
+        wanted, read = _history(operation), datetime.now(UTC).timestamp()
+        since = read - int(_option(operation, LOOK_BACK_HOURS)) * 3600
         for _ in range(MOST_PAGES):
             match await self._api.look_up(History, "/conversations.history", wanted):
                 case History(messages=messages) as page:
@@ -166,10 +172,13 @@ class Slack:
                     if not cursor:
                         return RetryAfter(detail=f"{VENDOR.name}: the channel's history breaks off")
                     wanted = wanted | {"cursor": cursor}
+                    read = min([read, *(float(message.ts) for message in messages)])
                 case RetryAfter() as later:
                     return later
                 case other:
                     assert_never(other)
+        if read <= since:
+            return None
         return Unknown(
             detail=f"{VENDOR.name}: not among the last messages of {wanted['channel']}, of which there are more"
         )
@@ -215,14 +224,9 @@ def _text(operation: Operation) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _history(operation: Operation, now: datetime) -> dict[str, str]:
-    oldest = now.timestamp() - int(_option(operation, LOOK_BACK_HOURS)) * 3600
-    return {
-        "channel": operation.options.get(CHANNEL.name, ""),
-        "oldest": f"{oldest:.6f}",
-        "include_all_metadata": "true",
-        "limit": str(PAGE),
-    }
+def _history(operation: Operation) -> dict[str, str]:
+    channel = operation.options.get(CHANNEL.name, "")
+    return {"channel": channel, "include_all_metadata": "true", "limit": str(PAGE)}
 
 
 def _carries(message: PastMessage, operation: Operation) -> bool:
@@ -235,7 +239,7 @@ def _option(operation: Operation, option: Option) -> str:
 
 
 def _open(values: Mapping[str, str]) -> Slack:
-    return Slack(url(values, SLACK_URL), values[SLACK_TOKEN.name], seconds(values, TIMEOUT_S))
+    return Slack(url(values, SLACK_URL), secret(values, SLACK_TOKEN), seconds(values, TIMEOUT_S))
 
 
 SPEC = SystemSpec(_open, (SLACK_URL, SLACK_TOKEN, TIMEOUT_S), (CHANNEL, MARKUP, LOOK_BACK_HOURS))

@@ -22,6 +22,9 @@ TEXTS = {
 }
 """Texts that break careless connectors; each must arrive as it is, or be refused."""
 
+LONG_AFTER_S = 60 * 86_400
+"""When a write that was given up may still be put back."""
+
 
 class DestinationContract:
     """Promises of `connectors.ports.Destination`."""
@@ -72,6 +75,22 @@ class DestinationContract:
         hold(subject.refused[0] in str(outcome), f"must name '{subject.refused[0]}', says {outcome!r}")
         await subject.holds_nothing(operation, "after a refused value")
 
+    async def test_a_value_that_is_not_there_is_not_written_whoever_asks(self, subject: Subject) -> None:
+        """Refused or left out in silence: no look-up and no second send may say that the values are there.
+
+        After a lost answer, and after a person has put the write back, a look-up is all that there is.
+        """
+        for name, content in filter(None, (subject.refused, subject.skipped)):
+            operation = subject.with_value(subject.fresh(), (name, content))
+            outcome = await subject.destination.send(operation)
+            hold(isinstance(outcome, Invalid), f"{name} '{content}' must be Invalid, is {outcome!r}")
+            hold(name.casefold() in str(outcome).casefold(), f"must name '{name}', says {outcome!r}")
+            await subject.lag_passes()
+            found = await subject.destination.find(operation)
+            hold(not isinstance(found, Written), f"without {name} '{content}' a look-up claims {found!r}")
+            again = await subject.destination.send(operation)
+            hold(isinstance(again, Invalid), f"without {name} '{content}' another send must be Invalid, is {again!r}")
+
     async def test_texts_arrive_as_they_are_or_are_invalid(self, subject: Subject) -> None:
         """No text is cut, unescaped, trimmed or taken for a command; one that cannot be kept is refused."""
         for case, text in TEXTS.items():
@@ -84,7 +103,10 @@ class DestinationContract:
                 await subject.holds_nothing(operation, case)
 
     async def test_a_look_up_finds_what_was_written(self, subject: Subject) -> None:
-        """Once the search cannot lag any more; where repeating is harmless it may say that it sees nothing."""
+        """Once the search cannot lag any more; where repeating is harmless it may say that it sees nothing.
+
+        And ever after, for a write that was given up may be put back when somebody comes to it.
+        """
         operation, can = subject.fresh(), subject.destination.capabilities
         await subject.destination.send(operation)
         await subject.destination.send(subject.fresh())
@@ -97,6 +119,10 @@ class DestinationContract:
                 hold(found is None or isinstance(found, Written), f"must be Written or None, is {found!r}")
             case Idempotency.NONE:
                 hold(isinstance(found, Written | Unknown), f"must be Written or Unknown, is {found!r}")
+        if subject.passes is not None:
+            await subject.passes(LONG_AFTER_S)
+            later = await subject.destination.find(operation)
+            hold(later == found, f"{LONG_AFTER_S} s later a look-up must say {found!r} again, and says {later!r}")
 
     async def test_a_look_up_does_not_find_what_was_never_sent(self, subject: Subject) -> None:
         """Others' writes are not taken for it."""

@@ -58,6 +58,8 @@ class Subject:
             that hold its values.
         text: the name of a value that takes any text.
         refused: the name and content of a value for which the target refuses a record.
+        skipped: the name and content of a value that the target leaves out in silence while it takes
+            the rest of the record; None where it does no such thing.
         passes: moves the target's clock on by so many seconds; needed where its search lags.
         breaks: by name, the ways in which what is under way breaks off: within the block it does.
             Needed for batches where no network is cut.
@@ -68,6 +70,7 @@ class Subject:
     stored: Callable[[Operation], Awaitable[Sequence[Stored]]]
     text: str
     refused: tuple[str, str]
+    skipped: tuple[str, str] | None = None
     passes: Callable[[float], Awaitable[None]] | None = None
     breaks: Mapping[str, Callable[[], AbstractAsyncContextManager[None]]] = field(default_factory=dict)
 
@@ -82,7 +85,11 @@ class Subject:
 
     def poisoned(self, operation: Operation) -> Operation:
         """The operation with the value that the target refuses."""
-        name, content = self.refused
+        return self.with_value(operation, self.refused)
+
+    def with_value(self, operation: Operation, value: tuple[str, str]) -> Operation:
+        """The operation with a value of this name and content."""
+        name, content = value
         return operation.model_copy(update={"values": operation.values | {name: content}})
 
     async def lag_passes(self) -> None:

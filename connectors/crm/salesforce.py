@@ -79,17 +79,13 @@ class Salesforce:
             return outcome
         values = Values(operation.values | {target.operation_field: operation.operation_id})
         path = f"{ROOT}/sobjects/{target.object}/{target.key}/{operation.record_key}"
-        match await self._api.exchange(Upserted, "PATCH", path, body=values, nothing=SILENT):
+        match await self._patched(path, values):
             case Upserted() as upserted if upserted is SILENT:
                 return await self._written_silently(operation, target)
             case Upserted() as upserted:
                 return _outcome(upserted)
-            case Refusal() as refusal:
-                return _refused(refusal)
-            case RetryAfter() | Unknown() as failure:
+            case failure:
                 return failure
-            case other:
-                assert_never(other)
 
     async def send_all(self, operations: Sequence[Operation]) -> list[DeliveryOutcome]:
         """Upsert the records, in one request for each object; each succeeds or fails by itself."""
@@ -171,15 +167,19 @@ class Salesforce:
                 assert_never(neither)
         values = Values(operation.values | key | {target.operation_field: operation.operation_id})
         path = f"{ROOT}/sobjects/{target.object}/{quote(operation.external_id, safe='')}"
-        match await self._api.exchange(Upserted, "PATCH", path, body=values, nothing=SILENT):
+        match await self._patched(path, values):
             case Upserted():
                 return Written(kind="updated", external_id=operation.external_id)
+            case failure:
+                return failure
+
+    async def _patched(self, path: str, values: Values) -> Upserted | DeliveryOutcome:
+        """The answer to a write of one record; SILENT where there is none to speak of."""
+        match await self._api.exchange(Upserted, "PATCH", path, body=values, nothing=SILENT):
             case Refusal() as refusal:
                 return _refused(refusal)
-            case RetryAfter() | Unknown() as failure:
-                return failure
-            case other:
-                assert_never(other)
+            case answer:
+                return answer
 
     async def _written_silently(self, operation: Operation, target: Target) -> DeliveryOutcome:
         """A 204 says that the record was updated, but not which it is."""

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from connectors.documents.content import VALUES, document
 from connectors.documents.places import Place, Trace, file_name, open_place
@@ -47,7 +47,7 @@ class DocumentStore:
         return await asyncio.to_thread(self._guarded, self._send, operation, Unknown)
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
-        """The document under the record key, if it carries the operation's id."""
+        """The document under the record key, if it carries the operation's id; `Invalid` if it is another's or half."""
         return await asyncio.to_thread(self._guarded, self._find, operation, RetryAfter)
 
     async def aclose(self) -> None:
@@ -62,17 +62,15 @@ class DocumentStore:
         try:
             place.create(path, wanted.content, Trace(operation.operation_id, wanted.name))
         except FileExistsError:
-            if place.content(path) == wanted.content:
-                ours = place.operation_id(path) == operation.operation_id
-                return Written(kind="created" if ours else "unchanged", external_id=path, found=ours)
-            return Invalid(detail=f"documents: {path} is there with other content, and is not replaced")
+            ours = place.operation_id(path) == operation.operation_id
+            return _judged(place, path, operation, "created" if ours else "unchanged", found=ours)
         return Written(kind="created", external_id=path)
 
     def _find(self, operation: Operation) -> DeliveryOutcome | None:
         place, path = self._where(operation)
         if place.operation_id(path) != operation.operation_id:
             return None
-        return Written(kind="created", external_id=path, found=True)
+        return _judged(place, path, operation, "created", found=True)
 
     def _where(self, operation: Operation) -> tuple[Place, str]:
         folder = operation.options[FOLDER.name]
@@ -100,6 +98,15 @@ class DocumentStore:
                 raise
             said = f"documents: {type(exc).__name__}"
             return RetryAfter(detail=said) if type(exc).__name__ in NOT_REACHED else lost(detail=said)
+
+
+def _judged(
+    place: Place, path: str, operation: Operation, kind: Literal["created", "unchanged"], *, found: bool
+) -> Written | Invalid:
+    """A document that is there, by its content: not every file system moves a file as a whole or not at all."""
+    if place.content(path) != document(operation.values).content:
+        return Invalid(detail=f"documents: {path} is there with other content, and is not replaced")
+    return Written(kind=kind, external_id=path, found=found)
 
 
 def _failed(

@@ -35,6 +35,9 @@ LONGEST_TITLE = 127
 """Characters that Paperless keeps of a title (its consumer cuts the rest)."""
 DUPLICATE = re.compile(r"duplicate of .*\(#(\d+)\)", re.DOTALL)
 
+CARRIED = re.compile(r" \[op-[^\]]*\]$")
+"""What an upload of ours, be it of another operation, has added to its title."""
+
 
 class State(StrEnum):
     """Where a task stands."""
@@ -95,6 +98,18 @@ class FoundList(BaseModel):
     results: list[Found]
 
 
+class Details(BaseModel):
+    """What a document holds beside its content; `created` is a date, of older servers with a time."""
+
+    title: str
+    created: str
+    correspondent: int | None
+    document_type: int | None
+    storage_path: int | None
+    tags: list[int]
+    archive_serial_number: int | None
+
+
 class PaperlessApi(HttpApi):
     """Paperless takes documents as forms, not as JSON."""
 
@@ -132,7 +147,10 @@ class Paperless:
         self._consumption_s, self._poll_s = consumption_s, poll_s
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
-        """Upload the document and wait until it is consumed; one that is there already is unchanged."""
+        """Upload the document and wait until it is consumed.
+
+        One that is there already is unchanged if it has the values beside its content too, else `Invalid`.
+        """
         if strange := sorted(operation.values.keys() - {*VALUES, *METADATA}):
             return Invalid(detail=f"Paperless: no {', '.join(strange)}; use {', '.join((*VALUES, *METADATA))}")
         if fault := _bad_field(operation):
@@ -143,14 +161,14 @@ class Paperless:
             return Invalid(detail=f"Paperless: {exc}")
         match await self._api.upload(file, _form(operation)):
             case TaskId(root=task_id):
-                return await self._consumed(task_id)
+                return await self._consumed(task_id, operation)
             case Refusal() as refusal:
                 return refusal.outcome
             case failure:
                 return failure
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
-        """The document that carries the operation's id, or what became of its consumption.
+        """The document that carries the operation's id, or what became of its consumption, as `send` says it.
 
         A look-up that is refused is `RetryAfter`, for it tells nothing of the write.
         """
@@ -169,13 +187,13 @@ class Paperless:
         """Close the connections."""
         await self._api.aclose()
 
-    async def _consumed(self, task_id: str) -> DeliveryOutcome:
+    async def _consumed(self, task_id: str, operation: Operation) -> DeliveryOutcome:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._consumption_s
         while True:
             match await self._api.ask(Tasks, "/api/tasks/", {"task_id": task_id}):
                 case Tasks(root=[task]) if task.status is not State.RUNNING:
-                    return _result(task, found=False)
+                    return await self._result(task, operation, found=False)
                 case Tasks():
                     waiting = "its consumption goes on"
                 case Invalid(detail=detail) | RetryAfter(detail=detail):
@@ -189,22 +207,53 @@ class Paperless:
         match await self._api.look_up(Tasks, "/api/tasks/", {"acknowledged": "false"}):
             case Tasks(root=tasks):
                 ours = [task for task in tasks if f"{operation.operation_id}-" in (task.task_file_name or "")]
-                return _result(ours[0], found=True) if ours else None
+                return await self._result(ours[0], operation, found=True) if ours else None
+            case later:
+                return later
+
+    async def _result(self, task: Task, operation: Operation, *, found: bool) -> DeliveryOutcome:
+        said = " ".join((task.result or "").split())
+        if task.status is State.RUNNING:
+            return Unknown(detail="Paperless: uploaded, and its consumption goes on")
+        if task.status is State.SUCCESS and task.related_document is not None:
+            return Written(kind="created", external_id=task.related_document, found=found)
+        if task.status is State.SUCCESS:
+            return Unknown(detail=f"Paperless: consumed, and no document is named: {said}")
+        if "trash" not in said and (known := DUPLICATE.search(said)):
+            return await self._there_already(known[1], operation, found=found)
+        return Invalid(detail=f"Paperless: {said or 'the consumption failed and does not say why'}")
+
+    async def _there_already(self, document_id: str, operation: Operation, *, found: bool) -> DeliveryOutcome:
+        """What a document of the same content says: an upload that is refused for it leaves it as it is."""
+        there = Written(kind="unchanged", external_id=document_id, found=found)
+        if not operation.values.keys() & set(METADATA):
+            return there
+        match await self._api.look_up(Details, f"/api/documents/{document_id}/", {}):
+            case Details() as details if wrong := _lacking(details, operation.values):
+                has = f"document {document_id} has this content already, but not {', '.join(wrong)}"
+                return Invalid(detail=f"Paperless: {has}; set that there, and try again")
+            case Details():
+                return there
             case later:
                 return later
 
 
-def _result(task: Task, *, found: bool) -> DeliveryOutcome:
-    said = " ".join((task.result or "").split())
-    if task.status is State.RUNNING:
-        return Unknown(detail="Paperless: uploaded, and its consumption goes on")
-    if task.status is State.SUCCESS and task.related_document is not None:
-        return Written(kind="created", external_id=task.related_document, found=found)
-    if task.status is State.SUCCESS:
-        return Unknown(detail=f"Paperless: consumed, and no document is named: {said}")
-    if "trash" not in said and (known := DUPLICATE.search(said)):
-        return Written(kind="unchanged", external_id=known[1], found=found)
-    return Invalid(detail=f"Paperless: {said or 'the consumption failed and does not say why'}")
+def _lacking(details: Details, values: Mapping[str, str]) -> list[str]:
+    """The values that a document does not have, in words; it has a title that was cut, or that carries an id."""
+    wanted = {name: values[name] for name in METADATA if name in values}
+    held = {name: "" if value is None else str(value) for name, value in details}
+    title = CARRIED.sub("", details.title)
+    cut = len(details.title) >= LONGEST_TITLE and wanted.get("title", "").startswith(title)
+    same = {
+        "title": title == wanted.get("title") or cut,
+        "created": details.created[:10] == wanted.get("created", "")[:10],
+        "tags": set(_tags(values)) <= set(map(str, details.tags)),
+    }
+    return [f"{name} '{text}'" for name, text in wanted.items() if not same.get(name, held[name] == text)]
+
+
+def _tags(values: Mapping[str, str]) -> list[str]:
+    return [tag.strip() for tag in values.get("tags", "").split(",") if tag.strip()]
 
 
 def _bad_field(operation: Operation) -> str:
@@ -220,7 +269,7 @@ def _form(operation: Operation) -> dict[str, str | list[str]]:
     form: dict[str, str | list[str]] = {name: values[name] for name in METADATA if name in values}
     title = values.get("title") or values.get("name") or operation.record_key
     if "tags" in values:
-        form["tags"] = [tag.strip() for tag in values["tags"].split(",") if tag.strip()]
+        form["tags"] = _tags(values)
     if field:
         return form | {"title": title, "custom_fields": json.dumps({field: operation.operation_id})}
     mark = _mark(operation)

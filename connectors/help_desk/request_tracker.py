@@ -39,11 +39,12 @@ from connectors.help_desk.request_tracker_tickets import (
 )
 from connectors.http_outcomes import HttpApi
 from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
-from connectors.spec import TIMEOUT_S, SystemSpec, seconds, url
+from connectors.spec import TIMEOUT_S, SystemSpec, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 MOST_CANDIDATES = 20
 Definition = TypeVar("Definition", Queue, CustomField)
+Kind = Literal["created", "updated", "unchanged"]
 
 
 class RequestTracker:
@@ -68,8 +69,8 @@ class RequestTracker:
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Create the ticket, or set what differs and add the content.
 
-        Safe to repeat: a ticket that has the operation's id is left alone, as is one that has the
-        values already when there is no content to add.
+        Safe to repeat: a ticket that has the operation's id is left alone and judged as `find`
+        does, as is one that has the values already when there is no content to add.
         """
         want = await self._wanted(operation)
         if not isinstance(want, Wanted):
@@ -91,7 +92,7 @@ class RequestTracker:
                 assert_never(other)
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
-        """The ticket with the operation's id.
+        """The ticket with the operation's id, which is `Invalid` if it did not take all of the values.
 
         The operation is said to have created the ticket unless that was updated since. A look-up
         that is refused is `RetryAfter`, for it tells nothing of the write.
@@ -99,7 +100,8 @@ class RequestTracker:
         query = field_is(option(operation, OPERATION_FIELD), operation.operation_id)
         match await self._api.look_up(Tickets, "/tickets", {"query": query, **EXPANDED}):
             case Tickets(items=tickets):
-                return next((_found(ticket) for ticket in tickets if carries(ticket, operation)), None)
+                ours = [ticket for ticket in tickets if carries(ticket, operation)]
+                return await self._found(ours[0], operation) if ours else None
             case RetryAfter() as later:
                 return later
             case other:
@@ -132,6 +134,13 @@ class RequestTracker:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
+
+    async def _found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome:
+        want = await self._wanted(operation)
+        if not isinstance(want, Wanted):
+            return want if isinstance(want, RetryAfter) else RetryAfter(detail=want.detail)
+        kind: Kind = "created" if ticket.created == ticket.last_updated else "updated"
+        return _judged(ticket, kept_key(ticket, want, option(operation, KEY_FIELD)), kind, found=True)
 
     async def _wanted(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
         """What the ticket is to hold, by what its queue and custom fields take.
@@ -190,7 +199,7 @@ class RequestTracker:
             return ticket
         want = kept_key(ticket, want, option(operation, KEY_FIELD))
         if carries(ticket, operation):
-            return Written(kind="unchanged", external_id=ticket_id)
+            return _judged(ticket, want, "unchanged")
         content = operation.values.get("content", "")
         if not content and changes(ticket, want, but=[want.own_field]) is None:
             return Written(kind="unchanged", external_id=ticket_id)
@@ -207,14 +216,11 @@ class RequestTracker:
                 return added
         return await self._checked(ticket_id, want, "updated")
 
-    async def _checked(self, ticket_id: str, want: Wanted, kind: Literal["created", "updated"]) -> DeliveryOutcome:
+    async def _checked(self, ticket_id: str, want: Wanted, kind: Kind) -> DeliveryOutcome:
         """What was written, by reading it."""
         match await self._ticket(ticket_id):
             case Ticket() as ticket:
-                if wrong := unsaved(ticket, want, new=kind == "created"):
-                    detail = f"ticket {ticket_id} was {kind}, but did not take {', '.join(wrong)}"
-                    return Invalid(detail=f"{NAME}: {detail}")
-                return Written(kind=kind, external_id=ticket_id)
+                return _judged(ticket, want, kind)
             case Invalid(detail=detail) | RetryAfter(detail=detail):
                 return Unknown(detail=f"ticket {ticket_id} was {kind}, and could not be read again: {detail}")
             case other:
@@ -242,13 +248,16 @@ def _addition(content: str, own_field: str, operation: Operation) -> Body:
     return Body({"Content": content, "ContentType": "text/plain", "CustomFields": {own_field: operation.operation_id}})
 
 
-def _found(ticket: Ticket) -> Written:
-    untouched = ticket.created == ticket.last_updated
-    return Written(kind="created" if untouched else "updated", external_id=str(ticket.id), found=True)
+def _judged(ticket: Ticket, want: Wanted, kind: Kind, *, found: bool = False) -> Written | Invalid:
+    """A ticket with the operation's id, by whether it holds what was sent with that."""
+    if wrong := unsaved(ticket, want, new=kind == "created"):
+        lacking = f"ticket {ticket.id} was written, but did not take {', '.join(wrong)}"
+        return Invalid(detail=f"{NAME}: {lacking}; set that there, and try again")
+    return Written(kind=kind, external_id=str(ticket.id), found=found)
 
 
 def _open(values: Mapping[str, str]) -> RequestTracker:
-    return RequestTracker(url(values, RT_URL), values[RT_TOKEN.name], seconds(values, TIMEOUT_S))
+    return RequestTracker(url(values, RT_URL), secret(values, RT_TOKEN), seconds(values, TIMEOUT_S))
 
 
 SPEC = SystemSpec(_open, (RT_URL, RT_TOKEN, TIMEOUT_S), (KEY_FIELD, OPERATION_FIELD, UPDATE_AS), searchable=True)

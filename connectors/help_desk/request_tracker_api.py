@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, Field, JsonValue, RootModel
 
 from connectors.http_outcomes import Headed, Vendor
-from connectors.spec import Variable
+from connectors.spec import Variable, client
 
 NAME = "Request Tracker"
 RT_URL = Variable("INTERLOCK_RT_URL", "address of your Request Tracker 5, such as https://rt.example.com")
@@ -111,7 +111,7 @@ class Body(RootModel[dict[str, JsonValue]]):
 def connections(url: str, token: str, timeout_s: float) -> httpx.AsyncClient:
     """Connections to the REST interface of the Request Tracker at `url`."""
     headers = {"Authorization": f"token {token}"}
-    return httpx.AsyncClient(base_url=f"{url.rstrip('/')}/REST/2.0", headers=headers, timeout=timeout_s)
+    return client(f"{url}/REST/2.0", timeout_s, headers)
 
 
 def quoted(text: str) -> str:

@@ -26,7 +26,7 @@ from connectors.help_desk.request_tracker_api import (
 from connectors.help_desk.request_tracker_tickets import OPERATION_FIELD
 from connectors.http_outcomes import Headed, HttpApi
 from connectors.ports import Arrival, Fetched
-from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds, url
+from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds, secret, url
 from domain.delivery import Invalid, RetryAfter
 from domain.errors import BadRequest, Throttled, Unavailable
 
@@ -178,7 +178,7 @@ def _position(ticket: Ticket) -> Position:
 def _open(values: Mapping[str, str], options: Mapping[str, str]) -> RequestTrackerChanges:
     return RequestTrackerChanges(
         url(values, RT_URL),
-        values[RT_TOKEN.name],
+        secret(values, RT_TOKEN),
         seconds(values, TIMEOUT_S),
         queue=options[QUEUE.name],
         operation_field=options[OPERATION_FIELD.name],

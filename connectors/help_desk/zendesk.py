@@ -1,7 +1,7 @@
 """Zendesk: tickets by external id, made under an idempotency key and updated by compare-and-set.
 
-Sources: developer.zendesk.com, API reference, "Tickets", "Search" and "Introduction" (idempotency, rate
-limits), and the guide "Adding tags to tickets without overwriting existing tags".
+Sources: developer.zendesk.com, API reference, "Tickets", "Ticket Fields", "Search" and "Introduction"
+(idempotency, rate limits), and the guide "Adding tags to tickets without overwriting existing tags".
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from connectors.help_desk.zendesk_tickets import (
     NAME,
     OPERATION_FIELD,
     UPDATE_COMMENT,
+    FieldList,
     OneTicket,
     SearchResults,
     Ticket,
@@ -21,7 +22,7 @@ from connectors.help_desk.zendesk_tickets import (
     carries,
     change_of,
     custom_fields,
-    field_value,
+    lacking,
     new_ticket,
     shown,
     similar,
@@ -29,7 +30,7 @@ from connectors.help_desk.zendesk_tickets import (
 )
 from connectors.http_outcomes import HttpApi, Limit, Meaning, Refusal, Vendor
 from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
-from connectors.spec import TIMEOUT_S, SystemSpec, Variable, seconds, url
+from connectors.spec import TIMEOUT_S, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 ZENDESK_URL = Variable("INTERLOCK_ZENDESK_URL", "address of your Zendesk, such as https://example.zendesk.com")
@@ -62,6 +63,9 @@ class Zendesk:
     `status`, `tags` (parted by commas), the ids `group_id`, `assignee_id`, `brand_id` and `ticket_form_id`,
     and custom fields as `field_` and their id. The body is a new ticket's first comment, and a comment
     on one that there is.
+
+    Zendesk takes or refuses a write whole, but for custom fields: one that the account does not have it
+    skips and says so nowhere. They are looked up before a write, and looked at in the ticket after it.
     """
 
     # The idempotency key holds for two hours only, and for creations only: it helps, but what
@@ -75,15 +79,16 @@ class Zendesk:
 
     def __init__(self, url: str, email: str, token: str, timeout_s: float) -> None:
         auth = httpx.BasicAuth(f"{email}/token", token)
-        self._api = HttpApi(VENDOR, httpx.AsyncClient(base_url=f"{url}/api/v2", auth=auth, timeout=timeout_s), token)
+        self._api = HttpApi(VENDOR, client(f"{url}/api/v2", timeout_s, auth=auth), token)
+        self._fields: set[int] = set()
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Create the ticket, or set what differs, add the tags and comment.
 
-        Safe to repeat: a ticket that has the operation's id is left alone, as is one that has the
-        values already when there is no body to add.
+        Safe to repeat: a ticket that has the operation's id is left alone and judged as `find`
+        does, as is one that has the values already when there is no body to add.
         """
-        if refused := unusable(operation):
+        if refused := unusable(operation) or await self._unknown_field(operation):
             return refused
         match await self._tickets_of(operation):
             case TicketList(tickets=[]) if operation.external_id:
@@ -91,7 +96,7 @@ class Zendesk:
             case TicketList(tickets=[]):
                 return await self._create(operation)
             case TicketList(tickets=[ticket]) if carries(ticket, operation):
-                return Written(kind="unchanged", external_id=str(ticket.id))
+                return _judged(ticket, operation, "unchanged")
             case TicketList(tickets=[ticket]):
                 return await self._update(ticket, operation)
             case TicketList(tickets=tickets):
@@ -103,14 +108,14 @@ class Zendesk:
                 assert_never(other)
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
-        """The record key's ticket, if it has the operation's id.
+        """The record key's ticket, if it has the operation's id; `Invalid` if it did not take all of the values.
 
         The operation is said to have created the ticket unless that was updated since. A look-up
         that is refused is `RetryAfter`, for it tells nothing of the write.
         """
         match await self._tickets_of(operation):
             case TicketList(tickets=tickets):
-                return next((_found(ticket) for ticket in tickets if carries(ticket, operation)), None)
+                return next((_found(ticket, operation) for ticket in tickets if carries(ticket, operation)), None)
             case Invalid(detail=detail):
                 return RetryAfter(detail=detail)
             case RetryAfter() as later:
@@ -150,6 +155,21 @@ class Zendesk:
             return await self._api.ask(TicketList, "/tickets/show_many.json", {"ids": operation.external_id})
         return await self._api.ask(TicketList, "/tickets.json", {"external_id": operation.record_key})
 
+    async def _unknown_field(self, operation: Operation) -> Invalid | RetryAfter | None:
+        """What is wrong with the custom fields; those of the account are remembered, and read again if one is not."""
+        wanted = custom_fields(operation).keys()
+        if wanted <= self._fields:
+            return None
+        match await self._api.ask(FieldList, "/ticket_fields.json", {}):
+            case FieldList(ticket_fields=fields):
+                self._fields = {field.id for field in fields if field.active}
+            case Invalid() | RetryAfter() as failure:
+                return failure
+            case other:
+                assert_never(other)
+        missing = ", ".join(f"field_{number}" for number in sorted(wanted - self._fields))
+        return Invalid(detail=f"{NAME}: the account has no ticket field {missing}") if missing else None
+
     async def _create(self, operation: Operation) -> DeliveryOutcome:
         headers = {"Idempotency-Key": operation.operation_id}
         answer = await self._api.act(OneTicket, "POST", "/tickets.json", new_ticket(operation), headers)
@@ -167,28 +187,32 @@ def _outcome(
     kind: Literal["created", "updated"],
     operation: Operation,
 ) -> DeliveryOutcome:
-    """Fields that the account does not have are skipped in silence: they are missing in the answer."""
     match answer:
         case OneTicket(ticket=ticket):
-            if missing := [
-                f"field_{number}" for number in custom_fields(operation) if field_value(ticket, number) is None
-            ]:
-                detail = f"ticket {ticket.id} was {kind}, but there is no ticket field {', '.join(missing)}"
-                return Invalid(detail=f"{NAME}: {detail}")
-            return Written(kind=kind, external_id=str(ticket.id))
+            return _judged(ticket, operation, kind)
         case Conflict() | Invalid() | RetryAfter() | Unknown() as failure:
             return failure
         case other:
             assert_never(other)
 
 
-def _found(ticket: Ticket) -> Written:
+def _found(ticket: Ticket, operation: Operation) -> Written | Invalid:
     untouched = ticket.created_at == ticket.updated_at
-    return Written(kind="created" if untouched else "updated", external_id=str(ticket.id), found=True)
+    return _judged(ticket, operation, "created" if untouched else "updated", found=True)
+
+
+def _judged(
+    ticket: Ticket, operation: Operation, kind: Literal["created", "updated", "unchanged"], *, found: bool = False
+) -> Written | Invalid:
+    """A ticket that was written, by whether it holds the custom fields that were sent."""
+    if wrong := lacking(ticket, operation):
+        detail = f"ticket {ticket.id} was written, but did not take {', '.join(wrong)}; set that there, and try again"
+        return Invalid(detail=f"{NAME}: {detail}")
+    return Written(kind=kind, external_id=str(ticket.id), found=found)
 
 
 def _open(values: Mapping[str, str]) -> Zendesk:
-    email, token = values[ZENDESK_EMAIL.name], values[ZENDESK_TOKEN.name]
+    email, token = values[ZENDESK_EMAIL.name], secret(values, ZENDESK_TOKEN)
     return Zendesk(url(values, ZENDESK_URL), email, token, seconds(values, TIMEOUT_S))
 
 

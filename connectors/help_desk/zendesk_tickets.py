@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from pydantic import BaseModel, JsonValue, RootModel
 
@@ -25,6 +26,7 @@ ATTRIBUTES = ("subject", "type", "priority", "status", "group_id", "assignee_id"
 ONLY_NEW = ("requester", "requester_name", "brand_id", "ticket_form_id")
 """Values that only a new ticket takes; an update leaves them as agents have them since."""
 VALUES = (*ATTRIBUTES, *ONLY_NEW, "body", "tags")
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 CUSTOM_FIELD = re.compile(r"field_([0-9]+)")
 
 
@@ -50,6 +52,19 @@ class Ticket(BaseModel):
     created_at: str
     updated_at: str
     external_id: str | None = None
+
+
+class TicketField(BaseModel):
+    """A field that the account's tickets have; one that is not active is on none of them."""
+
+    id: int
+    active: bool = True
+
+
+class FieldList(BaseModel):
+    """Answer to a list of the ticket fields, all in one page ("Ticket Fields")."""
+
+    ticket_fields: list[TicketField]
 
 
 class OneTicket(BaseModel):
@@ -173,6 +188,23 @@ def field_value(ticket: Ticket, number: int) -> str | None:
     """A custom field's value as text, "" for an empty one; None if the ticket has no such field."""
     found = [field.value for field in ticket.custom_fields if field.id == number]
     return _text(found[0]) if found else None
+
+
+def lacking(ticket: Ticket, operation: Operation) -> list[str]:
+    """The custom fields that did not take what was sent, in words."""
+    fields = custom_fields(operation).items()
+    return [f"field_{number} '{text}'" for number, text in fields if not _took(ticket, number, text)]
+
+
+def _took(ticket: Ticket, number: int, text: str) -> bool:
+    """Whether a custom field has a text, be it among several; tags get lower case there, and numbers may lose zeros."""
+    held = [field.value for field in ticket.custom_fields if field.id == number]
+    several = held[0] if held and isinstance(held[0], list) else held
+    return any(_as_kept(_text(one)) == _as_kept(text) for one in several)
+
+
+def _as_kept(text: str) -> str | Decimal:
+    return Decimal(text) if NUMBER.fullmatch(text) else text.casefold()
 
 
 def shown(ticket: Ticket) -> dict[str, str]:

@@ -29,6 +29,8 @@ from connectors.sandbox.zendesk_shapes import (
     ShownResults,
     ShownTicket,
     ShownTickets,
+    TicketField,
+    TicketFields,
 )
 
 KEY_LIFE_S = 7200.0
@@ -214,6 +216,12 @@ def _ticket_routes(desk: Desk, plan: FaultPlan, limit: TokenBucket) -> APIRouter
         found = [ticket.shown() for one in ids.split(",") if (ticket := desk.records.get(one))]
         fault = plan.draw(Kind.READ, (ids,))
         return answer(plan, fault, 200, lambda: ShownTickets(tickets=found, count=len(found)))
+
+    @router.get("/ticket_fields.json")
+    async def list_ticket_fields() -> Response:
+        fields = [TicketField(id=number) for number in CUSTOM_FIELDS]
+        fault = plan.draw(Kind.READ, ("ticket_fields",))
+        return answer(plan, fault, 200, lambda: TicketFields(ticket_fields=fields))
 
     @router.get("/search.json")
     async def search(query: str) -> Response:

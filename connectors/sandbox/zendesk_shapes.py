@@ -100,3 +100,16 @@ class ShownResults(BaseModel):
 
     results: list[Shown]
     count: int
+
+
+class TicketField(BaseModel):
+    """A field that tickets have."""
+
+    id: int
+    active: bool = True
+
+
+class TicketFields(BaseModel):
+    """Answer to a list of them."""
+
+    ticket_fields: list[TicketField]

@@ -120,6 +120,16 @@ class Inbox:
             return None
         return _claimed(row), Proposal.model_validate(row.proposal), Decision.model_validate(row.decision)
 
+    def under_review(self, item_id: str) -> tuple[ClaimedItem, Proposal, Decision]:
+        """As `decided`, of an item that there is a review of.
+
+        Raises:
+            LookupError: nothing was decided about it, or there is no such item.
+        """
+        if (stored := self.decided(item_id)) is None:
+            raise LookupError(f"nothing was decided about {item_id}, and there is a review of it")
+        return stored
+
     def proposed(
         self, policy: str, source: Source, classifier: str, after: int, count: int
     ) -> list[tuple[int, Proposal]]:

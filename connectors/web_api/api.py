@@ -86,7 +86,7 @@ class Api:
                 assert_never(other)
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
-        """The record that carries the operation's id.
+        """The record that carries the operation's id; `Invalid` if its fields are told and lack some of the values.
 
         A look-up that is refused is `RetryAfter`, for it tells nothing of the write. Without one
         the description says whether the write can be sent again or is a person's to clear up.
@@ -101,10 +101,7 @@ class Api:
             case []:
                 return None
             case list() as records:
-                record = records[0]
-                return Written(
-                    kind="created" if record.created else "updated", external_id=record.external_id, found=True
-                )
+                return self._found(records[0], operation, self._described.find)
             case Invalid(detail=detail) | Ambiguous(detail=detail):
                 return RetryAfter(detail=detail)
             case RetryAfter() as later:
@@ -184,6 +181,15 @@ class Api:
                 return failure
             case other:
                 assert_never(other)
+
+    def _found(self, record: Record, operation: Operation, find: Read) -> Written | Invalid | RetryAfter:
+        if find.fields is not None and record.fields is None:
+            return RetryAfter(detail=f"{self._name}: its answer to 'find' has no fields at {find.fields}")
+        held = operation.values if record.fields is None else record.fields
+        if wrong := [f"{name} '{text}'" for name, text in operation.values.items() if not _same(held.get(name), text)]:
+            lacking = f"record {record.external_id} was written, but did not take {', '.join(wrong)}"
+            return self._invalid(f"{lacking}; set that there, and try again")
+        return Written(kind="created" if record.created else "updated", external_id=record.external_id, found=True)
 
     def _ambiguous(self, records: list[Record], operation: Operation) -> Ambiguous:
         ids = ", ".join(record.external_id for record in records)

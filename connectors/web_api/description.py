@@ -131,7 +131,8 @@ class Read(Request):
             there is none.
         id: where a record tells its id.
         version: where it tells its version, if it has any.
-        fields: where its fields are, to compare them with what should be written.
+        fields: where its fields are, by the names of our values, to compare them with what should be written
+            or, in a look-up after a lost answer, was.
         created: what is true of a record that nobody updated since it was created.
     """
 

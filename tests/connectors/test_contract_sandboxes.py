@@ -229,6 +229,7 @@ async def finds_whatever_there_is(sound: Destination, operation: Operation) -> D
 CUT_ANSWER = NetworkContract.test_an_answer_cut_at_any_byte_ends_with_one_effect
 FAILED_LOOK_UP = NetworkContract.test_a_look_up_that_fails_says_that_it_cannot_tell
 UNREADABLE_ANSWER = NetworkContract.test_an_unreadable_answer_is_never_taken_for_success
+NOT_THERE = NetworkContract.test_a_value_that_is_not_there_is_not_written_whoever_asks
 STRANGER = NetworkContract.test_a_look_up_does_not_find_what_was_never_sent
 
 
@@ -263,6 +264,7 @@ async def test_the_kit_tells_a_flawed_way_of_sending(
     [
         (sees_nothing_where_it_sees_badly, FAILED_LOOK_UP, "look-up, .*: must be RetryAfter or Unknown, is None"),
         (finds_whatever_there_is, STRANGER, "must be None"),
+        (finds_whatever_there_is, NOT_THERE, "without colour 'red' a look-up claims Written"),
     ],
 )
 async def test_the_kit_tells_a_flawed_way_of_looking_up(

@@ -267,6 +267,30 @@ async def test_a_look_up_finds_the_record_or_says_nothing_of_the_write(
     assert (found.kind if isinstance(expected, str) and found else found) == expected
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"id": 12, "is": {"customer": "Ann", "tags": "a,b"}}, Written(kind="created", external_id="12", found=True)),
+        (
+            {"id": 12, "is": {"customer": "Ann", "tags": None}},
+            Invalid(detail="shop: record 12 was written, but did not take tags 'a,b'; set that there, and try again"),
+        ),
+        ({"id": 12}, RetryAfter(detail="shop: its answer to 'find' has no fields at /data/is")),
+    ],
+    ids=["all there", "one left out", "fields not told"],
+)
+async def test_a_look_up_that_is_told_where_the_fields_are_compares_them(
+    tmp_path: Path, respx_mock: respx.MockRouter, data: dict[str, object], expected: DeliveryOutcome
+) -> None:
+    """The answer that could have told of a value that was left out was lost."""
+    compared = PLAIN.replace("  id: /data/id\n", "  id: /data/id\n  fields: /data/is\n")
+    api = open_api(write(tmp_path, compared), {"INTERLOCK_API_SHOP_KEY": KEY})
+    respx_mock.get("https://shop.test/api/orders/7").respond(200, json={"data": data})
+
+    assert await api.find(operation(key="7", **ORDER)) == expected
+    await api.aclose()
+
+
 @pytest.mark.parametrize("key", ["..", ".", ""])
 async def test_a_key_that_would_lead_elsewhere_is_refused(shop: Api, key: str) -> None:
     outcome = await shop.send(operation(key=key, **ORDER))

@@ -173,6 +173,19 @@ async def test_what_is_found_beside_a_document_that_is_missing_counts_for_nothin
     assert await store.find(operation(folder)) is None
 
 
+@pytest.mark.parametrize("there", ["hel", "somebody else's"], ids=["half of it", "another's"])
+async def test_a_document_of_other_content_is_not_found_to_be_written(tmp_path: Path, there: str) -> None:
+    """The operation's id is written beside it first: it says that a write was begun."""
+    store, wanted = opened(), operation(f"file://{tmp_path}")
+    await store.send(wanted)
+    (tmp_path / "item-1").write_text(there)
+
+    found, again = await store.find(wanted), await store.send(wanted)
+
+    refused = f"documents: {tmp_path}/item-1 is there with other content, and is not replaced"
+    assert found == again == Invalid(detail=refused)
+
+
 async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "inbox").write_text("a file")
 

@@ -216,6 +216,73 @@ async def test_a_document_that_is_not_there_yet_is_looked_for_among_the_tasks(
     assert await paperless.find(operation()) == expected
 
 
+HELD = {
+    "title": "A letter [op-0]",
+    "created": "2026-03-01T00:00:00+01:00",
+    "correspondent": 7,
+    "document_type": None,
+    "storage_path": None,
+    "tags": [3, 4, 5],
+    "archive_serial_number": 12,
+}
+LIKE_IT = {"title": "A letter", "created": "2026-03-01", "correspondent": "7", "tags": "3, 4"}
+DUPLICATE = {"status": "FAILURE", "task_file_name": "op-1-document.txt", "result": "It is a duplicate of Bill (#34)."}
+
+
+@pytest.mark.parametrize(
+    ("values", "lacking"),
+    [
+        ({}, ""),
+        (LIKE_IT | {"archive_serial_number": "12"}, ""),
+        (LIKE_IT | {"title": "A bill", "tags": "3, 9"}, "title 'A bill', tags '3, 9'"),
+        ({"created": "2026-03-02"}, "created '2026-03-02'"),
+        ({"document_type": "2"}, "document_type '2'"),
+    ],
+    ids=["content alone", "all the same", "another title and tag", "another day", "no type"],
+)
+async def test_a_document_that_was_there_before_must_have_the_other_values_too(
+    paperless: Paperless,
+    uploaded: respx.Route,
+    respx_mock: respx.MockRouter,
+    values: dict[str, str],
+    lacking: str,
+) -> None:
+    """Paperless refuses the upload and with it whatever it carried, and the answer may be lost."""
+    respx_mock.get(DOCUMENTS).respond(json={"results": []})
+    respx_mock.get(f"{DOCUMENTS}34/").respond(json=HELD)
+    respx_mock.get(TASKS).respond(json=[DUPLICATE])
+    wanted = operation(content="hello", **values)
+
+    sent, found = await paperless.send(wanted), await paperless.find(wanted)
+
+    if lacking:
+        said = f"document 34 has this content already, but not {lacking}; set that there, and try again"
+        assert sent == found == Invalid(detail=f"Paperless: {said}")
+    else:
+        assert sent == Written(kind="unchanged", external_id="34")
+        assert found == Written(kind="unchanged", external_id="34", found=True)
+
+
+async def test_a_document_that_was_there_before_is_asked_for_later_if_it_cannot_be_read(
+    paperless: Paperless, uploaded: respx.Route, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.get(f"{DOCUMENTS}34/").respond(503)
+    respx_mock.get(TASKS).respond(json=[DUPLICATE])
+
+    assert isinstance(await paperless.send(operation(content="hello", title="A letter")), RetryAfter)
+
+
+async def test_a_title_that_was_cut_is_the_same(
+    paperless: Paperless, uploaded: respx.Route, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.get(f"{DOCUMENTS}34/").respond(json=HELD | {"title": "x" * 120 + " [op-0]"})
+    respx_mock.get(TASKS).respond(json=[DUPLICATE])
+
+    outcome = await paperless.send(operation(content="hello", title="x" * 200))
+
+    assert outcome == Written(kind="unchanged", external_id="34")
+
+
 async def test_what_neither_documents_nor_tasks_know_was_not_written(
     paperless: Paperless, respx_mock: respx.MockRouter
 ) -> None:

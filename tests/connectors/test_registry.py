@@ -1,5 +1,9 @@
 """Opening a system by the name that a policy gives it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from connectors.crm.hubspot import HubSpot
@@ -7,6 +11,7 @@ from connectors.crm.salesforce import Salesforce
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
 from connectors.registry import SOURCES, SYSTEMS, open_destination, open_source, reading_of
+from domain.delivery import Operation
 from domain.errors import PolicyInvalid
 
 ENVIRON = {
@@ -120,3 +125,100 @@ def test_a_reading_is_named_by_source_and_options_and_by_their_values_alone() ->
     assert reading_of("imap", {}) == "imap"
     assert plain != queue
     assert reading_of("request_tracker", {"queue": "", "since": ""}) == plain
+
+
+OVER_HTTP = {
+    "sandbox_crm": {"INTERLOCK_SANDBOX_CRM_URL": ""},
+    "sandbox_help_desk": {"INTERLOCK_SANDBOX_HELP_DESK_URL": ""},
+    "hubspot": {"INTERLOCK_HUBSPOT_URL": "", "INTERLOCK_HUBSPOT_TOKEN": "s3cret"},
+    "salesforce": {"INTERLOCK_SALESFORCE_URL": "", "INTERLOCK_SALESFORCE_TOKEN": "s3cret"},
+    "zendesk": {
+        "INTERLOCK_ZENDESK_URL": "",
+        "INTERLOCK_ZENDESK_EMAIL": "ann@example.com",
+        "INTERLOCK_ZENDESK_TOKEN": "s3cret",
+    },
+    "request_tracker": {"INTERLOCK_RT_URL": "", "INTERLOCK_RT_TOKEN": "s3cret"},
+    "slack": {"INTERLOCK_SLACK_URL": "", "INTERLOCK_SLACK_TOKEN": "s3cret"},
+    "paperless": {"INTERLOCK_PAPERLESS_URL": "", "INTERLOCK_PAPERLESS_TOKEN": "s3cret"},
+}
+"""What opens each system that speaks HTTP and is no file's description; the empty one is its address."""
+KEYS = {
+    system: next(name for name, text in environ.items() if text == "s3cret")
+    for system, environ in OVER_HTTP.items()
+    if "s3cret" in environ.values()
+}
+
+CURLY = "s3cret\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def environ_of(system: str, address: str) -> dict[str, str]:
+    return {name: text or address for name, text in OVER_HTTP[system].items()}
+
+
+def test_every_system_with_a_token_is_among_these() -> None:
+    for system, spec in SYSTEMS.items():
+        tokens = [one.name for one in spec.variables if one.name.endswith("_TOKEN") and "OAUTH" not in one.name]
+
+        assert tokens == [KEYS[name] for name in KEYS if name == system]
+
+
+@pytest.mark.parametrize("key", [CURLY, "s3cret\n", "s3 cret"], ids=["curly", "line", "blank"])
+@pytest.mark.parametrize("system", KEYS)
+def test_a_key_that_no_header_may_carry_is_refused_by_its_name_and_not_shown(system: str, key: str) -> None:
+    environ = environ_of(system, "http://127.0.0.1:9") | {KEYS[system]: key}
+
+    with pytest.raises(PolicyInvalid, match=rf"{KEYS[system]} holds spaces or signs .* Copy it again") as refused:
+        open_destination(system, environ)
+    assert "s3" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("source", ["hubspot", "request_tracker"])
+def test_a_sources_key_that_no_header_may_carry_is_refused_too(source: str) -> None:
+    environ = PLACES | {KEYS[source]: CURLY}
+
+    with pytest.raises(PolicyInvalid, match="Copy it again"):
+        open_source(source, OPTIONS[source], environ)
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[str, list[str]]]:
+    """A server that hangs up: its address, and the first line of each request."""
+    lines: list[str] = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append((await reader.readline()).decode())
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", lines
+
+
+@pytest.mark.parametrize("system", OVER_HTTP)
+async def test_a_system_on_this_machine_is_asked_itself_and_by_a_plain_path(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the environment's proxy, which would look for it on its own machine; and a slash ends many an address."""
+    given = {"channel": "C0000000001"} if system == "slack" else {}
+    wanted = Operation(
+        operation_id="op-1",
+        item_id="item-1",
+        policy="leads",
+        destination="crm",
+        system=system,
+        record_key="item-1",
+        values={"queue": "Support"},
+        options=SYSTEMS[system].chosen(given),
+    )
+    async with listening() as (proxy, through), listening() as (address, asked):
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        destination = open_destination(system, environ_of(system, f"{address}/"))
+        await destination.find(wanted)
+        await destination.aclose()
+
+    assert through == []
+    assert asked
+    assert "//" not in asked[0]

@@ -158,8 +158,34 @@ async def test_a_200_that_skipped_something_is_invalid_and_names_it(
 
     outcome = await tracker.send(operation(status="asleep"))
 
-    wrong = "Status 'asleep', OperationId 'op-1'"
-    assert outcome == Invalid(detail=f"Request Tracker: ticket 7 was updated, but did not take {wrong}")
+    wrong = "Status 'asleep', OperationId 'op-1'; set that there, and try again"
+    assert outcome == Invalid(detail=f"Request Tracker: ticket 7 was written, but did not take {wrong}")
+
+
+@pytest.mark.parametrize("changed", ["2026-03-01T12:00:00Z", "2026-03-01T12:00:09Z"], ids=["created", "updated"])
+async def test_after_a_lost_answer_a_value_that_was_not_taken_is_told_as_with_it(
+    tracker: RequestTracker, respx_mock: respx.MockRouter, changed: str
+) -> None:
+    """Found by the operation's id, which says that the write arrived and not that all of it was taken."""
+    settings(respx_mock)
+    search(respx_mock, ticket("op-1", LastUpdated=changed))
+    read(respx_mock, ticket("op-1", LastUpdated=changed))
+    wanted = operation(owner="ann", content="Charged twice")
+
+    found, sent_again = await tracker.find(wanted), await tracker.send(wanted)
+
+    wrong = "Owner 'ann'; set that there, and try again"
+    assert found == Invalid(detail=f"Request Tracker: ticket 7 was written, but did not take {wrong}")
+    assert sent_again == found
+
+
+async def test_a_look_up_that_cannot_learn_what_is_taken_says_nothing_of_the_write(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    search(respx_mock, ticket("op-1"))
+    respx_mock.get(f"{REST}/queue/Support").respond(403, json={"message": "Forbidden"})
+
+    assert isinstance(await tracker.find(operation()), RetryAfter)
 
 
 async def test_a_ticket_that_cannot_be_read_again_is_unknown(
@@ -194,7 +220,9 @@ async def test_a_field_that_was_added_since_the_queue_was_read_is_found(
 ) -> None:
     settings(respx_mock)
     search(respx_mock, {"id": "7"})
-    read(respx_mock, ticket("op-1"), ticket("op-1"))
+    numbered = ticket("op-1")
+    numbered["CustomFields"] = [*numbered["CustomFields"], {"name": "Order Number", "values": ["A-7"]}]
+    read(respx_mock, ticket("op-1"), numbered)
     await tracker.send(operation())
     newer = QUEUE | {"TicketCustomFields": [*QUEUE["TicketCustomFields"], {"id": "5", "name": "Order Number"}]}
     settings(respx_mock, newer, field(5, "Order Number"))

@@ -27,6 +27,7 @@ HISTORY = f"{URL}/conversations.history"
 HERE = {"channel": "C0000000001"}
 TOKEN = "xoxb-s3cret"
 PATIENT_S = 60
+DAY_S = 86_400
 Json = dict[str, Any]
 
 
@@ -177,13 +178,28 @@ async def test_a_refused_token_names_its_variable(slack: Slack, respx_mock: resp
 async def test_a_message_is_found_on_a_later_page_of_the_history(slack: Slack, respx_mock: respx.MockRouter) -> None:
     history = respx_mock.get(HISTORY).mock(side_effect=[page("op-9", cursor="next"), page("op-8", "op-1")])
 
-    found = await slack.find(operation(1, {"look_back_hours": "2"}))
+    found = await slack.find(operation())
 
     first, second = (call.request.url.params for call in history.calls)
     assert found == Written(kind="created", external_id="C0000000001/1.0001", found=True)
     assert (first["channel"], first["include_all_metadata"]) == ("C0000000001", "true")
-    assert abs(datetime.now(UTC).timestamp() - float(first["oldest"]) - 7200) < 60
     assert ("cursor" in first, second["cursor"]) == (False, "next")
+
+
+async def test_a_message_is_found_however_long_ago_it_was_posted(slack: Slack, respx_mock: respx.MockRouter) -> None:
+    """A write that was given up may be put back after weeks; Slack leaves out what is before `oldest`."""
+    posted_at = datetime.now(UTC).timestamp() - 60 * DAY_S
+
+    def history(request: httpx.Request) -> httpx.Response:
+        shown = posted_at >= float(request.url.params.get("oldest", 0))
+        return page("op-1") if shown else page()
+
+    respx_mock.get(HISTORY).mock(side_effect=history)
+
+    found = await slack.find(operation())
+
+    assert isinstance(found, Written)
+    assert found.found
 
 
 async def test_a_history_without_it_says_that_it_is_not_there(slack: Slack, respx_mock: respx.MockRouter) -> None:
@@ -192,10 +208,20 @@ async def test_a_history_without_it_says_that_it_is_not_there(slack: Slack, resp
     assert await slack.find(operation()) is None
 
 
-async def test_a_history_too_long_to_read_is_left_to_a_person(slack: Slack, respx_mock: respx.MockRouter) -> None:
-    history = respx_mock.get(HISTORY).mock(return_value=page("op-9", cursor="next"))
+@pytest.mark.parametrize(
+    ("hours", "told"), [("25", Unknown), ("23", type(None))], ids=["shorter than asked for", "long enough"]
+)
+async def test_a_history_too_long_to_read_tells_only_of_the_time_that_was_read(
+    slack: Slack, respx_mock: respx.MockRouter, hours: str, told: type[object]
+) -> None:
+    """What may lie before that is left to a person."""
+    a_day_ago = {"ts": f"{datetime.now(UTC).timestamp() - DAY_S:.6f}", "text": "x"}
+    body = {"ok": True, "messages": [a_day_ago], "has_more": True, "response_metadata": {"next_cursor": "next"}}
+    history = respx_mock.get(HISTORY).respond(200, json=body)
 
-    assert isinstance(await slack.find(operation()), Unknown)
+    found = await slack.find(operation(1, {"look_back_hours": hours}))
+
+    assert isinstance(found, told)
     assert history.call_count == MOST_PAGES
 
 

@@ -31,6 +31,7 @@ from domain.delivery import Ambiguous, Conflict, Invalid, Operation, RetryAfter,
 URL = "https://acme.zendesk.test"
 TICKETS = f"{URL}/api/v2/tickets.json"
 TICKET = f"{URL}/api/v2/tickets/7.json"
+FIELDS = f"{URL}/api/v2/ticket_fields.json"
 PATIENT_S = 60
 VALUES = {"subject": "Refund", "body": "Charged twice", "requester": "ann@example.com", "tags": "vip, refund"}
 STORED = {
@@ -64,6 +65,17 @@ def listed(*tickets: Json) -> httpx.Response:
     return httpx.Response(200, json={"tickets": tickets, "count": len(tickets)})
 
 
+def fields(mock: respx.MockRouter, *numbers: int) -> respx.Route:
+    """The ticket fields that the account has."""
+    return mock.get(FIELDS).respond(200, json={"ticket_fields": [{"id": number} for number in numbers]})
+
+
+def holding(**values: object) -> Json:
+    """The ticket with the operation's tag and these custom fields."""
+    held = [{"id": int(name.removeprefix("field_")), "value": value} for name, value in values.items()]
+    return STORED | {"tags": ["interlock_op-1"], "custom_fields": held}
+
+
 def sent(route: respx.Route) -> Json:
     ticket: Json = json.loads(route.calls.last.request.content)["ticket"]
     return ticket
@@ -79,8 +91,9 @@ async def zendesk() -> AsyncIterator[Zendesk]:
 async def test_a_new_ticket_goes_out_under_the_operations_id_and_the_record_key(
     zendesk: Zendesk, respx_mock: respx.MockRouter
 ) -> None:
+    fields(respx_mock, 1001)
     respx_mock.get(TICKETS, params={"external_id": "item-1"}).mock(return_value=listed())
-    create = respx_mock.post(TICKETS).respond(201, json={"ticket": STORED})
+    create = respx_mock.post(TICKETS).respond(201, json={"ticket": holding(field_1001="A-7")})
 
     outcome = await zendesk.send(operation(priority="high", group_id="12", field_1001="A-7", **VALUES))
 
@@ -105,6 +118,7 @@ async def test_a_new_ticket_goes_out_under_the_operations_id_and_the_record_key(
 async def test_an_update_sends_what_differs_over_the_version_that_was_read(
     zendesk: Zendesk, respx_mock: respx.MockRouter
 ) -> None:
+    fields(respx_mock, 1001, 1002)
     respx_mock.get(TICKETS).mock(return_value=listed(STORED))
     update = respx_mock.put(TICKET).respond(200, json={"ticket": STORED})
 
@@ -135,6 +149,7 @@ async def test_the_body_of_an_update_is_public_only_if_the_policy_says_so(
 
 async def test_the_operations_id_can_be_kept_in_a_field(zendesk: Zendesk, respx_mock: respx.MockRouter) -> None:
     marked = STORED | {"custom_fields": [{"id": 1001, "value": "op-1"}]}
+    fields(respx_mock, 1001)
     respx_mock.get(TICKETS).mock(side_effect=[listed(), listed(marked)])
     create = respx_mock.post(TICKETS).respond(201, json={"ticket": marked})
     kept = operation(1, {"operation_field": "1001"}, subject="Refund")
@@ -146,15 +161,76 @@ async def test_the_operations_id_can_be_kept_in_a_field(zendesk: Zendesk, respx_
     assert found == Written(kind="updated", external_id="7", found=True)
 
 
-async def test_a_field_that_the_account_does_not_have_is_invalid_and_named(
+async def test_a_field_that_the_account_does_not_have_is_named_before_anything_is_written(
     zendesk: Zendesk, respx_mock: respx.MockRouter
 ) -> None:
-    respx_mock.get(TICKETS).mock(return_value=listed())
-    respx_mock.post(TICKETS).respond(201, json={"ticket": STORED})
+    """Zendesk would make the ticket without it."""
+    retired = {"id": 4243, "active": False}
+    respx_mock.get(FIELDS).respond(200, json={"ticket_fields": [{"id": 1001}, retired]})
 
-    outcome = await zendesk.send(operation(subject="Refund", field_4242="x"))
+    outcome = await zendesk.send(operation(subject="Refund", field_4242="x", field_4243="x", field_1001="x"))
 
-    assert outcome == Invalid(detail="Zendesk: ticket 7 was created, but there is no ticket field field_4242")
+    assert outcome == Invalid(detail="Zendesk: the account has no ticket field field_4242, field_4243")
+
+
+async def test_the_accounts_fields_are_asked_for_again_only_for_one_that_was_not_among_them(
+    zendesk: Zendesk, respx_mock: respx.MockRouter
+) -> None:
+    asked = fields(respx_mock, 1001)
+    respx_mock.get(TICKETS).mock(return_value=listed(holding(field_1001="x", field_1002="x")))
+    for _ in range(2):
+        await zendesk.send(operation(subject="Refund", field_1001="x"))
+    once = asked.call_count
+    fields(respx_mock, 1001, 1002)
+
+    outcome = await zendesk.send(operation(subject="Refund", field_1001="x", field_1002="x"))
+
+    assert (once, outcome) == (1, Written(kind="unchanged", external_id="7"))
+
+
+async def test_a_field_that_cannot_be_asked_for_is_asked_for_later(
+    zendesk: Zendesk, respx_mock: respx.MockRouter
+) -> None:
+    respx_mock.get(FIELDS).respond(503)
+
+    assert isinstance(await zendesk.send(operation(subject="Refund", field_1001="x")), RetryAfter)
+
+
+NOT_TAKEN: dict[str, Json] = {"no such field": {}, "empty": {"field_1001": None}, "another": {"field_1001": "Silver"}}
+
+
+@pytest.mark.parametrize("held", NOT_TAKEN.values(), ids=NOT_TAKEN)
+async def test_a_field_that_was_not_taken_is_told_by_the_answer_and_by_every_look_up(
+    zendesk: Zendesk, respx_mock: respx.MockRouter, held: Json
+) -> None:
+    """It was there when the fields were read; and a write that was put back is first looked up."""
+    fields(respx_mock, 1001)
+    respx_mock.get(TICKETS).mock(side_effect=[listed(), listed(holding(**held)), listed(holding(**held))])
+    respx_mock.post(TICKETS).respond(201, json={"ticket": holding(**held)})
+    wanted = operation(subject="Refund", field_1001="Gold")
+
+    told = [await zendesk.send(wanted), await zendesk.find(wanted), await zendesk.send(wanted)]
+
+    wrong = "ticket 7 was written, but did not take field_1001 'Gold'; set that there, and try again"
+    assert told == [Invalid(detail=f"Zendesk: {wrong}")] * 3
+
+
+TAKEN: dict[str, tuple[object, str]] = {
+    "a tag": ("gold", "Gold"),
+    "one of several": (["gold", "vip"], "Gold"),
+    "a number": (12.5, "12.50"),
+}
+
+
+@pytest.mark.parametrize(("held", "text"), TAKEN.values(), ids=TAKEN)
+async def test_a_field_that_zendesk_keeps_in_its_own_way_was_taken(
+    zendesk: Zendesk, respx_mock: respx.MockRouter, held: object, text: str
+) -> None:
+    respx_mock.get(TICKETS).mock(return_value=listed(holding(field_1001=held)))
+
+    found = await zendesk.find(operation(subject="Refund", field_1001=text))
+
+    assert found == Written(kind="updated", external_id="7", found=True)
 
 
 @pytest.mark.parametrize(
@@ -460,7 +536,7 @@ def contract_subject(destination: Zendesk, proxy: Proxy, server: httpx.AsyncClie
 
     def fresh() -> Operation:
         number = next(numbers)
-        return operation(number, subject="Refund", priority="high").model_copy(
+        return operation(number, subject="Refund", priority="high", field_1001="Gold").model_copy(
             update={"record_key": f"record-{number}"}
         )
 
@@ -474,7 +550,8 @@ def contract_subject(destination: Zendesk, proxy: Proxy, server: httpx.AsyncClie
 
     async def stored(operation: Operation) -> Sequence[Stored]:
         mark = f"interlock_{operation.operation_id}"
-        return [Stored(ticket | {}) for ticket in await tickets(operation) if mark in ticket["tags"]]
+        ours = [ticket for ticket in await tickets(operation) if mark in ticket["tags"]]
+        return [Stored(ticket | {"field_1001": ticket["custom_fields"][0]["value"]}) for ticket in ours]
 
     async def edit(operation: Operation, text: str) -> None:
         [ticket] = await tickets(operation)
@@ -487,7 +564,7 @@ def contract_subject(destination: Zendesk, proxy: Proxy, server: httpx.AsyncClie
         fresh=fresh,
         stored=stored,
         text="subject",
-        refused=("group_id", "billing"),
+        refused=("field_4242", "Gold"),
         edit=edit,
         key=Key("INTERLOCK_ZENDESK_TOKEN", "the token itself"),
     )

@@ -134,13 +134,11 @@ def test_time_between_adds_up(case: tuple[Calendar, datetime], after: list[timed
 
 
 @given(CASES)
-def test_nothing_is_open_before_the_next_opening(case: tuple[Calendar, datetime]) -> None:
+def test_a_moment_is_open_as_long_as_its_time_counts(case: tuple[Calendar, datetime]) -> None:
     calendar, moment = case
-    opens = calendar.next_open(moment)
+    minute = moment.replace(second=0, microsecond=0)
 
-    assert opens >= moment
-    assert calendar.open_at(opens)
-    assert calendar.between(moment, opens) == timedelta()
+    assert (calendar.between(minute, minute + MINUTE) == MINUTE) == calendar.open_at(minute)
 
 
 def test_by_default_every_minute_counts() -> None:
@@ -148,7 +146,6 @@ def test_by_default_every_minute_counts() -> None:
 
     assert Calendar().add(start, timedelta(days=400)) == start.astimezone(UTC) + timedelta(days=400)
     assert Calendar().open_at(start)
-    assert Calendar().next_open(start) == start
 
 
 @pytest.mark.parametrize(
@@ -201,8 +198,6 @@ def test_what_is_due_after_the_last_year_is_an_error() -> None:
 
     with pytest.raises(OverflowError, match="9998"):
         BERLIN.add(last, timedelta(hours=9))
-    with pytest.raises(OverflowError, match="never open again"):
-        BERLIN.next_open(last)
     assert BERLIN.between(last, last + timedelta(minutes=5)) == timedelta()
 
 

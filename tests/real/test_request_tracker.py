@@ -237,8 +237,24 @@ async def test_what_it_did_not_save_is_named(tracker: RequestTracker, server: ht
     outcome = await tracker.send(wanted)
 
     [ticket] = await tickets(server, "RecordKey", wanted.record_key)
-    took = f"ticket {ticket['id']} was created, but did not take Owner 'nobody-of-that-name'"
-    assert outcome == Invalid(detail=f"Request Tracker: {took}")
+    took = f"ticket {ticket['id']} was written, but did not take Owner 'nobody-of-that-name'"
+    assert outcome == Invalid(detail=f"Request Tracker: {took}; set that there, and try again")
+    assert await tracker.find(wanted) == outcome  # as after a lost answer
+
+
+async def test_a_person_who_sets_what_was_not_saved_ends_the_matter(
+    tracker: RequestTracker, server: httpx.AsyncClient
+) -> None:
+    wanted = operation(owner="nobody-of-that-name", content="Charged twice", cc="bob@example.com")
+    await tracker.send(wanted)
+    [ticket] = await tickets(server, "RecordKey", wanted.record_key)
+    mended = wanted.model_copy(update={"values": wanted.values | {"owner": "interlock"}})
+
+    (await server.put(f"/ticket/{ticket['id']}", json={"Owner": "interlock"})).raise_for_status()
+
+    found, sent_again = await tracker.find(mended), await tracker.send(mended)
+    assert found == Written(kind="updated", external_id=str(ticket["id"]), found=True)
+    assert sent_again == Written(kind="unchanged", external_id=str(ticket["id"]))
 
 
 async def test_a_wrong_token_names_its_variable_and_says_nothing_of_the_write(url: str) -> None:
@@ -438,6 +454,7 @@ def contract_subject(
         stored=stored,
         text="subject",
         refused=("category", "gossip"),
+        skipped=("owner", "nobody-of-that-name"),
         edit=edit,
         key=Key("INTERLOCK_RT_TOKEN", token),
     )

@@ -236,6 +236,13 @@ def test_an_undecided_item_has_no_decision(desk) -> None:
         assert tx.inbox.decided(item) is None
 
 
+def test_a_review_of_an_item_about_which_nothing_was_decided_is_a_lookup_error(desk) -> None:
+    item, _ = desk.accept()
+
+    with desk.store.reading() as tx, pytest.raises(LookupError, match=f"nothing was decided about {item}"):
+        tx.inbox.under_review(item)
+
+
 def test_an_item_that_never_came_is_a_lookup_error(desk) -> None:
     with desk.store.reading() as tx, pytest.raises(LookupError, match="no item it-nowhere"):
         tx.inbox.decided("it-nowhere")
