@@ -87,8 +87,19 @@ class Invalid(Frozen):
     detail: str
 
 
+class Hindrance(StrEnum):
+    """What kept a write from being made."""
+
+    TARGET = "target"
+    """The target asked for patience, failed before it wrote, or was not reached."""
+    SETUP = "setup"
+    """It is not set up here: the target was not asked."""
+    TURN = "turn"
+    """Others went first, and nothing of it was sent: the target was not asked, and no try is counted."""
+
+
 class RetryAfter(Frozen):
-    """Nothing was written; the target wants to be asked later, after `seconds` if it said.
+    """Nothing was written; it is to be tried later, after `seconds` if the target said.
 
     `limit` names the limit that was hit, where it holds for the whole system: nothing else is
     sent there before either.
@@ -97,7 +108,13 @@ class RetryAfter(Frozen):
     kind: Literal["retry_after"] = "retry_after"
     seconds: float | None = Field(default=None, ge=0)
     limit: str | None = None
+    hindrance: Hindrance = Hindrance.TARGET
     detail: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether the try is one of those after which a write is given up."""
+        return self.hindrance is not Hindrance.TURN
 
 
 class Unknown(Frozen):
@@ -207,6 +224,8 @@ def next_step(
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=f"{outcome.detail}: {TRACELESS}")
         case Unknown() if traceless:
             return NextStep(step=Step.LOOK_UP, at=now, reason=outcome.detail)
+        case RetryAfter(counts=False):
+            again, count = Step.LOOK_UP if tries.looking_up else Step.SEND_AGAIN, 0
         case NotThere(believed_from=datetime() as believed_from) if now < believed_from:
             return NextStep(step=Step.LOOK_UP, at=believed_from, reason=outcome.detail)
         case Unknown() | RetryAfter() | Conflict() if tries.looking_up or isinstance(outcome, Unknown):

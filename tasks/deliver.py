@@ -10,8 +10,18 @@ from connectors.ports import BatchDestination, Idempotency
 from connectors.registry import completed
 from connectors.store.engine import Transaction
 from connectors.store.outbox import Due
-from domain.breaker import Breaker
-from domain.delivery import DeliveryOutcome, NotThere, Operation, RetryAfter, Step, Unknown, next_step, not_there
+from domain.breaker import Breaker, telling
+from domain.delivery import (
+    DeliveryOutcome,
+    Hindrance,
+    NotThere,
+    Operation,
+    RetryAfter,
+    Step,
+    Unknown,
+    next_step,
+    not_there,
+)
 from domain.duplicates import Comparison, Finding
 from domain.errors import PolicyInvalid
 from domain.escalation import Cause
@@ -111,6 +121,9 @@ async def _try(here: Resources, request: Sequence[Due]) -> None:
 def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome | Searched]) -> None:
     now = here.now()
     with here.store.transaction() as tx:
+        system = request[0].operation.system
+        told = [NotThere() if isinstance(outcome, Searched) else outcome for outcome in outcomes]
+        tx.systems.note(system, telling(told), now)
         for due, outcome in zip(request, outcomes, strict=True):
             if isinstance(outcome, Searched):
                 keep(here, tx, due, outcome, now)
@@ -162,13 +175,13 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> Sequence[Deliver
         destination = here.destination(first.operation.system)
         writes = [completed(due.operation) for due in request]
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
-        return [RetryAfter(detail=str(exc))] * len(request)
+        return [RetryAfter(hindrance=Hindrance.SETUP, detail=str(exc))] * len(request)
     try:
         async with asyncio.timeout(LONGEST_TURN_S):
             await here.turn(first.operation.system)
     except TimeoutError:
         waited = f"no turn within {LONGEST_TURN_S:g} s under the rate limit of {first.operation.system}"
-        return [RetryAfter(detail=waited)] * len(request)
+        return [RetryAfter(hindrance=Hindrance.TURN, detail=waited)] * len(request)
     if first.operation.search:
         return [await search_for(destination, writes[0])]
     if first.tries.looking_up:

@@ -9,7 +9,7 @@ from connectors.documents.content import VALUES, document
 from connectors.documents.places import Place, Trace, file_name, open_place
 from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
-from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InputInvalid, PolicyInvalid
 
 ENDPOINT = Variable("INTERLOCK_S3_ENDPOINT", "address of the S3-compatible store; without it, Amazon's", "")
@@ -92,7 +92,7 @@ class DocumentStore:
         except InputInvalid as exc:
             return refused(detail=f"documents: {exc}")
         except PolicyInvalid as exc:  # not set up here: it waits for somebody who mends that
-            return RetryAfter(detail=f"documents: {exc}")
+            return RetryAfter(hindrance=Hindrance.SETUP, detail=f"documents: {exc}")
         except OSError as exc:
             return _failed(exc, refused, lost)
         except Exception as exc:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from connectors.store.ledger import Ledger
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
-from domain.delivery import DeliveryOutcome, NextStep, NotThere, Operation, Patience, Step, Tries
+from domain.delivery import DeliveryOutcome, NextStep, Operation, Patience, RetryAfter, Step, Tries
 from domain.duplicates import Comparison, Finding
 from domain.ledger import Event
 
@@ -126,6 +126,9 @@ class Outbox:
         row = self._row(due.operation.operation_id)
         if row.state not in HELD or row.lease_until != due.lease_until:
             return False
+        if isinstance(outcome, RetryAfter) and not outcome.counts:
+            looked = due.tries.looking_up
+            row.sends, row.look_ups = row.sends - (not looked), row.look_ups - looked
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
         row.state = {
             Step.DONE: State.DONE,
@@ -148,7 +151,6 @@ class Outbox:
         )
         if step.step is Step.DEAD_LETTER:
             self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)
-        self._systems.note(row.system, outcome, now)
         return True
 
     def compared(self, due: Due, comparison: Comparison, now: datetime) -> bool:
@@ -160,7 +162,6 @@ class Outbox:
         if row.state != State.COMPARING or row.lease_until != due.lease_until:
             return False
         self._apply(row, comparison, now)
-        self._systems.note(row.system, NotThere(), now)  # it answered
         return True
 
     def answered(self, operation_id: str, comparison: Comparison, now: datetime) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from connectors.ports import Capabilities, Idempotency, Upsert, Versioning
 from connectors.spec import Option, SystemSpec, Variable
 from connectors.web_api.api import Api, open_api
-from domain.delivery import DeliveryOutcome, Operation, RetryAfter
+from domain.delivery import DeliveryOutcome, Hindrance, Operation, RetryAfter
 from domain.errors import PolicyInvalid
 
 FOLDER = Variable("INTERLOCK_APIS", "folder of the YAML files that describe APIs, one a file")
@@ -80,7 +80,7 @@ class Described:
         if name in self._apis:
             return self._apis[name]
         missing = f"INTERLOCK_APIS has no file {name}.yaml; described are: {', '.join(self._apis) or 'none'}"
-        return RetryAfter(detail=self._faults.get(name, missing))
+        return RetryAfter(hindrance=Hindrance.SETUP, detail=self._faults.get(name, missing))
 
 
 def _open(values: Mapping[str, str]) -> Described:

@@ -18,7 +18,17 @@ from connectors.web_api.api import Api, open_api
 from connectors.web_api.call import at
 from connectors.web_api.description import load_description
 from connectors.web_api.templates import Kind, render, render_json
-from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import (
+    Ambiguous,
+    Conflict,
+    DeliveryOutcome,
+    Hindrance,
+    Invalid,
+    Operation,
+    RetryAfter,
+    Unknown,
+    Written,
+)
 from domain.errors import InputInvalid, PolicyInvalid
 
 APIS = Path(__file__).parent / "apis"
@@ -392,8 +402,11 @@ async def test_an_api_that_is_not_there_or_not_set_up_waits_for_whoever_mends_it
     unset, missing = await connector.send(operation(api="shop")), await connector.find(operation(api="crn"))
     await connector.aclose()
 
-    assert unset == RetryAfter(detail=f"{tmp_path / 'shop.yaml'}: set INTERLOCK_API_SHOP_KEY to the key of this API")
-    assert missing == RetryAfter(detail="INTERLOCK_APIS has no file crn.yaml; described are: contacts")
+    said = f"{tmp_path / 'shop.yaml'}: set INTERLOCK_API_SHOP_KEY to the key of this API"
+    assert unset == RetryAfter(hindrance=Hindrance.SETUP, detail=said)
+    assert missing == RetryAfter(
+        hindrance=Hindrance.SETUP, detail="INTERLOCK_APIS has no file crn.yaml; described are: contacts"
+    )
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

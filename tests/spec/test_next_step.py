@@ -11,6 +11,7 @@ from domain.delivery import (
     Ambiguous,
     Conflict,
     DeliveryOutcome,
+    Hindrance,
     Invalid,
     NotThere,
     Patience,
@@ -36,6 +37,7 @@ CONFLICT = Conflict(detail="changed meanwhile")
 AMBIGUOUS = Ambiguous(detail="two records match")
 INVALID = Invalid(detail="no such queue")
 LATER = RetryAfter(detail="busy")
+NO_TURN = RetryAfter(hindrance=Hindrance.TURN, detail="others went first")
 MUCH_LATER = RetryAfter(detail="busy", seconds=90)
 UNKNOWN = Unknown(detail="no answer")
 NOT_THERE = NotThere()
@@ -69,6 +71,10 @@ TABLE = [
     pytest.param(
         RetryAfter(detail="busy", seconds=0), SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="a Retry-After of 0 waits anyway"
     ),
+    # Nothing was tried: whatever came before, it is not given up.
+    pytest.param(NO_TURN, SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="what had no turn is sent later"),
+    pytest.param(NO_TURN, LAST_SEND, Step.SEND_AGAIN, FIRST_WAIT, id="what had no turn is never given up for that"),
+    pytest.param(NO_TURN, LAST_LOOK, Step.LOOK_UP, FIRST_WAIT, id="a look-up that had no turn comes later"),
     # It may have been written: look it up.
     pytest.param(UNKNOWN, SENDING, Step.LOOK_UP, FIRST_WAIT, id="an unknown outcome is looked up after a wait"),
     pytest.param(UNKNOWN, LAST_SEND, Step.LOOK_UP, FIRST_WAIT, id="an unknown last send is looked up all the same"),

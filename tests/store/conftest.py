@@ -127,6 +127,7 @@ class Desk:
         step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, self.now)
         with self.store.transaction() as tx:
             tx.outbox.settle(due, outcome, step, self.now)
+            tx.systems.note(due.operation.system, outcome, self.now)
 
     def next_due_at(self) -> datetime | None:
         with self.store.reading() as tx:

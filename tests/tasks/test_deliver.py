@@ -12,7 +12,8 @@ from fakes import FakeSystem, fake_resources
 
 from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.store.engine import Store
-from domain.delivery import DeliveryOutcome, Invalid, Operation, Patience, RetryAfter, Unknown, operation_id
+from domain.breaker import Breaker
+from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, Patience, RetryAfter, Unknown, operation_id
 from tasks.deliver import deliver_due
 from tasks.resources import Resources, opened
 
@@ -81,6 +82,10 @@ class Post:
             if due_at is None:
                 return
             self.now = max(self.now, due_at)
+
+    def breaker(self) -> Breaker:
+        with self.store.reading() as tx:
+            return tx.systems.of("crm")
 
     def outcomes(self) -> list[str]:
         with self.store.reading() as tx:
@@ -165,3 +170,37 @@ async def test_a_limit_that_one_write_meets_keeps_the_others_from_being_sent(sto
     post.now = NOON + timedelta(seconds=61)
     await post.deliver_all()
     assert len(system.stored) == 3
+
+
+@pytest.mark.parametrize(
+    "lost", [Unknown(detail="502"), RetryAfter(seconds=1, detail="deadlock")], ids=lambda x: x.kind
+)
+async def test_one_lost_answer_to_a_batch_is_one_failure(store: Store, lost: DeliveryOutcome) -> None:
+    post = Post(store, FakeBatches(outcomes=[lost] * 4))
+    post.put("a", "b", "c", "d")
+
+    await post.deliver()
+
+    assert post.breaker() == Breaker(failures=1)
+
+
+async def test_what_was_put_off_for_others_in_its_batch_is_no_failure_and_no_try(store: Store) -> None:
+    put_off = RetryAfter(hindrance=Hindrance.TURN, detail="not sent yet")
+    post = Post(store, FakeBatches(outcomes=[None, *[put_off] * 3] * 9))
+    post.put("a", "b", "c", "d")
+    for _ in range(9):
+        post.now += timedelta(minutes=1)
+        await post.deliver()
+
+    assert post.breaker() == Breaker()
+    await post.deliver_all()
+    assert len(post.system.stored) == 4, "nine times put off, with five attempts"
+
+
+async def test_a_system_that_is_not_set_up_here_is_not_paused_for_others(store: Store) -> None:
+    post = Post(store, FakeSystem(outcomes=[RetryAfter(hindrance=Hindrance.SETUP, detail="set X")] * 8))
+    post.put(*"abcdefgh")
+
+    await post.deliver()
+
+    assert post.breaker() == Breaker()
