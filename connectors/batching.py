@@ -36,7 +36,7 @@ async def bisected(
     The halves are sent in turn until what is refused stands alone: with k such records among n,
     1 + 2·k·⌈log2 n⌉ requests are enough. Only operations of a refused batch are sent again, so
     one whose outcome is unknown never is. What waits is put off (`RetryAfter` without a try, for
-    nothing of it was sent) after `most_requests`, and once a limit of the whole system is hit.
+    nothing of it was sent) after `most_requests`, and once a limit of the whole system is hit, or our key is not taken.
     """
     outcomes: list[DeliveryOutcome] = []
     waiting = [operations] if operations else []
@@ -86,8 +86,9 @@ async def by_target(
 
 
 def _limit(outcomes: Sequence[DeliveryOutcome]) -> RetryAfter | None:
-    limits = (outcome for outcome in outcomes if isinstance(outcome, RetryAfter) and outcome.limit)
-    return next(limits, None)
+    """What keeps the whole system from taking more now: a limit that it names, or that it takes no key of ours."""
+    later = [outcome for outcome in outcomes if isinstance(outcome, RetryAfter)]
+    return next((one for one in later if one.limit or one.hindrance is Hindrance.KEY), None)
 
 
 def _count(batches: Sequence[Sequence[Operation]]) -> int:

@@ -2,7 +2,8 @@
 
 After a few failures in a row nothing is sent for a while; then a single write probes whether
 the system is back (M. Nygard, "Release It!", 2007, chapter 5). A limit that a system names
-holds for all that is sent there, and pauses it as long as it asked.
+holds for all that is sent there, and pauses it as long as it asked. A key that it does not take
+pauses it at once: what waits goes on when somebody has mended that.
 """
 
 from collections.abc import Sequence
@@ -67,8 +68,8 @@ NOT_ASKED = (Hindrance.SETUP, Hindrance.TURN)
 def telling(outcomes: Sequence[DeliveryOutcome]) -> DeliveryOutcome:
     """The one of a request's outcomes that tells of its system.
 
-    A request is one sign, however many records it was about: of a limit, if it met one, else
-    that the system works, if any answer shows it, else that it failed.
+    A request is one sign, however many records it was about: of a limit or a key that is not
+    taken, if it met one, else that the system works, if any answer shows it, else that it failed.
 
     Args:
         outcomes: of each record of the request; at least one.
@@ -80,7 +81,7 @@ def _rank(outcome: DeliveryOutcome) -> int:
     match outcome:
         case RetryAfter(hindrance=hindrance) if hindrance in NOT_ASKED:
             return 3
-        case RetryAfter(limit=str()):
+        case RetryAfter(hindrance=Hindrance.KEY) | RetryAfter(limit=str()):
             return 0
         case RetryAfter() | Unknown():
             return 2
@@ -95,6 +96,11 @@ def after(breaker: Breaker, outcome: DeliveryOutcome, now: datetime) -> Breaker:
             return Breaker() if not breaker.paused(now) else breaker.model_copy(update={"failures": 0})
         case RetryAfter(hindrance=hindrance) if hindrance in NOT_ASKED:
             return breaker
+        case RetryAfter(hindrance=Hindrance.KEY):
+            if breaker.paused(now):  # those that were under way say the same again
+                return breaker
+            until = now + timedelta(seconds=LONGEST_PAUSE_S)  # a wrong key that is tried more often locks an account
+            return _paused(breaker, max(breaker.failures + 1, FAILURES), until, outcome.detail)
         case RetryAfter(limit=str(limit), seconds=seconds):
             until = now + timedelta(seconds=UNSAID_LIMIT_S if seconds is None else seconds)
             return _paused(breaker, breaker.failures, until, f"limit {limit}: {outcome.detail}")

@@ -92,6 +92,10 @@ class Hindrance(StrEnum):
 
     TARGET = "target"
     """The target asked for patience, failed before it wrote, or was not reached."""
+    KEY = "key"
+    """The target does not take our key, whatever is sent: until somebody mends that, no try is counted."""
+    RIGHTS = "rights"
+    """The target does not allow it with our key: this write alone, or all."""
     SETUP = "setup"
     """It is not set up here: the target was not asked."""
     TURN = "turn"
@@ -114,7 +118,7 @@ class RetryAfter(Frozen):
     @property
     def counts(self) -> bool:
         """Whether the try is one of those after which a write is given up."""
-        return self.hindrance is not Hindrance.TURN
+        return self.hindrance not in (Hindrance.KEY, Hindrance.TURN)
 
 
 class Unknown(Frozen):

@@ -61,14 +61,12 @@ VENDOR = Vendor(
                 "account_inactive",
                 "token_revoked",
                 "token_expired",
-                "missing_scope",
-                "no_permission",
                 "not_allowed_token_type",
                 "org_login_required",
-                "access_denied",
             ),
             Meaning.UNAUTHORISED,
         ),
+        **dict.fromkeys(("missing_scope", "no_permission", "access_denied"), Meaning.FORBIDDEN),
     },
 )
 

@@ -108,7 +108,9 @@ def _failed(
     said = f"documents: {type(exc).__name__}: {exc}"
     if exc.errno in PASSING or isinstance(exc, ConnectionRefusedError):
         return RetryAfter(detail=said)
-    if exc.errno in REFUSING or isinstance(exc, PermissionError | FileNotFoundError):
+    if isinstance(exc, PermissionError):
+        return RetryAfter(hindrance=Hindrance.RIGHTS, detail=said)
+    if exc.errno in REFUSING or isinstance(exc, FileNotFoundError):
         return refused(detail=said)
     return lost(detail=said)
 

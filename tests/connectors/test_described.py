@@ -222,8 +222,9 @@ ANSWERS = [
     pytest.param(httpx.Response(202, text="<html>"), Unknown(detail="shop: HTTP 202, but its body is no JSON"),
                  id="a success that is no JSON"),
     pytest.param(httpx.Response(401, json={"message": f"bad key {KEY}"}),
-                 Invalid(detail="shop: bad key *** (HTTP 401). Check the key in INTERLOCK_API_SHOP_KEY and what it is "
-                         "allowed to do."), id="a key that is refused is not repeated"),
+                 RetryAfter(hindrance=Hindrance.KEY,
+                            detail="shop: bad key *** (HTTP 401). Check the key in INTERLOCK_API_SHOP_KEY and what "
+                                   "it is allowed to do."), id="a key that is refused is not repeated"),
     pytest.param(httpx.Response(418, json={"problem": {"text": f"bad key {KEY}"}}),
                  Unknown(detail="shop: bad key *** (HTTP 418)"), id="nor in the API's own words"),
 ]  # fmt: skip

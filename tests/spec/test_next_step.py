@@ -38,6 +38,8 @@ AMBIGUOUS = Ambiguous(detail="two records match")
 INVALID = Invalid(detail="no such queue")
 LATER = RetryAfter(detail="busy")
 NO_TURN = RetryAfter(hindrance=Hindrance.TURN, detail="others went first")
+NO_KEY = RetryAfter(hindrance=Hindrance.KEY, detail="401")
+NO_RIGHT = RetryAfter(hindrance=Hindrance.RIGHTS, detail="403")
 MUCH_LATER = RetryAfter(detail="busy", seconds=90)
 UNKNOWN = Unknown(detail="no answer")
 NOT_THERE = NotThere()
@@ -75,6 +77,11 @@ TABLE = [
     pytest.param(NO_TURN, SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="what had no turn is sent later"),
     pytest.param(NO_TURN, LAST_SEND, Step.SEND_AGAIN, FIRST_WAIT, id="what had no turn is never given up for that"),
     pytest.param(NO_TURN, LAST_LOOK, Step.LOOK_UP, FIRST_WAIT, id="a look-up that had no turn comes later"),
+    # Our key was not taken: every write waits until somebody mends that.
+    pytest.param(NO_KEY, LAST_SEND, Step.SEND_AGAIN, FIRST_WAIT, id="without a key that is taken nothing is given up"),
+    pytest.param(NO_KEY, LAST_LOOK, Step.LOOK_UP, FIRST_WAIT, id="nor is a look-up"),
+    pytest.param(NO_RIGHT, SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="what is not allowed may be allowed soon"),
+    pytest.param(NO_RIGHT, LAST_SEND, Step.DEAD_LETTER, NO_WAIT, id="what is never allowed is given up"),
     # It may have been written: look it up.
     pytest.param(UNKNOWN, SENDING, Step.LOOK_UP, FIRST_WAIT, id="an unknown outcome is looked up after a wait"),
     pytest.param(UNKNOWN, LAST_SEND, Step.LOOK_UP, FIRST_WAIT, id="an unknown last send is looked up all the same"),

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from domain.breaker import FAILURES, FIRST_PAUSE_S
-from domain.delivery import RetryAfter, Unknown, Written
+from domain.breaker import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S
+from domain.delivery import Hindrance, RetryAfter, Unknown, Written
 
 CREATED = Written(kind="created", external_id="r-1")
+NO_KEY = RetryAfter(hindrance=Hindrance.KEY, detail="401")
 DOWN = RetryAfter(detail="503")
 LIMITED = RetryAfter(seconds=30, limit="daily", detail="429")
 
@@ -101,3 +102,20 @@ def test_a_system_without_trouble_leaves_no_trace(desk) -> None:
     desk.settle(CREATED)
 
     assert not {"system_paused", "system_resumed"} & set(desk.events())
+
+
+def test_a_key_that_is_not_taken_costs_no_write_a_try_and_gives_none_up(desk) -> None:
+    put(desk, 8)
+    for _ in range(10):
+        assert desk.due(), "one write asks whether the key is taken again"
+        for which in range(len(desk.held)):
+            desk.settle(NO_KEY, which)
+        assert desk.due() == []
+        assert desk.next_due_at() == desk.now + timedelta(seconds=LONGEST_PAUSE_S)
+        desk.later(seconds=LONGEST_PAUSE_S)
+
+    assert [(sends, look_ups) for _, sends, look_ups in desk.due()] == [(1, 0)]
+    desk.settle(CREATED)
+    assert len(desk.due()) == 7
+    assert {sends for _, sends, _ in desk.due()} <= {1}
+    assert "dead_lettered" not in desk.events()

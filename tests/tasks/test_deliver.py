@@ -204,3 +204,22 @@ async def test_a_system_that_is_not_set_up_here_is_not_paused_for_others(store: 
     await post.deliver()
 
     assert post.breaker() == Breaker()
+
+
+async def test_a_key_that_is_not_taken_holds_everything_up_with_one_escalation_until_it_is_mended(store: Store) -> None:
+    refused = RetryAfter(hindrance=Hindrance.KEY, detail="401: check the key in X")
+    post = Post(store, FakeSystem(outcomes=[refused] * 9))
+    post.put(*"abcdefghijkl")
+
+    await post.deliver()
+    post.now += timedelta(minutes=5)
+    await post.deliver()
+    with store.reading() as tx:
+        assert [one.message for one in tx.escalations.waiting()] == [
+            "nothing is sent to crm until 2026-03-02 12:10 UTC: 401: check the key in X"
+        ]
+    await post.deliver_all()
+
+    assert len(post.system.stored) == 12
+    with store.reading() as tx:
+        assert tx.escalations.waiting() == []
