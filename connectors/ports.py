@@ -184,6 +184,7 @@ class Capabilities:
         batch: most operations in one request; 1 for systems without batches.
         search_lag_s: for so long after a write a look-up may miss it, in seconds.
         rate_per_s: requests a second that it allows one client, where it says so.
+        searches_per_s: of these, searches for duplicates, where it allows fewer.
         deltas: whether it tells what changed since a cursor (see `Changes`).
     """
 
@@ -193,6 +194,7 @@ class Capabilities:
     batch: int = 1
     search_lag_s: float = 0
     rate_per_s: float | None = None
+    searches_per_s: float | None = None
     deltas: bool = False
 
 
@@ -244,6 +246,16 @@ class Candidate:
     external_id: str
     values: dict[str, str]
     ours: bool = False
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A system whose places differ in what they can do; its `capabilities` are the least of them."""
+
+    @property
+    def places(self) -> Mapping[str, Capabilities]:
+        """What each place can do, by its name."""
+        ...
 
 
 @runtime_checkable

@@ -236,4 +236,4 @@ def _open(values: Mapping[str, str]) -> Slack:
     return Slack(url(values, SLACK_URL), values[SLACK_TOKEN.name], seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (SLACK_URL, SLACK_TOKEN, TIMEOUT_S), (CHANNEL, MARKUP, LOOK_BACK_HOURS))
+SPEC = SystemSpec(_open, (SLACK_URL, SLACK_TOKEN, TIMEOUT_S), (CHANNEL, MARKUP, LOOK_BACK_HOURS), place=CHANNEL)

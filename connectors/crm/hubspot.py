@@ -40,6 +40,8 @@ from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Opera
 from domain.errors import PolicyInvalid
 
 LARGEST_BATCH = 100
+SEARCHES_PER_S = 5.0
+"""Of an account, whoever searches it, by HubSpot's guide to its search."""
 MOST_CANDIDATES = 100
 ABOUT_RECORDS = frozenset({400, 409, 413, 414, 422})
 """Statuses that may be one record's fault, so that halving the batch helps."""
@@ -69,7 +71,11 @@ class HubSpot:
     """
 
     capabilities = Capabilities(
-        upsert=Upsert.KEY, idempotency=Idempotency.TRACE, batch=LARGEST_BATCH, deltas=True
+        upsert=Upsert.KEY,
+        idempotency=Idempotency.TRACE,
+        batch=LARGEST_BATCH,
+        searches_per_s=SEARCHES_PER_S,
+        deltas=True,
     )  # no search lag: `find` reads by the key
 
     def __init__(self, api: HttpApi) -> None:

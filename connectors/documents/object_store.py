@@ -126,4 +126,4 @@ def _open(values: Mapping[str, str]) -> DocumentStore:
     return DocumentStore(s3, seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (ENDPOINT, KEY_ID, SECRET, TIMEOUT_S), (FOLDER,))
+SPEC = SystemSpec(_open, (ENDPOINT, KEY_ID, SECRET, TIMEOUT_S), (FOLDER,), place=FOLDER)

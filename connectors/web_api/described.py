@@ -32,7 +32,7 @@ class Described:
     """All the APIs that are described in a folder; each operation names its own.
 
     A description that cannot be used, or is not there, holds up only the operations that name
-    it, until somebody mends it.
+    it, until somebody mends it; an API that is down, or limits, only its own.
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
@@ -47,9 +47,8 @@ class Described:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What all of the APIs can do: the least, for the outbox knows them as one system."""
-        each = [api.capabilities for api in self._apis.values()]
-        rates = [can.rate_per_s for can in each if can.rate_per_s is not None]
+        """What all of the APIs can do: the least."""
+        each = list(self.places.values())
         return Capabilities(
             upsert=Upsert.NONE if any(can.upsert is Upsert.NONE for can in each) else Upsert.SEARCH,
             idempotency=Idempotency.NONE
@@ -57,8 +56,12 @@ class Described:
             else Idempotency.TRACE,
             versioning=Versioning.NONE,
             search_lag_s=max((can.search_lag_s for can in each), default=0),
-            rate_per_s=min(rates, default=None),
         )
+
+    @property
+    def places(self) -> dict[str, Capabilities]:
+        """What each of the APIs can do, by its name."""
+        return {name: api.capabilities for name, api in self._apis.items()}
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Make the record hold the operation's values, as the description says."""
@@ -90,4 +93,4 @@ def _open(values: Mapping[str, str]) -> Described:
     return Described(folder, values)
 
 
-SPEC = PrefixedSpec(_open, (FOLDER,), (API,), prefix=PREFIX)
+SPEC = PrefixedSpec(_open, (FOLDER,), (API,), place=API, prefix=PREFIX)

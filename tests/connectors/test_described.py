@@ -389,10 +389,14 @@ async def test_all_apis_together_promise_no_more_than_the_least(tmp_path: Path) 
     write(tmp_path, PLAIN + "search_lag_s: 30\nrate_per_s: 5\n")
     write(tmp_path, SEARCHED + "rate_per_s: 2\n", "contacts")
     connector = open_destination("described", {"INTERLOCK_APIS": str(tmp_path), "INTERLOCK_API_SHOP_KEY": KEY})
-    can = connector.capabilities
+    can, each = connector.capabilities, connector.places
     await connector.aclose()
 
-    assert (can.upsert, can.versioning, can.search_lag_s, can.rate_per_s) == (Upsert.NONE, Versioning.NONE, 30, 2)
+    assert (can.upsert, can.versioning, can.search_lag_s) == (Upsert.NONE, Versioning.NONE, 30)
+    assert {name: (one.upsert, one.rate_per_s) for name, one in each.items()} == {
+        "shop": (Upsert.NONE, 5),
+        "contacts": (Upsert.SEARCH, 2),
+    }
 
 
 async def test_an_api_that_is_not_there_or_not_set_up_waits_for_whoever_mends_it(tmp_path: Path) -> None:

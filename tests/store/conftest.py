@@ -1,6 +1,6 @@
 """The store's tests run on every database that is there, with these things to put into it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -115,10 +115,10 @@ class Desk:
             for operation in operations:
                 tx.outbox.put(operation, patience or Patience(attempts=3), self.now)
 
-    def due(self, count: int = 10) -> list[tuple[str, int, int]]:
+    def due(self, count: int = 10, rates: Mapping[str, float] | None = None) -> list[tuple[str, int, int]]:
         """Claim what is due: each operation's id, sends and look-ups."""
         with self.store.transaction() as tx:
-            self.held = tx.outbox.claim(count, LEASE, self.now)
+            self.held = tx.outbox.claim(count, LEASE, self.now, {}, rates)
         return [(due.operation.operation_id, due.tries.sends, due.tries.look_ups) for due in self.held]
 
     def settle(self, outcome: DeliveryOutcome, which: int = 0) -> None:
@@ -127,7 +127,7 @@ class Desk:
         step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, self.now)
         with self.store.transaction() as tx:
             tx.outbox.settle(due, outcome, step, self.now)
-            tx.systems.note(due.operation.system, outcome, self.now)
+            tx.systems.note(due.scope, outcome, self.now)
 
     def next_due_at(self) -> datetime | None:
         with self.store.reading() as tx:

@@ -223,3 +223,26 @@ async def test_a_key_that_is_not_taken_holds_everything_up_with_one_escalation_u
     assert len(post.system.stored) == 12
     with store.reading() as tx:
         assert tx.escalations.waiting() == []
+
+
+async def test_waiting_for_a_rate_limit_costs_no_try(store: Store) -> None:
+    one_a_second = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE, rate_per_s=1)
+    post = Post(store, FakeSystem(capabilities=one_a_second))
+    keys = [f"k{number}" for number in range(12)]
+    post.put(*keys)
+
+    await post.deliver_all()
+
+    assert [stored.record_key for stored in post.system.stored] == keys
+    assert post.outcomes() == ["created"] * 12
+    assert post.now == NOON + timedelta(seconds=11)
+    assert post.breaker() == Breaker()
+
+
+async def test_the_limits_of_a_system_are_known_before_its_first_write(store: Store) -> None:
+    post = Post(store, FakeSystem())
+    post.here = fake_resources(store, None, post.system, clock=lambda: post.now)  # nothing is opened yet
+    post.system.capabilities = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE, rate_per_s=1)
+    post.put("a", "b")
+
+    assert await post.deliver() == 1
