@@ -55,6 +55,10 @@ MEANING_OF_STATUS: Mapping[int, Meaning] = {
 """Every other status follows its class: 2xx done, 5xx broken, the rest refused."""
 
 
+NOT_THERE = frozenset({404, 410})
+"""What is said of a record that is not there, or not any more."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """An answer that says no; nothing was written.
@@ -132,18 +136,25 @@ class HttpApi:
         self._secret = secret
 
     async def ask(
-        self, shape: type[Shape], path: str, params: Mapping[str, str], body: BaseModel | None = None
+        self,
+        shape: type[Shape],
+        path: str,
+        params: Mapping[str, str],
+        body: BaseModel | None = None,
+        *,
+        one_record: bool = False,
     ) -> Shape | Invalid | RetryAfter:
         """Read something; whatever may pass, and any lost or unreadable answer, is `RetryAfter`.
 
-        With a `body` it is a POST, as many vendors' searches are.
+        With a `body` it is a POST, as many vendors' searches are. Where the path names `one_record`
+        and it is not there, it is gone.
         """
         method = "GET" if body is None else "POST"
         match await self.exchange(shape, method, path, params=params, body=body):
             case Refusal(meaning=Meaning.CONFLICT, detail=detail):
                 return RetryAfter(detail=detail)
-            case Refusal(detail=detail):
-                return Invalid(detail=detail)
+            case Refusal(detail=detail, status=status):
+                return Invalid(detail=detail, gone=one_record and status in NOT_THERE)
             case Unknown(detail=detail):
                 return RetryAfter(detail=detail)
             case usable:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, assert_never
+from typing import Literal, Self, assert_never
 
 from pydantic import AwareDatetime, Field
 
@@ -38,6 +38,8 @@ class Operation(Frozen):
             empty for the record under our key.
         search: how the target is to be searched for the record before anything is sent; None where it is
             not, or was.
+        searched: how it was searched, to be searched again if the record of `external_id` is gone.
+        gone: the target's ids of records that were to be written to and were not there any more.
     """
 
     operation_id: str
@@ -50,6 +52,17 @@ class Operation(Frozen):
     options: dict[str, str] = Field(default_factory=dict)
     external_id: str = ""
     search: Search | None = None
+    searched: Search | None = None
+    gone: tuple[str, ...] = ()
+
+    def sent_to(self, external_id: str) -> Self:
+        """Searched for, and to be sent to this record."""
+        return self.model_copy(update={"search": None, "searched": self.search, "external_id": external_id})
+
+    def searched_again(self) -> Self:
+        """To be searched for once more, because the record that was found is gone."""
+        gone = (*self.gone, self.external_id)
+        return self.model_copy(update={"search": self.searched, "searched": None, "external_id": "", "gone": gone})
 
 
 def operation_id(item_id: str, destination: str) -> str:
@@ -81,10 +94,11 @@ class Ambiguous(Frozen):
 
 
 class Invalid(Frozen):
-    """The target refuses the record as it stands."""
+    """The target refuses the record as it stands. `gone`: the record of `external_id` is not there any more."""
 
     kind: Literal["invalid"] = "invalid"
     detail: str
+    gone: bool = False
 
 
 class Hindrance(StrEnum):
@@ -156,6 +170,7 @@ class Step(StrEnum):
     DONE = "done"
     SEND_AGAIN = "send_again"
     LOOK_UP = "look_up"
+    SEARCH_AGAIN = "search_again"
     DEAD_LETTER = "dead_letter"
 
 
@@ -210,18 +225,22 @@ def next_step(
     now: datetime,
     *,
     traceless: bool = False,
+    searched: bool = False,
 ) -> NextStep:
     """What to do after `outcome` of the latest of `tries`.
 
     After an unknown outcome nothing is sent until a look-up has said that it is not there, at
     a time when that can be believed. Where a write is `traceless`, none ever can: what the
-    look-up says is for a person, at once.
+    look-up says is for a person, at once. Where its record was `searched` for and is gone, it is
+    searched for again.
     The delay doubles and carries up to half of itself as jitter, drawn from the operation's
     id so that it can be repeated; a target's Retry-After is never undercut.
     """
     match outcome:
         case Written():
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
+        case Invalid(gone=True) if searched and tries.sends < patience.attempts:
+            return NextStep(step=Step.SEARCH_AGAIN, at=now, reason=outcome.detail)
         case Invalid() | Ambiguous():
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=outcome.detail)
         case Unknown() if traceless and tries.looking_up:

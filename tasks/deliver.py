@@ -132,9 +132,12 @@ def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[Delivery
                 keep(here, tx, due, outcome, now)
                 continue
             traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation)
-            step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now, traceless=traceless)
+            write, searched = due.operation, due.operation.searched is not None
+            step = next_step(
+                outcome, write.operation_id, due.tries, due.patience, now, traceless=traceless, searched=searched
+            )
             if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
-                _tell_of_dead_letter(tx, due.operation, step.reason, now)
+                _tell_of_dead_letter(tx, write, step.reason, now)
         for system, (before, after) in tx.systems.changed.items():
             _tell_of_system(tx, system, request[0].operation.policy, (before, after), now)
 

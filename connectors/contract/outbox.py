@@ -52,7 +52,7 @@ async def deliver(subject: Subject, operation: Operation, first: DeliveryOutcome
             await subject.passes((step.at - now).total_seconds())
         now = step.at
         match step.step:
-            case Step.DONE | Step.DEAD_LETTER:
+            case Step.DONE | Step.DEAD_LETTER | Step.SEARCH_AGAIN:  # the kit searches for nothing
                 return outcome
             case Step.SEND_AGAIN:
                 tries, sent_at = Tries(sends=tries.sends + 1), now

@@ -166,7 +166,7 @@ class HubSpot:
             return target
         record = await self._record(operation, target)
         if record is None:
-            return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more")
+            return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more", gone=True)
         if not isinstance(record, Stored):
             return record
         key = {} if record.properties.get(target.key) else {target.key: operation.record_key}

@@ -164,7 +164,7 @@ class Salesforce:
             case Rows(records=[row, *_]):
                 key = {} if row.get(target.key) else {target.key: operation.record_key}
             case Rows():
-                return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more")
+                return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more", gone=True)
             case Invalid() | RetryAfter() as unread:
                 return unread
             case neither:

@@ -123,7 +123,7 @@ class SandboxCrm:
                 assert_never(other)
 
     async def _update_known(self, operation: Operation) -> DeliveryOutcome:
-        match await self._api.ask(Lead, f"/leads/{quote(operation.external_id, safe='')}", {}):
+        match await self._api.ask(Lead, f"/leads/{quote(operation.external_id, safe='')}", {}, one_record=True):
             case Lead() as lead:
                 return await self._update(lead, operation)
             case Invalid() | RetryAfter() as failure:

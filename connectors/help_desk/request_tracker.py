@@ -221,7 +221,7 @@ class RequestTracker:
                 assert_never(other)
 
     async def _ticket(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
-        return await self._api.ask(Ticket, f"/ticket/{ticket_id}", {})
+        return await self._api.ask(Ticket, f"/ticket/{ticket_id}", {}, one_record=True)
 
 
 def ticket_values(ticket: Ticket) -> dict[str, str]:

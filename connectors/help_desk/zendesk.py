@@ -87,7 +87,7 @@ class Zendesk:
             return refused
         match await self._tickets_of(operation):
             case TicketList(tickets=[]) if operation.external_id:
-                return Invalid(detail=f"{NAME}: there is no ticket {operation.external_id} any more")
+                return Invalid(detail=f"{NAME}: there is no ticket {operation.external_id} any more", gone=True)
             case TicketList(tickets=[]):
                 return await self._create(operation)
             case TicketList(tickets=[ticket]) if carries(ticket, operation):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, or_
@@ -12,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from connectors.registry import scope_of
 from connectors.store.ledger import Ledger
+from connectors.store.states import DUE, FINAL, HELD, SEARCHED, State
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
 from connectors.store.turns import Turns, parted, searches
@@ -19,33 +19,6 @@ from domain.delivery import DeliveryOutcome, NextStep, Operation, Patience, Retr
 from domain.duplicates import Comparison, Finding
 from domain.ledger import Event
 
-
-class State(StrEnum):
-    """Where an operation stands."""
-
-    UNCOMPARED = "uncompared"
-    """The target is to be searched for its record, from `due_at` on, before anything is sent."""
-    COMPARING = "comparing"
-    """Its target is being searched; if the lease runs out, somebody else searches."""
-    ASKING = "asking"
-    """A person was asked whether the target has its record."""
-    PENDING = "pending"
-    """To be sent, from `due_at` on."""
-    SENDING = "sending"
-    """Begun; if its lease runs out, the sender died and the outcome is unknown."""
-    UNKNOWN = "unknown"
-    """To be looked up, from `due_at` on, before anything is sent again."""
-    DONE = "done"
-    DEAD = "dead"
-
-
-FINAL = (State.DONE, State.DEAD)
-HELD = (State.SENDING, State.COMPARING)
-"""States that have a lease."""
-DUE = (State.UNCOMPARED, State.PENDING, State.UNKNOWN)
-"""States that wait for their time."""
-SEARCHED = (State.UNCOMPARED, State.COMPARING)
-"""States in which the target is to be searched first."""
 PROBE_TIME = timedelta(seconds=0.5)
 """Between two looks at a system that another sender probes."""
 
@@ -154,10 +127,13 @@ class Outbox:
             looked = due.tries.looking_up
             row.sends, row.look_ups = row.sends - (not looked), row.look_ups - looked
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
+        if step.step is Step.SEARCH_AGAIN:
+            row.operation, row.look_ups = due.operation.searched_again().model_dump(mode="json"), 0
         row.state = {
             Step.DONE: State.DONE,
             Step.SEND_AGAIN: State.PENDING,
             Step.LOOK_UP: State.UNCOMPARED if due.operation.search else State.UNKNOWN,
+            Step.SEARCH_AGAIN: State.UNCOMPARED,
             Step.DEAD_LETTER: State.DEAD,
         }[step.step]
         facts = {"operation": row.operation_id, "destination": due.operation.destination}
@@ -205,24 +181,29 @@ class Outbox:
                 row.state, row.outcome = State.DONE, {"kind": comparison.finding.value}
             case Finding.OURS | Finding.REMEMBERED | Finding.SAME | Finding.DIFFERENT:
                 row.state = State.PENDING
-                known = operation.model_copy(update={"search": None, "external_id": comparison.written_to})
-                row.operation = known.model_dump(mode="json")
+                row.operation = operation.sent_to(comparison.written_to).model_dump(mode="json")
             case other:
                 assert_never(other)
         facts = {"operation": row.operation_id, "destination": operation.destination}
         self._ledger.append(row.item_id, Event.COMPARED, now, **facts, **comparison.model_dump(mode="json"))
 
     def remembered(self, operation: Operation) -> str | None:
-        """The target's id of the record that the last write of this one went to, where a search had found that."""
+        """The target's id of the record that the last write of this one went to, where a search had found that.
+
+        None if a write has found since that it is not there any more.
+        """
         query = (
-            select(OperationRow.operation)
+            select(OperationRow.state, OperationRow.operation)
             .where(OperationRow.scope == scope_of(operation), OperationRow.record_key == operation.record_key)
-            .where(OperationRow.state == State.DONE)
             .order_by(col(OperationRow.seq).desc())
-            .limit(1)
         )
-        last = self._session.exec(query).first()
-        return (last or {}).get("external_id") or None
+        gone = set[str]()
+        for state, stored in self._session.exec(query):
+            gone.update(stored.get("gone", ()))
+            if state == State.DONE:
+                last: str = stored.get("external_id", "")
+                return last if last and last not in gone else None
+        return None
 
     def next_due_at(self, now: datetime) -> datetime | None:
         """When `claim` can next give something: the first due time or end of a sender's lease.

@@ -185,7 +185,7 @@ def _update_known(connection: Connection, shape: Shape, operation: Operation) ->
     key = row[shape.key.name]
     stored = _locked(connection, shape, key)
     if stored is None:
-        return Invalid(detail=f"SQL: table '{shape.table}' has no row '{operation.external_id}' any more")
+        return Invalid(detail=f"SQL: table '{shape.table}' has no row '{operation.external_id}' any more", gone=True)
     if not (changed := shape.differing(stored, row)):
         return Written(kind="unchanged", external_id=operation.external_id)
     trace = {shape.operation.name: operation.operation_id}

@@ -40,6 +40,7 @@ LATER = RetryAfter(detail="busy")
 NO_TURN = RetryAfter(hindrance=Hindrance.TURN, detail="others went first")
 NO_KEY = RetryAfter(hindrance=Hindrance.KEY, detail="401")
 NO_RIGHT = RetryAfter(hindrance=Hindrance.RIGHTS, detail="403")
+GONE = Invalid(detail="no record 77 any more", gone=True)
 MUCH_LATER = RetryAfter(detail="busy", seconds=90)
 UNKNOWN = Unknown(detail="no answer")
 NOT_THERE = NotThere()
@@ -62,6 +63,7 @@ TABLE = [
         for outcome in (INVALID, AMBIGUOUS)
         for doing, tries in {"sending": SENDING, "on the last send": LAST_SEND, "looking up": LOOKING}.items()
     ],
+    pytest.param(GONE, SENDING, Step.DEAD_LETTER, NO_WAIT, id="a record that is gone is given up"),
     # Nothing was written: send again.
     pytest.param(CONFLICT, SENDING, Step.SEND_AGAIN, NO_WAIT, id="a conflict is sent again at once on a fresh read"),
     pytest.param(CONFLICT, LAST_SEND, Step.DEAD_LETTER, NO_WAIT, id="a conflict on the last send is given up"),
@@ -175,3 +177,10 @@ def test_after_an_unknown_outcome_nothing_is_sent_before_a_look_up_said_not_ther
         step = next_step(outcome, "op-1", tries, THREE, NOW).step
         assert tries.sends <= THREE.attempts
         assert tries.look_ups <= THREE.attempts
+
+
+@pytest.mark.parametrize(("tries", "step"), [(SENDING, Step.SEARCH_AGAIN), (LAST_SEND, Step.DEAD_LETTER)])
+def test_where_its_record_was_searched_for_and_is_gone_it_is_searched_for_again(tries: Tries, step: Step) -> None:
+    following = next_step(GONE, "op-1", tries, THREE, NOW, searched=True)
+
+    assert (following.step, following.at, following.reason) == (step, NOW, GONE.detail)

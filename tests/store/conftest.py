@@ -124,10 +124,16 @@ class Desk:
     def settle(self, outcome: DeliveryOutcome, which: int = 0) -> None:
         """End the try of the operation that was claimed last, with the step that follows by the domain."""
         due = self.held[which]
-        step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, self.now)
+        write, searched = due.operation, due.operation.searched is not None
+        step = next_step(outcome, write.operation_id, due.tries, due.patience, self.now, searched=searched)
         with self.store.transaction() as tx:
             tx.outbox.settle(due, outcome, step, self.now)
             tx.systems.note(due.scope, outcome, self.now)
+
+    def put_back(self, item_id: str, by: str = "") -> int:
+        """Put an item's dead letters back."""
+        with self.store.transaction() as tx:
+            return tx.dead_letters.put_back(tx.dead_letters.of(item_id=item_id), by, self.now)
 
     def next_due_at(self) -> datetime | None:
         with self.store.reading() as tx:

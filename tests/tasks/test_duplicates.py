@@ -272,7 +272,7 @@ async def test_a_search_that_is_refused_is_given_up_and_made_anew_on_retry(store
     assert office.account.dead_lettered == 1
 
     with store.transaction() as tx:
-        assert tx.outbox.retry(item, office.now) == 1
+        assert tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", office.now) == 1
     await office.deliver()
 
     assert (office.sent_to, office.system.searched) == (["17"], ["a", "a"])
@@ -374,9 +374,24 @@ async def test_it_is_sent_again_when_somebody_asks_for_that_and_not_before(store
     await office.deliver()
 
     with store.transaction() as tx:
-        tx.outbox.retry(item, office.now)
+        tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", office.now)
     await office.deliver()
 
     assert len(office.system.stored) == 2
     assert office.account.done == 1
     assert "somebody looked and had it sent again" in " ".join(office.stories(item))
+
+
+async def test_a_record_that_was_deleted_is_made_anew_and_blocks_nobody(store: Store) -> None:
+    gone = Invalid(detail="there is no record 17 any more", gone=True)
+    office = Office(store, FakeCrm(found=[[SAME], [SAME], [OURS]], outcomes=[None, gone]))
+    office.put("a", key="julia")
+    await office.deliver()
+    office.put("b", key="julia")
+    await office.deliver()
+    office.put("c", key="julia")
+    await office.deliver()
+
+    assert office.sent_to == ["17", "", ""], "the search that lags still knows the record"
+    assert len(office.system.searched) == 3, "the second was remembered, and searched for once it was gone"
+    assert office.account.done == 3
