@@ -17,6 +17,7 @@ from connectors.store.assignments import Assignments
 from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
+from connectors.store.dead_letters import DeadLetters
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.heartbeats import Heartbeats
@@ -59,6 +60,7 @@ class Transaction:
         self.assignments = Assignments(session, self.ledger)
         self.systems = Systems(session, self.ledger)
         self.outbox = Outbox(session, self.ledger, self.systems, Turns(session))
+        self.dead_letters = DeadLetters(session, self.ledger)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.sources = Sources(session, self.ledger)

@@ -225,16 +225,6 @@ class Outbox:
             first = min(first, here) if first else here
         return first
 
-    def retry(self, item_id: str, now: datetime) -> int:
-        """Put an item's dead letters back in the queue with their attempts forgiven; returns how many."""
-        query = select(OperationRow).where(OperationRow.item_id == item_id, OperationRow.state == State.DEAD)
-        rows = list(self._session.exec(query))
-        for row in rows:
-            never_sent = row.operation.get("search") is not None
-            row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
-            row.due_at, row.sends, row.look_ups = now, 0, 0
-        return len(rows)
-
     def done(self) -> int:
         """How many writes have their outcome."""
         query = select(func.count()).select_from(OperationRow).where(OperationRow.state == State.DONE)
