@@ -54,20 +54,20 @@ class Post:
     def put(self, *keys: str) -> None:
         with self.store.transaction() as tx:
             for key in keys:
-                item = f"it-{key}"
-                tx.outbox.put(
-                    Operation(
-                        operation_id=operation_id(item, "crm"),
-                        item_id=item,
-                        policy="tiny",
-                        destination="crm",
-                        system="crm",
-                        record_key=key,
-                        values={"name": key},
-                    ),
-                    Patience(attempts=5),
-                    self.now,
-                )
+                tx.outbox.put(self.write(key), Patience(attempts=5), self.now)
+
+    def write(self, key: str, system: str = "crm", options: dict[str, str] | None = None) -> Operation:
+        item = f"it-{key}"
+        return Operation(
+            operation_id=operation_id(item, "crm"),
+            item_id=item,
+            policy="tiny",
+            destination="crm",
+            system=system,
+            record_key=key,
+            values={"name": key},
+            options=options or {},
+        )
 
     async def deliver(self) -> int:
         async with opened(self.here):
@@ -246,3 +246,30 @@ async def test_the_limits_of_a_system_are_known_before_its_first_write(store: St
     post.put("a", "b")
 
     assert await post.deliver() == 1
+
+
+@dataclass
+class FakePlaces(FakeSystem):
+    """Two APIs: a shop that keeps no trace of a write, and a till that does, and takes one write a second."""
+
+    capabilities: Capabilities = field(
+        default_factory=lambda: Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.NONE)
+    )
+    places: dict[str, Capabilities] = field(
+        default_factory=lambda: {
+            "shop": Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.NONE),
+            "till": Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE, rate_per_s=1),
+        }
+    )
+
+
+async def test_what_a_place_can_do_is_its_own(store: Store) -> None:
+    post = Post(store, FakePlaces(outcomes=[Unknown(detail="no answer")]))
+    post.here.destination("described")
+    with store.transaction() as tx:
+        tx.outbox.put(post.write("a", system="described", options={"api": "till"}), Patience(), post.now)
+
+    await post.deliver_all()
+
+    assert post.outcomes() == ["unknown", "created"], "a look-up tells what became of it, though the shop has none"
+    assert post.here.rates["described/till"] == 1

@@ -395,3 +395,16 @@ async def test_a_record_that_was_deleted_is_made_anew_and_blocks_nobody(store: S
     assert office.sent_to == ["17", "", ""], "the search that lags still knows the record"
     assert len(office.system.searched) == 3, "the second was remembered, and searched for once it was gone"
     assert office.account.done == 3
+
+
+async def test_searches_are_held_to_a_rate_of_their_own(store: Store) -> None:
+    can = Capabilities(upsert=Upsert.KEY, idempotency=Idempotency.TRACE, searches_per_s=2)
+    office = Office(store, FakeCrm(capabilities=can))
+    office.put("a", "b", "c")
+    office.put("d", search=False)
+
+    await office.deliver()
+
+    assert len(office.system.searched) == 3
+    assert office.now == NOON + timedelta(seconds=1), "three searches at two a second"
+    assert office.account.done == 4
