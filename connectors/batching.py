@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, assert_never
 
-from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter
+from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Hindrance, Invalid, Operation, RetryAfter
 
 MOST_REQUESTS = 24
 """At half a second each they end within the 15 s that a try may take; one bad record among 200 needs 17."""
@@ -35,8 +35,8 @@ async def bisected(
 
     The halves are sent in turn until what is refused stands alone: with k such records among n,
     1 + 2·k·⌈log2 n⌉ requests are enough. Only operations of a refused batch are sent again, so
-    one whose outcome is unknown never is. What waits is put off (`RetryAfter`, for nothing of it
-    was written) after `most_requests`, and once a limit of the whole system is hit.
+    one whose outcome is unknown never is. What waits is put off (`RetryAfter` without a try, for
+    nothing of it was sent) after `most_requests`, and once a limit of the whole system is hit, or our key is not taken.
     """
     outcomes: list[DeliveryOutcome] = []
     waiting = [operations] if operations else []
@@ -53,10 +53,12 @@ async def bisected(
             case list(answered):
                 outcomes += answered
                 if limit := _limit(answered):
-                    return outcomes + [limit] * _count(waiting)
+                    unsent = RetryAfter(seconds=limit.seconds, hindrance=Hindrance.TURN, detail=limit.detail)
+                    return outcomes + [unsent] * _count(waiting)
             case other:
                 assert_never(other)
-    put_off = RetryAfter(detail=f"not sent yet: its batch was refused for others in it, in {most_requests} requests")
+    spoilt = f"not sent yet: its batch was refused for others in it, in {most_requests} requests"
+    put_off = RetryAfter(hindrance=Hindrance.TURN, detail=spoilt)
     return outcomes + [put_off] * _count(waiting)
 
 
@@ -84,8 +86,9 @@ async def by_target(
 
 
 def _limit(outcomes: Sequence[DeliveryOutcome]) -> RetryAfter | None:
-    limits = (outcome for outcome in outcomes if isinstance(outcome, RetryAfter) and outcome.limit)
-    return next(limits, None)
+    """What keeps the whole system from taking more now: a limit that it names, or that it takes no key of ours."""
+    later = [outcome for outcome in outcomes if isinstance(outcome, RetryAfter)]
+    return next((one for one in later if one.limit or one.hindrance is Hindrance.KEY), None)
 
 
 def _count(batches: Sequence[Sequence[Operation]]) -> int:

@@ -1,13 +1,13 @@
 """Turns whatever can happen to an HTTP request into the domain's outcomes.
 
 The line that matters: *could the write have been stored?* Refused before it was sent, or
-turned away by a limiter, no: `RetryAfter`. Sent without a readable answer, perhaps:
+turned away by a limiter or for our key's sake, no: `RetryAfter`. Sent without a readable answer, perhaps:
 `Unknown`, to be looked up before anything is sent again.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from connectors.error_bodies import error_body, vendors_code, vendors_words
-from domain.delivery import LONGEST_WAIT_S, Conflict, Invalid, RetryAfter, Unknown
+from domain.delivery import LONGEST_WAIT_S, Conflict, Hindrance, Invalid, RetryAfter, Unknown
 
 LONGEST_RETRY_AFTER_S = float(LONGEST_WAIT_S)
 """A target that asks for more than a week is asked again after a week all the same."""
@@ -36,13 +36,14 @@ class Meaning(StrEnum):
     LATER = "later"  # nothing was written
     CONFLICT = "conflict"  # nothing was written: the record is not what we took it for
     REFUSED = "refused"  # nothing was written, nor will be if it is sent again
-    UNAUTHORISED = "unauthorised"
+    UNAUTHORISED = "unauthorised"  # our key is not taken: nothing is done, whatever is asked
+    FORBIDDEN = "forbidden"  # our key is taken, and this is not allowed with it
     BROKEN = "broken"  # it may have been written before it broke
 
 
 MEANING_OF_STATUS: Mapping[int, Meaning] = {
     401: Meaning.UNAUTHORISED,
-    403: Meaning.UNAUTHORISED,
+    403: Meaning.FORBIDDEN,
     408: Meaning.LATER,  # RFC 9110, 15.5.9: the request never arrived whole
     409: Meaning.CONFLICT,
     412: Meaning.CONFLICT,
@@ -52,6 +53,10 @@ MEANING_OF_STATUS: Mapping[int, Meaning] = {
 }
 """Every other status follows its class: 2xx done, 5xx broken, the rest refused. 503 is later where it comes
 with Retry-After, which somebody meant; without, a proxy may have lost the answer of a server that had acted."""
+
+
+NOT_THERE = frozenset({404, 410})
+"""What is said of a record that is not there, or not any more."""
 
 
 @dataclass(frozen=True)
@@ -131,18 +136,25 @@ class HttpApi:
         self._secret = secret
 
     async def ask(
-        self, shape: type[Shape], path: str, params: Mapping[str, str], body: BaseModel | None = None
+        self,
+        shape: type[Shape],
+        path: str,
+        params: Mapping[str, str],
+        body: BaseModel | None = None,
+        *,
+        one_record: bool = False,
     ) -> Shape | Invalid | RetryAfter:
         """Read something; whatever may pass, and any lost or unreadable answer, is `RetryAfter`.
 
-        With a `body` it is a POST, as many vendors' searches are.
+        With a `body` it is a POST, as many vendors' searches are. Where the path names `one_record`
+        and it is not there, it is gone.
         """
         method = "GET" if body is None else "POST"
         match await self.exchange(shape, method, path, params=params, body=body):
             case Refusal(meaning=Meaning.CONFLICT, detail=detail):
                 return RetryAfter(detail=detail)
-            case Refusal(detail=detail):
-                return Invalid(detail=detail)
+            case Refusal(detail=detail, status=status):
+                return Invalid(detail=detail, gone=one_record and status in NOT_THERE)
             case Unknown(detail=detail):
                 return RetryAfter(detail=detail)
             case usable:
@@ -222,7 +234,9 @@ class HttpApi:
             case Meaning.CONFLICT | Meaning.REFUSED:
                 return refusal
             case Meaning.UNAUTHORISED:
-                return replace(refusal, detail=f"{message}. {self._key_advice()}")
+                return RetryAfter(hindrance=Hindrance.KEY, detail=f"{message}. {self._key_advice()}")
+            case Meaning.FORBIDDEN:
+                return RetryAfter(hindrance=Hindrance.RIGHTS, detail=f"{message}. {self._key_advice()}")
             case Meaning.BROKEN:
                 return Unknown(detail=message)
             case other:

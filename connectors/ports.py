@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from connectors.capabilities import Capabilities
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter
 from domain.extraction import Quoted
 from domain.proposal import Opinion, ScoresFrom, Tokens
@@ -142,60 +142,6 @@ class Examples(Protocol):
         ...
 
 
-class Upsert(StrEnum):
-    """How a system is made to hold one record under our key."""
-
-    KEY = "key"
-    """It takes our key and decides itself, atomically."""
-    SEARCH = "search"
-    """We look first; two writers at once may make two, where it refuses no doubled key."""
-    NONE = "none"
-    """Every send makes another record."""
-
-
-class Idempotency(StrEnum):
-    """What keeps a repeated send from acting twice."""
-
-    KEY = "key"
-    """It recognises the operation's id in the request, for as long as it says."""
-    TRACE = "trace"
-    """The operation's id stays on the record, where `find` looks for it."""
-    CONTENT = "content"
-    """Sending the same values again changes nothing."""
-    NONE = "none"
-    """Nothing does: an unknown outcome needs a person."""
-
-
-class Versioning(StrEnum):
-    """What protects a change that somebody else made since we read."""
-
-    COMPARE = "compare"
-    """Compare-and-set: a stale write is refused."""
-    READ_BACK = "read_back"
-    """Nothing; the connector reads again after the write."""
-    NONE = "none"
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a system can do, as its documentation says and its contract test holds.
-
-    Attributes:
-        batch: most operations in one request; 1 for systems without batches.
-        search_lag_s: for so long after a write a look-up may miss it, in seconds.
-        rate_per_s: requests a second that it allows one client, where it says so.
-        deltas: whether it tells what changed since a cursor (see `Changes`).
-    """
-
-    upsert: Upsert
-    idempotency: Idempotency
-    versioning: Versioning = Versioning.NONE
-    batch: int = 1
-    search_lag_s: float = 0
-    rate_per_s: float | None = None
-    deltas: bool = False
-
-
 class Destination(Protocol):
     """A system that takes writes.
 
@@ -244,6 +190,16 @@ class Candidate:
     external_id: str
     values: dict[str, str]
     ours: bool = False
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A system whose places differ in what they can do; its `capabilities` are the least of them."""
+
+    @property
+    def places(self) -> Mapping[str, Capabilities]:
+        """What each place can do, by its name."""
+        ...
 
 
 @runtime_checkable

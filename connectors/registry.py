@@ -65,6 +65,20 @@ def completed(operation: Operation) -> Operation:
     return operation.model_copy(update={"options": spec.chosen(operation.options)})
 
 
+def place_of(operation: Operation) -> str | None:
+    """The place in its system that an operation goes to; None where the system is one."""
+    spec = SYSTEMS.get(operation.system)
+    if spec is None or spec.place is None:
+        return None
+    return operation.options.get(spec.place.name) or spec.place.default
+
+
+def scope_of(operation: Operation) -> str:
+    """What a breaker and a limiter hold for: the operation's system, or its place there."""
+    place = place_of(operation)
+    return f"{operation.system}/{place}" if place else operation.system
+
+
 def open_destination(system: str, environ: Mapping[str, str]) -> Destination:
     """The connector of `system`, set up from `environ`; the caller closes it.
 

@@ -44,12 +44,15 @@ class SystemSpec:
         variables: what it reads; `open` sees every one of them and nothing else.
         options: what operations tell it beside their values.
         searchable: whether its connector is `Searchable` for duplicates.
+        place: the option that names where in the system a write goes, if one place can fail or limit without
+            the others; each is then paused and limited by itself.
     """
 
     open: Callable[[Mapping[str, str]], Destination]
     variables: tuple[Variable, ...]
     options: tuple[Option, ...] = ()
     searchable: bool = False
+    place: Option | None = None
 
     def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
         """A destination's options with the defaults filled in.

@@ -2,9 +2,11 @@
 
 After a few failures in a row nothing is sent for a while; then a single write probes whether
 the system is back (M. Nygard, "Release It!", 2007, chapter 5). A limit that a system names
-holds for all that is sent there, and pauses it as long as it asked.
+holds for all that is sent there, and pauses it as long as it asked. A key that it does not take
+pauses it at once: what waits goes on when somebody has mended that.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -14,6 +16,7 @@ from domain.delivery import (
     Ambiguous,
     Conflict,
     DeliveryOutcome,
+    Hindrance,
     Invalid,
     NotThere,
     RetryAfter,
@@ -58,11 +61,46 @@ class Breaker(Frozen):
         return self.open_until is not None and now < self.open_until
 
 
+NOT_ASKED = (Hindrance.SETUP, Hindrance.TURN)
+"""What keeps a write from being sent and says nothing of its system."""
+
+
+def telling(outcomes: Sequence[DeliveryOutcome]) -> DeliveryOutcome:
+    """The one of a request's outcomes that tells of its system.
+
+    A request is one sign, however many records it was about: of a limit or a key that is not
+    taken, if it met one, else that the system works, if any answer shows it, else that it failed.
+
+    Args:
+        outcomes: of each record of the request; at least one.
+    """
+    return min(outcomes, key=_rank)
+
+
+def _rank(outcome: DeliveryOutcome) -> int:
+    match outcome:
+        case RetryAfter(hindrance=hindrance) if hindrance in NOT_ASKED:
+            return 3
+        case RetryAfter(hindrance=Hindrance.KEY) | RetryAfter(limit=str()):
+            return 0
+        case RetryAfter() | Unknown():
+            return 2
+        case _:
+            return 1
+
+
 def after(breaker: Breaker, outcome: DeliveryOutcome, now: datetime) -> Breaker:
-    """The breaker after one more outcome of its system."""
+    """The breaker after one more request to its system; see `telling`."""
     match outcome:
         case Written() | Conflict() | Ambiguous() | Invalid() | NotThere():
             return Breaker() if not breaker.paused(now) else breaker.model_copy(update={"failures": 0})
+        case RetryAfter(hindrance=hindrance) if hindrance in NOT_ASKED:
+            return breaker
+        case RetryAfter(hindrance=Hindrance.KEY):
+            if breaker.paused(now):  # those that were under way say the same again
+                return breaker
+            until = now + timedelta(seconds=LONGEST_PAUSE_S)  # a wrong key that is tried more often locks an account
+            return _paused(breaker, max(breaker.failures + 1, FAILURES), until, outcome.detail)
         case RetryAfter(limit=str(limit), seconds=seconds):
             until = now + timedelta(seconds=UNSAID_LIMIT_S if seconds is None else seconds)
             return _paused(breaker, breaker.failures, until, f"limit {limit}: {outcome.detail}")

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, assert_never
+from typing import Literal, Self, assert_never
 
 from pydantic import AwareDatetime, Field
 
@@ -54,6 +54,8 @@ class Operation(Frozen):
         search: how the target is to be searched for the record before anything is sent; None where it is
             not, or was.
         invites: whom the message invites to what, if it is one that does.
+        searched: how it was searched, to be searched again if the record of `external_id` is gone.
+        gone: the target's ids of records that were to be written to and were not there any more.
     """
 
     operation_id: str
@@ -67,6 +69,17 @@ class Operation(Frozen):
     external_id: str = ""
     search: Search | None = None
     invites: Invitation | None = None
+    searched: Search | None = None
+    gone: tuple[str, ...] = ()
+
+    def sent_to(self, external_id: str) -> Self:
+        """Searched for, and to be sent to this record."""
+        return self.model_copy(update={"search": None, "searched": self.search, "external_id": external_id})
+
+    def searched_again(self) -> Self:
+        """To be searched for once more, because the record that was found is gone."""
+        gone = (*self.gone, self.external_id)
+        return self.model_copy(update={"search": self.searched, "searched": None, "external_id": "", "gone": gone})
 
 
 def operation_id(item_id: str, destination: str) -> str:
@@ -98,14 +111,30 @@ class Ambiguous(Frozen):
 
 
 class Invalid(Frozen):
-    """The target refuses the record as it stands."""
+    """The target refuses the record as it stands. `gone`: the record of `external_id` is not there any more."""
 
     kind: Literal["invalid"] = "invalid"
     detail: str
+    gone: bool = False
+
+
+class Hindrance(StrEnum):
+    """What kept a write from being made."""
+
+    TARGET = "target"
+    """The target asked for patience, failed before it wrote, or was not reached."""
+    KEY = "key"
+    """The target does not take our key, whatever is sent: until somebody mends that, no try is counted."""
+    RIGHTS = "rights"
+    """The target does not allow it with our key: this write alone, or all."""
+    SETUP = "setup"
+    """It is not set up here: the target was not asked."""
+    TURN = "turn"
+    """Others went first, and nothing of it was sent: the target was not asked, and no try is counted."""
 
 
 class RetryAfter(Frozen):
-    """Nothing was written; the target wants to be asked later, after `seconds` if it said.
+    """Nothing was written; it is to be tried later, after `seconds` if the target said.
 
     `limit` names the limit that was hit, where it holds for the whole system: nothing else is
     sent there before either.
@@ -114,7 +143,13 @@ class RetryAfter(Frozen):
     kind: Literal["retry_after"] = "retry_after"
     seconds: float | None = Field(default=None, ge=0)
     limit: str | None = None
+    hindrance: Hindrance = Hindrance.TARGET
     detail: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether the try is one of those after which a write is given up."""
+        return self.hindrance not in (Hindrance.KEY, Hindrance.TURN)
 
 
 class Unknown(Frozen):
@@ -164,6 +199,7 @@ class Step(StrEnum):
     DONE = "done"
     SEND_AGAIN = "send_again"
     LOOK_UP = "look_up"
+    SEARCH_AGAIN = "search_again"
     DEAD_LETTER = "dead_letter"
 
 
@@ -218,12 +254,14 @@ def next_step(
     now: datetime,
     *,
     traceless: bool = False,
+    searched: bool = False,
 ) -> NextStep:
     """What to do after `outcome` of the latest of `tries`.
 
     After an unknown outcome nothing is sent until a look-up has said that it is not there, at
     a time when that can be believed. Where a write is `traceless`, none ever can: what the
-    look-up says is for a person, at once.
+    look-up says is for a person, at once. Where its record was `searched` for and is gone, it is
+    searched for again.
     The delay doubles and carries up to half of itself as jitter, drawn from the operation's
     id so that it can be repeated; a target's Retry-After is never undercut. What a conflict has
     shown is read anew at once, further conflicts after a delay.
@@ -231,12 +269,16 @@ def next_step(
     match outcome:
         case Written():
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
+        case Invalid(gone=True) if searched and tries.sends < patience.attempts:
+            return NextStep(step=Step.SEARCH_AGAIN, at=now, reason=outcome.detail)
         case Invalid() | Ambiguous():
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=outcome.detail)
         case Unknown() if traceless and tries.looking_up:
             return NextStep(step=Step.DEAD_LETTER, at=now, reason=f"{outcome.detail}: {TRACELESS}")
         case Unknown() if traceless:
             return NextStep(step=Step.LOOK_UP, at=now, reason=outcome.detail)
+        case RetryAfter(counts=False):
+            again, count = Step.LOOK_UP if tries.looking_up else Step.SEND_AGAIN, 0
         case NotThere(believed_from=datetime() as believed_from) if now < believed_from:
             return NextStep(step=Step.LOOK_UP, at=believed_from, reason=outcome.detail)
         case Unknown() | RetryAfter() | Conflict() if tries.looking_up or isinstance(outcome, Unknown):

@@ -72,6 +72,15 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return _attempted(facts)
         case Event.DEAD_LETTERED:
             return f"The write to {facts['destination']} was given up and needs mending: {facts['why']}"
+        case Event.PUT_BACK:
+            who = _who(facts["by"], facts)
+            return f"The write to {facts['destination']} was put back by {who}; it is tried again."
+        case Event.SUPERSEDED:
+            who = _who(facts["by"], facts)
+            return (
+                f"The write to {facts['destination']} was ended unwritten by {who}: a later one of the same record, "
+                f"of {facts['newer']}, had gone out."
+            )
         case Event.BALANCED:
             return f"Books checked: {facts['accepted']} accepted, {facts['unaccounted']} unaccounted."
         case Event.STEPPED_BACK:

@@ -2,17 +2,29 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from prefect import task
 
+from connectors.capabilities import Idempotency
 from connectors.links import with_link, without_key
-from connectors.ports import BatchDestination, Idempotency
+from connectors.ports import BatchDestination
 from connectors.registry import completed
 from connectors.store.engine import Transaction
 from connectors.store.outbox import Due
-from domain.breaker import Breaker
-from domain.delivery import DeliveryOutcome, NotThere, Operation, RetryAfter, Step, Unknown, next_step, not_there
+from domain.breaker import Breaker, telling
+from domain.delivery import (
+    DeliveryOutcome,
+    Hindrance,
+    NotThere,
+    Operation,
+    RetryAfter,
+    Step,
+    Unknown,
+    next_step,
+    not_there,
+)
 from domain.duplicates import Comparison, Finding
 from domain.errors import PolicyInvalid
 from domain.escalation import Cause
@@ -29,9 +41,6 @@ LEASE = timedelta(seconds=20)
 
 LONGEST_TRY_S = 15.0
 """A try ends well before its lease does, so that two never send at once."""
-
-LONGEST_TURN_S = 4.0
-"""Longest wait for a turn under a system's rate limit; it counts toward the try."""
 
 LOOK_AGAIN_S = 1.0
 """Longest sleep between two looks: another sender may have finished what this one waits for."""
@@ -70,8 +79,14 @@ async def deliver_due(patience_s: float) -> int:
 def _claim(here: Resources, room: int) -> tuple[list[Due], datetime | None]:
     if room <= 0:
         return [], None
+    with here.store.reading() as tx:
+        systems = tx.outbox.systems()
+    for system in systems:  # opened before the claim, which needs to know what they allow
+        with suppress(PolicyInvalid):  # not set up here: told when its writes are tried
+            here.destination(system)
     with here.store.transaction() as tx:
-        return tx.outbox.claim(room, LEASE, here.now(), here.batches), tx.outbox.next_due_at(here.now())
+        claimed = tx.outbox.claim(room, LEASE, here.now(), here.batches, here.rates)
+        return claimed, tx.outbox.next_due_at(here.now())
 
 
 def _nap(wait_s: float) -> float:
@@ -83,14 +98,14 @@ def _requests(here: Resources, claimed: Sequence[Due]) -> list[list[Due]]:
     requests: list[list[Due]] = []
     filling: dict[str, list[Due]] = {}
     for due in claimed:
-        system = due.operation.system
-        most = 1 if due.tries.looking_up or due.operation.external_id else here.batches.get(system, 1)
-        if most > 1 and system in filling and len(filling[system]) < most:
-            filling[system].append(due)
+        scope, batch = due.scope, here.batches.get(due.operation.system, 1)
+        most = 1 if due.tries.looking_up or due.operation.external_id else batch
+        if most > 1 and scope in filling and len(filling[scope]) < most:
+            filling[scope].append(due)
             continue
         requests.append([due])
         if most > 1:
-            filling[system] = requests[-1]
+            filling[scope] = requests[-1]
     return requests
 
 
@@ -112,14 +127,19 @@ async def _try(here: Resources, request: Sequence[Due]) -> None:
 def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome | Searched]) -> None:
     now = here.now()
     with here.store.transaction() as tx:
+        told = [NotThere() if isinstance(outcome, Searched) else outcome for outcome in outcomes]
+        tx.systems.note(request[0].scope, telling(told), now)
         for due, outcome in zip(request, outcomes, strict=True):
             if isinstance(outcome, Searched):
                 keep(here, tx, due, outcome, now)
                 continue
-            traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation.system)
-            step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, now, traceless=traceless)
+            traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation)
+            write, searched = due.operation, due.operation.searched is not None
+            step = next_step(
+                outcome, write.operation_id, due.tries, due.patience, now, traceless=traceless, searched=searched
+            )
             if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
-                _tell_of_dead_letter(tx, due.operation, step.reason, now)
+                _tell_of_dead_letter(tx, write, step.reason, now)
         for system, (before, after) in tx.systems.changed.items():
             _tell_of_system(tx, system, request[0].operation.policy, (before, after), now)
 
@@ -164,13 +184,7 @@ async def _outcomes(here: Resources, request: Sequence[Due]) -> Sequence[Deliver
         destination = here.destination(first.operation.system)
         writes = [with_link(here.settings, completed(due.operation), here.now()) for due in request]
     except PolicyInvalid as exc:  # not set up here: the write waits for somebody who mends that
-        return [RetryAfter(detail=str(exc))] * len(request)
-    try:
-        async with asyncio.timeout(LONGEST_TURN_S):
-            await here.turn(first.operation.system)
-    except TimeoutError:
-        waited = f"no turn within {LONGEST_TURN_S:g} s under the rate limit of {first.operation.system}"
-        return [RetryAfter(detail=waited)] * len(request)
+        return [RetryAfter(hindrance=Hindrance.SETUP, detail=str(exc))] * len(request)
     if first.operation.search:
         return [await search_for(destination, writes[0])]
     if first.tries.looking_up:
@@ -200,12 +214,12 @@ async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome
     destination = here.destination(write.system)
     found = await destination.find(write)
     found = without_key(found, write) if found else None
-    if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write.system):
+    if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write):
         return NotThere(detail="somebody looked and had it sent again")
     settles_s, lag_s = here.settings.settles_s, destination.capabilities.search_lag_s
     return found or not_there(due.sent_until, settles_s, lag_s)
 
 
-def _is_traceless(here: Resources, system: str) -> bool:
+def _is_traceless(here: Resources, write: Operation) -> bool:
     """Whether no look-up can tell what became of a write there."""
-    return here.destination(system).capabilities.idempotency is Idempotency.NONE
+    return here.capabilities(write).idempotency is Idempotency.NONE

@@ -45,9 +45,10 @@ async def search_for(destination: Destination, write: Operation) -> Searched | I
     """Whether the target has the operation's record, under our key or as somebody else's."""
     if not isinstance(destination, Searchable):
         return Invalid(detail=f"{write.system} cannot be searched for duplicates; take that out of the policy")
-    found = await destination.candidates(write)
-    if not isinstance(found, list):
-        return found
+    answered = await destination.candidates(write)
+    if not isinstance(answered, list):
+        return answered
+    found = [one for one in answered if one.external_id not in write.gone]  # searches lag behind deletions too
     if any(one.ours for one in found):
         return Searched(comparison=Comparison(finding=Finding.OURS, why="it has our key"))
     asked = asked_search(write)

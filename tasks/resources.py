@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from aiolimiter import AsyncLimiter
-
+from connectors.capabilities import Capabilities
 from connectors.choice import NOBODY, open_examples, open_model
-from connectors.ports import Changes, Destination, Examples, Labelled, LanguageModel
-from connectors.registry import open_destination, open_source, reading_of
+from connectors.ports import Changes, Destination, Examples, Labelled, LanguageModel, Placed
+from connectors.registry import open_destination, open_source, place_of, reading_of
 from connectors.settings import Settings
 from connectors.store.engine import Store
+from connectors.store.turns import searches
+from domain.delivery import Operation
 from domain.values import digest
 from policies.load import Workflow, load_workflow
 from policies.sources import IntakeSource
@@ -71,9 +72,10 @@ class Resources:
         self._parts: dict[Path, dict[str, str]] = {}
         self._destinations: dict[str, Destination] = {}
         self._sources: dict[str, Changes] = {}
-        self._limiters: dict[str, AsyncLimiter] = {}
         self.batches: dict[str, int] = {}
         """How many writes the systems that were opened take in one request, where it is more than one."""
+        self.rates: dict[str, float] = {}
+        """Requests a second that they allow, where they say so; see `Outbox.claim`."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, ask: bool = True) -> Self:
@@ -153,9 +155,17 @@ class Resources:
             can = opened.capabilities
             if can.batch > 1:
                 self.batches[system] = can.batch
-            if can.rate_per_s is not None:
-                self._limiters[system] = AsyncLimiter(max(1.0, can.rate_per_s), max(1.0, 1 / can.rate_per_s))
+            limits = {system: can.rate_per_s, searches(system): can.searches_per_s}
+            if isinstance(opened, Placed):
+                limits |= {f"{system}/{place}": each.rate_per_s for place, each in opened.places.items()}
+            self.rates |= {name: rate for name, rate in limits.items() if rate is not None}
         return self._destinations[system]
+
+    def capabilities(self, write: Operation) -> Capabilities:
+        """What a write's system can do, at the place that it goes to."""
+        opened = self.destination(write.system)
+        places = opened.places if isinstance(opened, Placed) else {}
+        return places.get(place_of(write) or "", opened.capabilities)
 
     def source(self, wanted: IntakeSource) -> Changes:
         """What a policy's source gives."""
@@ -163,11 +173,6 @@ class Resources:
         if name not in self._sources:
             self._sources[name] = self._open_source(wanted.source, wanted.options)
         return self._sources[name]
-
-    async def turn(self, system: str) -> None:
-        """Wait for a turn to send something to a system, under the rate that it is known to allow."""
-        if system in self._limiters:
-            await self._limiters[system].acquire()
 
     async def aclose(self) -> None:
         """Close everything that was opened."""

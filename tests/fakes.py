@@ -5,21 +5,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.examples.index import LabelledExamples
 from connectors.llm.agent import AgentModel
 from connectors.ports import (
     Arrival,
     Candidate,
-    Capabilities,
     Consulted,
     Examples,
     Fetched,
     FieldsAnswer,
-    Idempotency,
     LabelAnswer,
     Message,
     Unreadable,
-    Upsert,
 )
 from connectors.settings import Settings
 from connectors.store.engine import Store

@@ -11,8 +11,8 @@ from typing import assert_never
 
 from pydantic import BaseModel, Field, JsonValue
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.http_outcomes import HttpApi, Meaning, Vendor
-from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
@@ -65,14 +65,12 @@ VENDOR = Vendor(
                 "account_inactive",
                 "token_revoked",
                 "token_expired",
-                "missing_scope",
-                "no_permission",
                 "not_allowed_token_type",
                 "org_login_required",
-                "access_denied",
             ),
             Meaning.UNAUTHORISED,
         ),
+        **dict.fromkeys(("missing_scope", "no_permission", "access_denied"), Meaning.FORBIDDEN),
     },
 )
 
@@ -242,4 +240,4 @@ def _open(values: Mapping[str, str]) -> Slack:
     return Slack(url(values, SLACK_URL), secret(values, SLACK_TOKEN), seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (SLACK_URL, SLACK_TOKEN, TIMEOUT_S), (CHANNEL, MARKUP, LOOK_BACK_HOURS))
+SPEC = SystemSpec(_open, (SLACK_URL, SLACK_TOKEN, TIMEOUT_S), (CHANNEL, MARKUP, LOOK_BACK_HOURS), place=CHANNEL)

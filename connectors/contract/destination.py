@@ -1,8 +1,9 @@
 """What every destination must do, whatever it is reached by."""
 
+from connectors.capabilities import Idempotency, Upsert, Versioning
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, check_send, deliver
 from connectors.contract.subject import Subject, hold
-from connectors.ports import Idempotency, Searchable, Upsert, Versioning
+from connectors.ports import Searchable
 from domain.delivery import Invalid, Unknown, Written
 
 TEXTS = {

@@ -10,7 +10,7 @@ from connectors.contract.outbox import HARMLESS_TO_REPEAT, ends_with_one_effect
 from connectors.contract.rehearsal import cuts, rehearse, send_under, writes
 from connectors.contract.subject import NetworkSubject, hold
 from connectors.sandbox.proxy import Answer, CutAnswer, CutRequest, Hang, Late, Seen, WireFault
-from domain.delivery import DeliveryOutcome, Invalid, RetryAfter, Unknown
+from domain.delivery import DeliveryOutcome, Hindrance, RetryAfter, Unknown
 
 HTML = b"<!DOCTYPE html><html><body><h1>Sign in to the guest network</h1></body></html>"
 """What a hotel's, a firm's or a CDN's proxy answers with, often with status 200."""
@@ -124,17 +124,21 @@ class NetworkContract(DestinationContract):
                     hold(isinstance(outcome, wanted), f"{case}: must be {wanted}, is {outcome!r}")
                     await ends_with_one_effect(subject, operation, case, outcome)
 
-    async def test_a_refused_key_is_invalid_and_names_its_variable(self, subject: NetworkSubject) -> None:
-        """A person must know what to set; the key itself is shown nowhere, though the answer repeats it."""
+    async def test_a_refused_key_is_the_whole_systems_and_names_its_variable(self, subject: NetworkSubject) -> None:
+        """A person must know what to set; the key itself is shown nowhere, though the answer repeats it.
+
+        The write is not given up for that: with 401 no write is taken, with 403 this one, and perhaps no other.
+        """
         key = subject.key
         body = b'{"message": "no entry for %s"}' % (key.secret if key else "you").encode()
-        for status in (401, 403):
+        for status, hindrance in ((401, Hindrance.KEY), (403, Hindrance.RIGHTS)):
             operation = subject.fresh()
             subject.proxy.next(Answer(status, body, JSON), times=None)
             outcome = await subject.destination.send(operation)
             found = await subject.destination.find(operation)
             subject.proxy.clear()
-            hold(isinstance(outcome, Invalid), f"HTTP {status}: must be Invalid, is {type(outcome).__name__}")
+            told = isinstance(outcome, RetryAfter) and outcome.hindrance is hindrance
+            hold(told, f"HTTP {status}: must be RetryAfter for {hindrance.value}, is {outcome!r}")
             nameless = subject.destination.capabilities.idempotency in HARMLESS_TO_REPEAT and found is None
             told = isinstance(found, CANNOT_TELL) or nameless
             hold(told, f"HTTP {status} on a look-up tells nothing of the write: it is {type(found).__name__}")

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import assert_never
 
+from connectors.capabilities import Idempotency
 from connectors.contract.subject import Subject, hold
-from connectors.ports import Idempotency
 from domain.delivery import (
     SETTLES_S,
     Ambiguous,
@@ -64,7 +64,7 @@ async def deliver(
             await late()
             late = None
         match step.step:
-            case Step.DONE | Step.DEAD_LETTER:
+            case Step.DONE | Step.DEAD_LETTER | Step.SEARCH_AGAIN:  # the kit searches for nothing
                 return outcome
             case Step.SEND_AGAIN:
                 tries, sent_until = Tries(sends=tries.sends + 1), now

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from connectors.capabilities import Upsert
 from connectors.contract.subject import NetworkSubject, hold
-from connectors.ports import Upsert
 from connectors.sandbox.proxy import Meanwhile, Rule, Seen, WireFault
 from domain.delivery import DeliveryOutcome, Operation, Written
 

@@ -54,11 +54,11 @@ class SearchableContract:
         hold(isinstance(last, Written), f"must be Written, is {last!r}")
         await subject.holds_once(second, "after a crash of the sender")
 
-    async def test_a_record_that_is_not_there_any_more_is_invalid(self, subject: Subject) -> None:
-        """It is not made again: somebody has to say what to do."""
+    async def test_a_record_that_is_not_there_any_more_is_gone(self, subject: Subject) -> None:
+        """It is not made again: the target is searched anew."""
         operation = subject.fresh().model_copy(update={"external_id": "999999999"})
         outcome = await subject.destination.send(operation)
-        hold(isinstance(outcome, Invalid), f"must be Invalid, is {outcome!r}")
+        hold(isinstance(outcome, Invalid) and outcome.gone, f"must be Invalid and gone, is {outcome!r}")
         await subject.holds_nothing(operation, "after a write to a record that is not there")
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from connectors.capabilities import Upsert
 from connectors.contract.outbox import check_send
 from connectors.contract.subject import Subject, hold
-from connectors.ports import Upsert
 from domain.delivery import Invalid, Written
 
 ENDINGS = (

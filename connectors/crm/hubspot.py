@@ -13,6 +13,7 @@ from urllib.parse import quote
 import phonenumbers
 
 from connectors.batching import RefusedWhole, by_target
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.crm.hubspot_api import (
     NAME,
     TIME_ZONE,
@@ -34,12 +35,14 @@ from connectors.crm.hubspot_api import (
     path_of,
 )
 from connectors.http_outcomes import HttpApi, Refusal
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert
+from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
 
 LARGEST_BATCH = 100
+SEARCHES_PER_S = 5.0
+"""Of an account, whoever searches it, by HubSpot's guide to its search."""
 MOST_CANDIDATES = 100
 ABOUT_RECORDS = frozenset({400, 409, 413, 414, 422})
 """Statuses that may be one record's fault, so that halving the batch helps."""
@@ -69,7 +72,11 @@ class HubSpot:
     """
 
     capabilities = Capabilities(
-        upsert=Upsert.KEY, idempotency=Idempotency.TRACE, batch=LARGEST_BATCH, deltas=True
+        upsert=Upsert.KEY,
+        idempotency=Idempotency.TRACE,
+        batch=LARGEST_BATCH,
+        searches_per_s=SEARCHES_PER_S,
+        deltas=True,
     )  # no search lag: `find` reads by the key
 
     def __init__(self, api: HttpApi) -> None:
@@ -160,7 +167,7 @@ class HubSpot:
             return target
         record = await self._record(operation, target)
         if record is None:
-            return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more")
+            return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more", gone=True)
         if not isinstance(record, Stored):
             return record
         key = {} if record.properties.get(target.key) else {target.key: operation.record_key}

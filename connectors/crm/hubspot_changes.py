@@ -21,7 +21,7 @@ from connectors.crm.hubspot_api import (
 from connectors.http_outcomes import HttpApi
 from connectors.ports import Arrival, Fetched
 from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, listed, moment
-from domain.delivery import Invalid, RetryAfter
+from domain.delivery import Hindrance, Invalid, RetryAfter
 from domain.errors import BadRequest, Throttled, Unavailable
 
 SETTLE_S = 60.0
@@ -167,6 +167,8 @@ class HubSpotChanges:
         match await self._api.ask(Answer, f"{path_of(self._object)}/search", {}, search):
             case Answer(results=records):
                 return [Change(record, self._moment(record)) for record in records]
+            case RetryAfter(hindrance=Hindrance.KEY | Hindrance.RIGHTS, detail=detail):
+                raise BadRequest(detail)
             case RetryAfter(limit=None, seconds=None, detail=detail):
                 raise Unavailable(detail)
             case RetryAfter(seconds=seconds, detail=detail):

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from connectors.batching import RefusedWhole, by_target
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.crm.salesforce_api import (
     NAME,
     PASSING,
@@ -30,7 +31,7 @@ from connectors.crm.salesforce_api import (
 )
 from connectors.crm.soql import alike, all_equal
 from connectors.http_outcomes import HttpApi, Refusal
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert
+from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, client, seconds, secret, url
 from domain.delivery import Ambiguous, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
@@ -160,7 +161,7 @@ class Salesforce:
             case Rows(records=[row, *_]):
                 key = {} if row.get(target.key) else {target.key: operation.record_key}
             case Rows():
-                return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more")
+                return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more", gone=True)
             case Invalid() | RetryAfter() as unread:
                 return unread
             case neither:

@@ -7,8 +7,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
 from connectors.http_outcomes import HttpApi, Vendor
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
+from connectors.ports import Candidate
 from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
@@ -123,7 +124,7 @@ class SandboxCrm:
                 assert_never(other)
 
     async def _update_known(self, operation: Operation) -> DeliveryOutcome:
-        match await self._api.ask(Lead, f"/leads/{quote(operation.external_id, safe='')}", {}):
+        match await self._api.ask(Lead, f"/leads/{quote(operation.external_id, safe='')}", {}, one_record=True):
             case Lead() as lead:
                 return await self._update(lead, operation)
             case Invalid() | RetryAfter() as failure:

@@ -5,11 +5,11 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.documents.content import VALUES, document
 from connectors.documents.places import Place, Trace, file_name, open_place
-from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
-from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InputInvalid, PolicyInvalid
 
 ENDPOINT = Variable("INTERLOCK_S3_ENDPOINT", "address of the S3-compatible store; without it, Amazon's", "")
@@ -90,7 +90,7 @@ class DocumentStore:
         except InputInvalid as exc:
             return refused(detail=f"documents: {exc}")
         except PolicyInvalid as exc:  # not set up here: it waits for somebody who mends that
-            return RetryAfter(detail=f"documents: {exc}")
+            return RetryAfter(hindrance=Hindrance.SETUP, detail=f"documents: {exc}")
         except OSError as exc:
             return _failed(exc, refused, lost)
         except Exception as exc:
@@ -115,7 +115,9 @@ def _failed(
     said = f"documents: {type(exc).__name__}: {exc}"
     if exc.errno in PASSING or isinstance(exc, ConnectionRefusedError):
         return RetryAfter(detail=said)
-    if exc.errno in REFUSING or isinstance(exc, PermissionError | FileNotFoundError):
+    if isinstance(exc, PermissionError):
+        return RetryAfter(hindrance=Hindrance.RIGHTS, detail=said)
+    if exc.errno in REFUSING or isinstance(exc, FileNotFoundError):
         return refused(detail=said)
     return lost(detail=said)
 
@@ -131,4 +133,4 @@ def _open(values: Mapping[str, str]) -> DocumentStore:
     return DocumentStore(s3, seconds(values, TIMEOUT_S))
 
 
-SPEC = SystemSpec(_open, (ENDPOINT, KEY_ID, SECRET, TIMEOUT_S), (FOLDER,))
+SPEC = SystemSpec(_open, (ENDPOINT, KEY_ID, SECRET, TIMEOUT_S), (FOLDER,), place=FOLDER)

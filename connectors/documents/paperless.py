@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, Field, RootModel, field_validator
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.documents.content import VALUES, document
 from connectors.http_outcomes import HttpApi, Refusal, Vendor
-from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InputInvalid

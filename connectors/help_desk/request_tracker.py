@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeVar, assert_never
 from urllib.parse import quote
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
 from connectors.help_desk.request_tracker_api import (
     EXPANDED,
     NAME,
@@ -38,7 +39,7 @@ from connectors.help_desk.request_tracker_tickets import (
     wanted,
 )
 from connectors.http_outcomes import HttpApi
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
+from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, SystemSpec, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
@@ -227,7 +228,7 @@ class RequestTracker:
                 assert_never(other)
 
     async def _ticket(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
-        return await self._api.ask(Ticket, f"/ticket/{ticket_id}", {})
+        return await self._api.ask(Ticket, f"/ticket/{ticket_id}", {}, one_record=True)
 
 
 def ticket_values(ticket: Ticket) -> dict[str, str]:

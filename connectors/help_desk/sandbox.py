@@ -6,9 +6,9 @@ from typing import assert_never
 import httpx
 from pydantic import BaseModel
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.crm.sandbox import TIMEOUT_S
 from connectors.http_outcomes import HttpApi, Vendor
-from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 

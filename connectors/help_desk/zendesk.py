@@ -10,6 +10,7 @@ from typing import Literal, assert_never
 
 import httpx
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
 from connectors.help_desk.zendesk_tickets import (
     NAME,
     OPERATION_FIELD,
@@ -29,7 +30,7 @@ from connectors.help_desk.zendesk_tickets import (
     unusable,
 )
 from connectors.http_outcomes import HttpApi, Limit, Meaning, Refusal, Vendor
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert, Versioning
+from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
@@ -92,7 +93,7 @@ class Zendesk:
             return refused
         match await self._tickets_of(operation):
             case TicketList(tickets=[]) if operation.external_id:
-                return Invalid(detail=f"{NAME}: there is no ticket {operation.external_id} any more")
+                return Invalid(detail=f"{NAME}: there is no ticket {operation.external_id} any more", gone=True)
             case TicketList(tickets=[]):
                 return await self._create(operation)
             case TicketList(tickets=[ticket]) if carries(ticket, operation):

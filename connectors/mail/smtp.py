@@ -28,12 +28,12 @@ from aiosmtplib import (
 )
 from email_validator import EmailNotValidError, validate_email
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.mail.headers import Address
 from connectors.mail.oauth import AccessTokens, OAuthVariables, first_words, last_words, mechanism
 from connectors.mail.servers import Server, Tls, Variables, server
-from connectors.ports import Capabilities, Idempotency, Upsert
 from connectors.spec import TIMEOUT_S, SystemSpec, Variable, seconds
-from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import BadRequest, Permanent, PolicyInvalid, Retryable
 from domain.values import digest
 from policies.intake import storable
@@ -98,7 +98,7 @@ class Smtp:
         if isinstance(outcome, _TokenRefused) and self._tokens is not None:
             self._tokens.drop()  # it may have been withdrawn before its time
             outcome = await self._sent(mail)
-        return Invalid(detail=outcome.detail) if isinstance(outcome, _TokenRefused) else outcome
+        return _key_refused(outcome.detail) if isinstance(outcome, _TokenRefused) else outcome
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
         """Unknown: SMTP cannot be asked what became of a mail, so a person has to look."""
@@ -136,7 +136,7 @@ class Smtp:
                 detail = self._says(f"no access token now, nothing was sent: {exc}")
                 return RetryAfter(seconds=exc.retry_after_s, detail=detail)
             except Permanent as exc:
-                return Invalid(detail=self._says(str(exc)))
+                return _key_refused(self._says(str(exc)))
             return await self._hand_over(client, mail)
         finally:
             client.close()
@@ -182,7 +182,7 @@ class Smtp:
                 return _TokenRefused(self._says(f"refuses the access token ({code}). {advice}"))
             case SMTPAuthenticationError(code=code) if code >= _FIRST_PERMANENT:
                 advice = f"Check {OUTGOING.user.name} and {OUTGOING.password.name}."
-                return Invalid(detail=self._says(f"refuses the login ({code}). {advice}"))
+                return _key_refused(self._says(f"refuses the login ({code}). {advice}"))
             case SMTPRecipientRefused(code=code, recipient=recipient):
                 detail = self._says(f"{recipient}: {_words(exc.message)} ({code})")
             case SMTPResponseException(code=code):
@@ -237,6 +237,10 @@ class _TokenRefused:
 
 class _Unsendable(Exception):
     """An operation's values make no mail."""
+
+
+def _key_refused(detail: str) -> RetryAfter:
+    return RetryAfter(hindrance=Hindrance.KEY, detail=detail)
 
 
 def _addresses(name: str, text: str) -> list[Address]:

@@ -3,7 +3,7 @@
 from sqlalchemy import Exists, case, exists, func
 from sqlmodel import Session, col, select
 
-from connectors.store.outbox import DUE, HELD, State
+from connectors.store.states import DUE, HELD, State
 from connectors.store.tables import EntryRow, ItemRow, OperationRow, ReviewRow
 from domain.account import Account, Disposition
 from domain.ledger import Event

@@ -17,6 +17,7 @@ from connectors.store.assignments import Assignments
 from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
+from connectors.store.dead_letters import DeadLetters
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.heartbeats import Heartbeats
@@ -29,10 +30,11 @@ from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.systems import Systems
+from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -57,7 +59,8 @@ class Transaction:
         self.reviews = Reviews(session, self.ledger)
         self.assignments = Assignments(session, self.ledger)
         self.systems = Systems(session, self.ledger)
-        self.outbox = Outbox(session, self.ledger, self.systems)
+        self.outbox = Outbox(session, self.ledger, self.systems, Turns(session))
+        self.dead_letters = DeadLetters(session, self.ledger)
         self.standings = Standings(session, self.ledger)
         self.cursors = Cursors(session)
         self.sources = Sources(session, self.ledger)

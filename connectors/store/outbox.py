@@ -1,47 +1,24 @@
 """The outbox: writes that decisions asked for, until each has its outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from connectors.registry import scope_of
 from connectors.store.ledger import Ledger
+from connectors.store.states import DUE, FINAL, HELD, SEARCHED, State
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
-from domain.delivery import DeliveryOutcome, NextStep, NotThere, Operation, Patience, Step, Tries, Unknown
+from connectors.store.turns import Turns, parted, searches
+from domain.delivery import DeliveryOutcome, NextStep, Operation, Patience, RetryAfter, Step, Tries, Unknown
 from domain.duplicates import Comparison, Finding
 from domain.ledger import Event
 
-
-class State(StrEnum):
-    """Where an operation stands."""
-
-    UNCOMPARED = "uncompared"
-    """The target is to be searched for its record, from `due_at` on, before anything is sent."""
-    COMPARING = "comparing"
-    """Its target is being searched; if the lease runs out, somebody else searches."""
-    ASKING = "asking"
-    """A person was asked whether the target has its record."""
-    PENDING = "pending"
-    """To be sent, from `due_at` on."""
-    SENDING = "sending"
-    """Begun; if its lease runs out, the sender died and the outcome is unknown."""
-    UNKNOWN = "unknown"
-    """To be looked up, from `due_at` on, before anything is sent again."""
-    DONE = "done"
-    DEAD = "dead"
-
-
-FINAL = (State.DONE, State.DEAD)
-HELD = (State.SENDING, State.COMPARING)
-"""States that have a lease."""
-DUE = (State.UNCOMPARED, State.PENDING, State.UNKNOWN)
-"""States that wait for their time."""
 PROBE_TIME = timedelta(seconds=0.5)
 """Between two looks at a system that another sender probes."""
 
@@ -50,11 +27,13 @@ PROBE_TIME = timedelta(seconds=0.5)
 class Due:
     """An operation that a sender holds until `lease_until`, this try included in its tries.
 
+    `scope` is what the breaker and the limiter hold for: its system, or its place there.
     `sent_until` is when its last send ended without an answer; while one is under way, when it ends at the
     latest. Where the target is to be searched first, the operation has a `search`, and searches count as look-ups.
     """
 
     operation: Operation
+    scope: str
     patience: Patience
     tries: Tries
     sent_until: datetime | None
@@ -64,10 +43,11 @@ class Due:
 class Outbox:
     """Writes that wait to be sent."""
 
-    def __init__(self, session: Session, ledger: Ledger, systems: Systems) -> None:
+    def __init__(self, session: Session, ledger: Ledger, systems: Systems, turns: Turns) -> None:
         self._session = session
         self._ledger = ledger
         self._systems = systems
+        self._turns = turns
 
     def put(self, operation: Operation, patience: Patience, now: datetime) -> None:
         """Queue a write; the same operation twice is a fault of ours and is refused by the database."""
@@ -77,6 +57,7 @@ class Outbox:
                 item_id=operation.item_id,
                 policy=operation.policy,
                 system=operation.system,
+                scope=scope_of(operation),
                 record_key=operation.record_key,
                 operation=operation.model_dump(mode="json"),
                 patience=patience.model_dump(),
@@ -94,28 +75,44 @@ class Outbox:
             record_key=operation.record_key,
         )
 
-    def claim(self, count: int, lease: timedelta, now: datetime, batches: Mapping[str, int] | None = None) -> list[Due]:
+    def claim(
+        self,
+        count: int,
+        lease: timedelta,
+        now: datetime,
+        batches: Mapping[str, int] | None = None,
+        rates: Mapping[str, float] | None = None,
+    ) -> list[Due]:
         """Hold up to `count` operations that are due, the oldest first, one a record.
 
         A record's later operation waits until the earlier one has its outcome. Nothing is
-        given for a system that is paused, and one operation for one that is being probed.
+        given for a scope that is paused, and one operation, the least tried, for one that is being
+        probed: what always fails there keeps nothing else from showing that it works. Nor is
+        anything given whose turn has not come, under the rate that its scope allows.
 
         Args:
             batches: how many new writes a system takes in one request, by its name; one that
                 is given anyway comes with so many of its kind.
+            rates: requests a second, by scope or by system; of searches by `searches(…)` of either.
         """
         troubled = self._systems.troubled(now)
-        well = [_due(now), col(OperationRow.system).not_in(troubled)]
+        due = [_due(now), ~self._out_of_turn(now)]
+        well = [*due, col(OperationRow.scope).not_in(troubled)]
         rows = self._oldest(count, *well)
-        for system in dict.fromkeys(row.system for row in rows if row.state == State.PENDING):
+        for scope, system in dict.fromkeys((row.scope, row.system) for row in rows if row.state == State.PENDING):
             new = col(OperationRow.state) == State.PENDING
-            more = self._oldest((batches or {}).get(system, 1), *well, new, col(OperationRow.system) == system)
+            more = self._oldest((batches or {}).get(system, 1), *well, new, col(OperationRow.scope) == scope)
             held = {row.seq for row in rows}
             rows += [row for row in more if row.seq not in held]
-        for system, breaker in troubled.items():
-            if not breaker.paused(now) and not self._being_sent(system, now):
-                rows += self._oldest(1, _due(now), col(OperationRow.system) == system)
-        return [self._begin(row, lease, now) for row in rows]
+        for scope, breaker in troubled.items():
+            if not breaker.paused(now) and not self._being_sent(scope, now):
+                rows += self._least_tried(*due, col(OperationRow.scope) == scope)
+        return [self._begin(row, lease, now) for row in self._in_turn(rows, batches or {}, rates or {}, now)]
+
+    def systems(self) -> list[str]:
+        """The systems that writes wait for."""
+        waiting = col(OperationRow.state).in_((*DUE, *HELD))
+        return list(self._session.exec(select(OperationRow.system).where(waiting).distinct()))
 
     def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> bool:
         """Record what came of a send or a look-up, and what comes next.
@@ -126,13 +123,19 @@ class Outbox:
         row = self._row(due.operation.operation_id)
         if row.state not in HELD or row.lease_until != due.lease_until:
             return False
+        if isinstance(outcome, RetryAfter) and not outcome.counts:
+            looked = due.tries.looking_up
+            row.sends, row.look_ups = row.sends - (not looked), row.look_ups - looked
         row.outcome, row.due_at, row.lease_until = outcome.model_dump(mode="json"), step.at, None
         if not due.tries.looking_up:
             row.sent_until = now if isinstance(outcome, Unknown) else None  # else nothing is under way
+        if step.step is Step.SEARCH_AGAIN:
+            row.operation, row.look_ups = due.operation.searched_again().model_dump(mode="json"), 0
         row.state = {
             Step.DONE: State.DONE,
             Step.SEND_AGAIN: State.PENDING,
             Step.LOOK_UP: State.UNCOMPARED if due.operation.search else State.UNKNOWN,
+            Step.SEARCH_AGAIN: State.UNCOMPARED,
             Step.DEAD_LETTER: State.DEAD,
         }[step.step]
         facts = {"operation": row.operation_id, "destination": due.operation.destination}
@@ -150,7 +153,6 @@ class Outbox:
         )
         if step.step is Step.DEAD_LETTER:
             self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)
-        self._systems.note(row.system, outcome, now)
         return True
 
     def compared(self, due: Due, comparison: Comparison, now: datetime) -> bool:
@@ -162,7 +164,6 @@ class Outbox:
         if row.state != State.COMPARING or row.lease_until != due.lease_until:
             return False
         self._apply(row, comparison, now)
-        self._systems.note(row.system, NotThere(), now)  # it answered
         return True
 
     def answered(self, operation_id: str, comparison: Comparison, now: datetime) -> None:
@@ -182,24 +183,29 @@ class Outbox:
                 row.state, row.outcome = State.DONE, {"kind": comparison.finding.value}
             case Finding.OURS | Finding.REMEMBERED | Finding.SAME | Finding.DIFFERENT:
                 row.state = State.PENDING
-                known = operation.model_copy(update={"search": None, "external_id": comparison.written_to})
-                row.operation = known.model_dump(mode="json")
+                row.operation = operation.sent_to(comparison.written_to).model_dump(mode="json")
             case other:
                 assert_never(other)
         facts = {"operation": row.operation_id, "destination": operation.destination}
         self._ledger.append(row.item_id, Event.COMPARED, now, **facts, **comparison.model_dump(mode="json"))
 
     def remembered(self, operation: Operation) -> str | None:
-        """The target's id of the record that the last write of this one went to, where a search had found that."""
+        """The target's id of the record that the last write of this one went to, where a search had found that.
+
+        None if a write has found since that it is not there any more.
+        """
         query = (
-            select(OperationRow.operation)
-            .where(OperationRow.system == operation.system, OperationRow.record_key == operation.record_key)
-            .where(OperationRow.state == State.DONE)
+            select(OperationRow.state, OperationRow.operation)
+            .where(OperationRow.scope == scope_of(operation), OperationRow.record_key == operation.record_key)
             .order_by(col(OperationRow.seq).desc())
-            .limit(1)
         )
-        last = self._session.exec(query).first()
-        return (last or {}).get("external_id") or None
+        gone = set[str]()
+        for state, stored in self._session.exec(query):
+            gone.update(stored.get("gone", ()))
+            if state == State.DONE:
+                last: str = stored.get("external_id", "")
+                return last if last and last not in gone else None
+        return None
 
     def next_due_at(self, now: datetime) -> datetime | None:
         """When `claim` can next give something: the first due time or end of a sender's lease.
@@ -209,15 +215,15 @@ class Outbox:
         """
         sending = col(OperationRow.state).in_(HELD)
         at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
-        waiting = select(col(OperationRow.system), func.min(at)).where(
-            col(OperationRow.state).in_((*DUE, *HELD)), ~_blocked()
-        )
-        troubled = self._systems.troubled(now)
+        where = (col(OperationRow.scope), col(OperationRow.state))
+        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~_blocked())
+        troubled, turns = self._systems.troubled(now), self._turns.later(now)
         first: datetime | None = None
-        for system, due_at in self._session.exec(waiting.group_by(col(OperationRow.system))):
-            pauses = [troubled[system].open_until or now] if system in troubled else []
-            probed = [now + PROBE_TIME] if system in troubled and self._being_sent(system, now) else []
-            here = max([due_at, *pauses, *probed])
+        for scope, state, due_at in self._session.exec(waiting.group_by(*where)):
+            pauses = [troubled[scope].open_until or now] if scope in troubled else []
+            probed = [now + PROBE_TIME] if scope in troubled and self._being_sent(scope, now) else []
+            limits = [scope, searches(scope)] if state in SEARCHED else [scope]
+            here = max([due_at, *pauses, *probed, *(turns[name] for name in limits if name in turns)])
             first = min(first, here) if first else here
         return first
 
@@ -226,16 +232,6 @@ class Outbox:
         owner = col(OperationRow.item_id)
         fits = owner.startswith(fragment, autoescape=True)
         return list(self._session.exec(select(OperationRow.item_id).where(fits).distinct().order_by(owner).limit(20)))
-
-    def retry(self, item_id: str, now: datetime) -> int:
-        """Put an item's dead letters back in the queue with their attempts forgiven; returns how many."""
-        query = select(OperationRow).where(OperationRow.item_id == item_id, OperationRow.state == State.DEAD)
-        rows = list(self._session.exec(query))
-        for row in rows:
-            never_sent = row.operation.get("search") is not None
-            row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
-            row.due_at, row.sends, row.look_ups = now, 0, 0
-        return len(rows)
 
     def done(self) -> int:
         """How many writes have their outcome."""
@@ -251,22 +247,55 @@ class Outbox:
         query = select(OperationRow).where(*wanted, ~_blocked()).order_by(col(OperationRow.seq)).limit(count)
         return list(self._session.exec(query))
 
-    def _being_sent(self, system: str, now: datetime) -> bool:
+    def _least_tried(self, *wanted: ColumnElement[bool]) -> list[OperationRow]:
+        tries = col(OperationRow.sends) + col(OperationRow.look_ups)
+        query = select(OperationRow).where(*wanted, ~_blocked()).order_by(tries, col(OperationRow.seq)).limit(1)
+        return list(self._session.exec(query))
+
+    def _being_sent(self, scope: str, now: datetime) -> bool:
         held = and_(col(OperationRow.state).in_(HELD), col(OperationRow.lease_until) > now)
-        query = select(OperationRow.seq).where(held, col(OperationRow.system) == system).limit(1)
+        query = select(OperationRow.seq).where(held, col(OperationRow.scope) == scope).limit(1)
         return self._session.exec(query).first() is not None
 
+    def _out_of_turn(self, now: datetime) -> ColumnElement[bool]:
+        """Whether an operation's scope takes no request of its kind yet."""
+        resting, unsearched = parted(self._turns.later(now))
+        searched = and_(col(OperationRow.state).in_(SEARCHED), col(OperationRow.scope).in_(unsearched))
+        return or_(col(OperationRow.scope).in_(resting), searched)
+
+    def _in_turn(
+        self, rows: Sequence[OperationRow], batches: Mapping[str, int], rates: Mapping[str, float], now: datetime
+    ) -> list[OperationRow]:
+        """Those of which each request has its turn; new writes that go out together need one."""
+        room: dict[str, int] = {}
+        given: list[OperationRow] = []
+        for row in rows:
+            new = row.state == State.PENDING and not row.operation.get("external_id")  # others go out alone
+            if not (new and room.get(row.scope)) and not self._turns.take(_limits(row, rates), now):
+                continue
+            if new:
+                room[row.scope] = (room.get(row.scope) or batches.get(row.system, 1)) - 1
+            given.append(row)
+        return given
+
     def _begin(self, row: OperationRow, lease: timedelta, now: datetime) -> Due:
-        look_up, searched = row.state != State.PENDING, row.state in (State.UNCOMPARED, State.COMPARING)
+        look_up, searched = row.state != State.PENDING, row.state in SEARCHED
         row.sends, row.look_ups = (row.sends, row.look_ups + 1) if look_up else (row.sends + 1, 0)
         row.sent_until = row.sent_until if look_up else now + lease
         row.state, row.lease_until = State.COMPARING if searched else State.SENDING, now + lease
         tries = Tries(sends=row.sends, look_ups=row.look_ups)
         operation, patience = Operation.model_validate(row.operation), Patience.model_validate(row.patience)
-        return Due(operation, patience, tries, row.sent_until, now + lease)
+        return Due(operation, row.scope, patience, tries, row.sent_until, now + lease)
 
     def _row(self, operation_id: str) -> OperationRow:
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
+
+
+def _limits(row: OperationRow, rates: Mapping[str, float]) -> dict[str, float]:
+    """The limits that a request about an operation comes under: that of its scope, else of its system."""
+    kinds = (str, searches) if row.state in SEARCHED else (str,)
+    found = {kind(row.scope): rates.get(kind(row.scope), rates.get(kind(row.system))) for kind in kinds}
+    return {name: rate for name, rate in found.items() if rate is not None}
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
@@ -279,7 +308,7 @@ def _blocked() -> Exists:
     """Whether an earlier operation on the same record is still without its outcome."""
     earlier = aliased(OperationRow)
     return exists().where(
-        col(earlier.system) == OperationRow.system,
+        col(earlier.scope) == OperationRow.scope,
         col(earlier.record_key) == OperationRow.record_key,
         col(earlier.seq) < col(OperationRow.seq),
         col(earlier.state).not_in(FINAL),

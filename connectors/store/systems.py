@@ -1,4 +1,7 @@
-"""How the systems that are written to have answered lately, shared by all who send."""
+"""How the systems that are written to have answered lately, shared by all who send.
+
+What is called a system here is a scope: the system, or the place in it that a write goes to.
+"""
 
 from datetime import datetime
 

@@ -164,7 +164,7 @@ class OperationRow(SQLModel, table=True):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("outbox_due", "state", "due_at"),
-        Index("outbox_record", "system", "record_key", "seq"),
+        Index("outbox_record", "scope", "record_key", "seq"),
     )
 
     seq: int | None = Field(default=None, primary_key=True)
@@ -172,6 +172,8 @@ class OperationRow(SQLModel, table=True):
     item_id: str = Field(index=True)
     policy: str
     system: str
+    scope: str = Field(sa_column_kwargs={"server_default": text("''")})
+    """The system, or the place in it that the write goes to."""
     record_key: str
     operation: dict[str, Any] = document(nullable=False)
     patience: dict[str, Any] = document(nullable=False)

@@ -96,9 +96,19 @@ class SystemRow(SQLModel, table=True):
     __tablename__ = "systems"
 
     system: str = Field(primary_key=True)
+    """The scope: the system, or the place in it."""
     failures: int = 0
     open_until: datetime | None = moment()
     why: str = ""
+
+
+class TurnRow(SQLModel, table=True):
+    """When the next request may go to what takes only so many a second."""
+
+    __tablename__ = "turns"
+
+    name: str = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
 
 
 class ClockRow(SQLModel, table=True):

@@ -16,7 +16,8 @@ from sqlalchemy import String as Text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert
+from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
 from connectors.tables.database import open_database, reason
 from connectors.tables.shape import Names, Shape, read_shape
@@ -185,7 +186,7 @@ def _update_known(connection: Connection, shape: Shape, operation: Operation) ->
     key = row[shape.key.name]
     stored = _locked(connection, shape, key)
     if stored is None:
-        return Invalid(detail=f"SQL: table '{shape.table}' has no row '{operation.external_id}' any more")
+        return Invalid(detail=f"SQL: table '{shape.table}' has no row '{operation.external_id}' any more", gone=True)
     if not (changed := shape.differing(stored, row)):
         return Written(kind="unchanged", external_id=operation.external_id)
     trace = {shape.operation.name: operation.operation_id}

@@ -7,8 +7,8 @@ from typing import Literal, assert_never
 
 import httpx
 
+from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
 from connectors.http_outcomes import Vendor
-from connectors.ports import Capabilities, Idempotency, Upsert, Versioning
 from connectors.spec import Variable, client, secret, url
 from connectors.web_api.call import Call, Reply, at, holds, text_at
 from connectors.web_api.description import Auth, Description, Means, Read, Write, load_description

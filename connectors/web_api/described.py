@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.ports import Capabilities, Idempotency, Upsert, Versioning
+from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
 from connectors.spec import Option, SystemSpec, Variable
 from connectors.web_api.api import Api, open_api
-from domain.delivery import DeliveryOutcome, Operation, RetryAfter
+from domain.delivery import DeliveryOutcome, Hindrance, Operation, RetryAfter
 from domain.errors import PolicyInvalid
 
 FOLDER = Variable("INTERLOCK_APIS", "folder of the YAML files that describe APIs, one a file")
@@ -32,7 +32,7 @@ class Described:
     """All the APIs that are described in a folder; each operation names its own.
 
     A description that cannot be used, or is not there, holds up only the operations that name
-    it, until somebody mends it.
+    it, until somebody mends it; an API that is down, or limits, only its own.
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
@@ -47,9 +47,8 @@ class Described:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What all of the APIs can do: the least, for the outbox knows them as one system."""
-        each = [api.capabilities for api in self._apis.values()]
-        rates = [can.rate_per_s for can in each if can.rate_per_s is not None]
+        """What all of the APIs can do: the least."""
+        each = list(self.places.values())
         return Capabilities(
             upsert=Upsert.NONE if any(can.upsert is Upsert.NONE for can in each) else Upsert.SEARCH,
             idempotency=Idempotency.NONE
@@ -57,8 +56,12 @@ class Described:
             else Idempotency.TRACE,
             versioning=Versioning.NONE,
             search_lag_s=max((can.search_lag_s for can in each), default=0),
-            rate_per_s=min(rates, default=None),
         )
+
+    @property
+    def places(self) -> dict[str, Capabilities]:
+        """What each of the APIs can do, by its name."""
+        return {name: api.capabilities for name, api in self._apis.items()}
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Make the record hold the operation's values, as the description says."""
@@ -80,7 +83,7 @@ class Described:
         if name in self._apis:
             return self._apis[name]
         missing = f"INTERLOCK_APIS has no file {name}.yaml; described are: {', '.join(self._apis) or 'none'}"
-        return RetryAfter(detail=self._faults.get(name, missing))
+        return RetryAfter(hindrance=Hindrance.SETUP, detail=self._faults.get(name, missing))
 
 
 def _open(values: Mapping[str, str]) -> Described:
@@ -90,4 +93,4 @@ def _open(values: Mapping[str, str]) -> Described:
     return Described(folder, values)
 
 
-SPEC = PrefixedSpec(_open, (FOLDER,), (API,), prefix=PREFIX)
+SPEC = PrefixedSpec(_open, (FOLDER,), (API,), place=API, prefix=PREFIX)

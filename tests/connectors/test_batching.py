@@ -102,10 +102,11 @@ def test_a_limit_of_the_whole_system_ends_the_sending(count: int, bad: frozenset
 
     outcomes = outcomes_of(system, count)
 
-    limited = {number for number, outcome in enumerate(outcomes) if outcome == LIMIT}
+    limited = {number for number, outcome in enumerate(outcomes) if isinstance(outcome, RetryAfter)}
     assert len(outcomes) == count
     assert system.requests <= quota + 1
     assert not limited & system.written.keys()
+    assert all(outcome.seconds == LIMIT.seconds for outcome in outcomes if isinstance(outcome, RetryAfter))
     assert limited | system.written.keys() | bad >= set(range(count))
 
 
@@ -118,6 +119,7 @@ def test_what_is_not_reached_in_time_is_put_off_unwritten(count: int, bad: froze
     put_off = {number for number, outcome in enumerate(outcomes) if isinstance(outcome, RetryAfter)}
     refused = {number for number, outcome in enumerate(outcomes) if isinstance(outcome, Invalid)}
     assert len(outcomes) == count
+    assert not any(outcome.counts for outcome in outcomes if isinstance(outcome, RetryAfter))
     assert system.requests <= most_requests
     assert refused <= bad
     assert system.written == Counter(set(range(count)) - put_off - refused)

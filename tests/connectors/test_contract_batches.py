@@ -8,8 +8,9 @@ from itertools import count
 import httpx
 import pytest
 
+from connectors.capabilities import Capabilities
 from connectors.contract import Key, NetworkBatchContract, NetworkContract, NetworkSubject, Stored, UpsertContract
-from connectors.ports import BatchDestination, Capabilities, Destination
+from connectors.ports import BatchDestination, Destination
 from connectors.registry import open_destination
 from connectors.sandbox.proxy import Proxy
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from connectors.capabilities import Capabilities
 from connectors.contract import (
     NetworkContract,
     NetworkSubject,
@@ -20,7 +21,7 @@ from connectors.contract import (
 )
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
-from connectors.ports import Capabilities, Destination
+from connectors.ports import Destination
 from connectors.sandbox.proxy import Proxy
 from connectors.web_api.api import open_api
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written

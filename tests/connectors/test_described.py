@@ -10,15 +10,26 @@ import respx
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connectors.capabilities import Idempotency, Upsert, Versioning
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
-from connectors.ports import Destination, Idempotency, Upsert, Versioning
+from connectors.ports import Destination
 from connectors.registry import SYSTEMS, open_destination
 from connectors.web_api.api import Api, open_api
 from connectors.web_api.call import at
 from connectors.web_api.description import load_description
 from connectors.web_api.templates import Kind, render, render_json
-from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import (
+    Ambiguous,
+    Conflict,
+    DeliveryOutcome,
+    Hindrance,
+    Invalid,
+    Operation,
+    RetryAfter,
+    Unknown,
+    Written,
+)
 from domain.errors import InputInvalid, PolicyInvalid
 
 APIS = Path(__file__).parent / "apis"
@@ -212,8 +223,9 @@ ANSWERS = [
     pytest.param(httpx.Response(202, text="<html>"), Unknown(detail="shop: HTTP 202, but its body is no JSON"),
                  id="a success that is no JSON"),
     pytest.param(httpx.Response(401, json={"message": f"bad key {KEY}"}),
-                 Invalid(detail="shop: bad key *** (HTTP 401). Check the key in INTERLOCK_API_SHOP_KEY and what it is "
-                         "allowed to do."), id="a key that is refused is not repeated"),
+                 RetryAfter(hindrance=Hindrance.KEY,
+                            detail="shop: bad key *** (HTTP 401). Check the key in INTERLOCK_API_SHOP_KEY and what "
+                                   "it is allowed to do."), id="a key that is refused is not repeated"),
     pytest.param(httpx.Response(418, json={"problem": {"text": f"bad key {KEY}"}}),
                  Unknown(detail="shop: bad key *** (HTTP 418)"), id="nor in the API's own words"),
 ]  # fmt: skip
@@ -402,10 +414,14 @@ async def test_all_apis_together_promise_no_more_than_the_least(tmp_path: Path) 
     write(tmp_path, PLAIN + "search_lag_s: 30\nrate_per_s: 5\n")
     write(tmp_path, SEARCHED + "rate_per_s: 2\n", "contacts")
     connector = open_destination("described", {"INTERLOCK_APIS": str(tmp_path), "INTERLOCK_API_SHOP_KEY": KEY})
-    can = connector.capabilities
+    can, each = connector.capabilities, connector.places
     await connector.aclose()
 
-    assert (can.upsert, can.versioning, can.search_lag_s, can.rate_per_s) == (Upsert.NONE, Versioning.NONE, 30, 2)
+    assert (can.upsert, can.versioning, can.search_lag_s) == (Upsert.NONE, Versioning.NONE, 30)
+    assert {name: (one.upsert, one.rate_per_s) for name, one in each.items()} == {
+        "shop": (Upsert.NONE, 5),
+        "contacts": (Upsert.SEARCH, 2),
+    }
 
 
 async def test_an_api_that_is_not_there_or_not_set_up_waits_for_whoever_mends_it(tmp_path: Path) -> None:
@@ -416,8 +432,11 @@ async def test_an_api_that_is_not_there_or_not_set_up_waits_for_whoever_mends_it
     unset, missing = await connector.send(operation(api="shop")), await connector.find(operation(api="crn"))
     await connector.aclose()
 
-    assert unset == RetryAfter(detail=f"{tmp_path / 'shop.yaml'}: set INTERLOCK_API_SHOP_KEY to the key of this API")
-    assert missing == RetryAfter(detail="INTERLOCK_APIS has no file crn.yaml; described are: contacts")
+    said = f"{tmp_path / 'shop.yaml'}: set INTERLOCK_API_SHOP_KEY to the key of this API"
+    assert unset == RetryAfter(hindrance=Hindrance.SETUP, detail=said)
+    assert missing == RetryAfter(
+        hindrance=Hindrance.SETUP, detail="INTERLOCK_APIS has no file crn.yaml; described are: contacts"
+    )
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

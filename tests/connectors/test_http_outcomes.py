@@ -19,7 +19,7 @@ from connectors.http_outcomes import (
     Vendor,
     retry_after_s,
 )
-from domain.delivery import Conflict, Invalid, RetryAfter, Unknown
+from domain.delivery import Conflict, Hindrance, Invalid, RetryAfter, Unknown
 
 URL = "http://vendor.test/notes"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -68,8 +68,8 @@ ANSWERED: dict[str, tuple[httpx.Response, type[Failure], type[Failure]]] = {
     "answer without content lacks a field": (httpx.Response(204), Unknown, RetryAfter),
     "moved elsewhere": (httpx.Response(302), Invalid, Invalid),
     "bad request": (httpx.Response(400, json={"message": "no"}), Invalid, Invalid),
-    "unauthorised": (httpx.Response(401), Invalid, Invalid),
-    "forbidden": (httpx.Response(403), Invalid, Invalid),
+    "unauthorised": (httpx.Response(401), RetryAfter, RetryAfter),
+    "forbidden": (httpx.Response(403), RetryAfter, RetryAfter),
     "not found": (httpx.Response(404), Invalid, Invalid),
     "request never arrived whole": (httpx.Response(408), RetryAfter, RetryAfter),
     "exists already": (httpx.Response(409), Conflict, RetryAfter),
@@ -116,15 +116,16 @@ async def test_a_readable_answer_is_given_back(api: HttpApi, respx_mock: respx.M
     assert await api.ask(Note, "/notes", {}) == Note(id="7")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_names_the_variable_that_holds_it(
-    api: HttpApi, respx_mock: respx.MockRouter, status: int
+@pytest.mark.parametrize(("status", "hindrance"), [(401, Hindrance.KEY), (403, Hindrance.RIGHTS)])
+async def test_a_refused_key_names_the_variable_that_holds_it_and_is_no_fault_of_the_record(
+    api: HttpApi, respx_mock: respx.MockRouter, status: int, hindrance: Hindrance
 ) -> None:
     respx_mock.post(URL).respond(status)
 
     match await api.act(Note, "POST", "/notes", Note(id="1")):
-        case Invalid(detail=detail):
+        case RetryAfter(detail=detail, hindrance=said):
             assert "VENDOR_API_KEY" in detail
+            assert said is hindrance
         case other:
             pytest.fail(f"{other}")
 
@@ -136,7 +137,8 @@ async def test_a_refusal_of_a_system_without_a_key_speaks_of_its_address(respx_m
     answer = await api.ask(Note, "/notes", {})
     await api.aclose()
 
-    assert answer == Invalid(detail="Vendor: Unauthorized (HTTP 401). This system takes no key: check its address.")
+    said = "Vendor: Unauthorized (HTTP 401). This system takes no key: check its address."
+    assert answer == RetryAfter(hindrance=Hindrance.KEY, detail=said)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ async def test_a_consumption_that_outlasts_the_try_or_cannot_be_asked_leaves_it_
     ("answer", "expected"),
     [
         (httpx.Response(400, json={"document": ["No file"], "detail": "no file"}), Invalid),
-        (httpx.Response(401), Invalid),
+        (httpx.Response(401), RetryAfter),
         (httpx.Response(429, headers={"Retry-After": "3"}), RetryAfter),
         (httpx.Response(503), RetryAfter),
         (httpx.Response(500), Unknown),

@@ -10,7 +10,7 @@ from connectors.crm.hubspot import HubSpot
 from connectors.crm.salesforce import Salesforce
 from connectors.crm.sandbox import SandboxCrm
 from connectors.help_desk.sandbox import SandboxHelpDesk
-from connectors.registry import SOURCES, SYSTEMS, open_destination, open_source, reading_of
+from connectors.registry import SOURCES, SYSTEMS, open_destination, open_source, reading_of, scope_of
 from domain.delivery import Operation
 from domain.errors import PolicyInvalid
 
@@ -222,3 +222,31 @@ async def test_a_system_on_this_machine_is_asked_itself_and_by_a_plain_path(
     assert through == []
     assert asked
     assert "//" not in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("system", "options", "scope"),
+    [
+        ("described", {"api": "shop"}, "described/shop"),
+        ("slack", {"channel": "C1", "markup": "no"}, "slack/C1"),
+        ("object_store", {"folder": "s3://a/b"}, "object_store/s3://a/b"),
+        ("hubspot", {"object": "companies"}, "hubspot"),
+        ("described", {}, "described"),
+        ("a system of tomorrow", {}, "a system of tomorrow"),
+    ],
+)
+def test_a_breaker_holds_for_a_place_where_a_system_has_places(
+    system: str, options: dict[str, str], scope: str
+) -> None:
+    write = Operation(
+        operation_id="op-1",
+        item_id="it-1",
+        policy="p",
+        destination="d",
+        system=system,
+        record_key="k",
+        values={},
+        options=options,
+    )
+
+    assert scope_of(write) == scope

@@ -245,8 +245,8 @@ async def test_two_fields_of_nearly_one_name_are_refused(tracker: RequestTracker
 ERRORS: dict[str, tuple[httpx.Response | Exception, type[object]]] = {
     "stale": (httpx.Response(412, json={"message": "Precondition Failed"}), Conflict),
     "refused": (httpx.Response(400, json={"message": "no"}), Invalid),
-    "wrong token": (httpx.Response(401, json={"message": "Unauthorized"}), Invalid),
-    "no right": (httpx.Response(403, json={"message": "No permission"}), Invalid),
+    "wrong token": (httpx.Response(401, json={"message": "Unauthorized"}), RetryAfter),
+    "no right": (httpx.Response(403, json={"message": "No permission"}), RetryAfter),
     "gone": (httpx.Response(404, json={"message": "Not Found"}), Invalid),
     "throttled by a proxy": (httpx.Response(429, headers={"Retry-After": "7"}), RetryAfter),
     "down": (httpx.Response(503), RetryAfter),

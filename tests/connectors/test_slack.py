@@ -18,7 +18,7 @@ from connectors.registry import open_destination, system_spec
 from connectors.sandbox import slack as sandbox_slack
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.proxy import Proxy
-from domain.delivery import Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import Hindrance, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
 
 URL = "https://slack.test/api"
@@ -123,7 +123,7 @@ def no(code: str, **headers: str) -> httpx.Response:
 
 ERRORS: dict[str, tuple[httpx.Response | Exception, type[object]]] = {
     **{code: (no(code), Invalid) for code in ("channel_not_found", "not_in_channel", "is_archived", "msg_too_long")},
-    **{code: (no(code), Invalid) for code in ("invalid_auth", "not_authed", "token_revoked", "missing_scope")},
+    **{code: (no(code), RetryAfter) for code in ("invalid_auth", "not_authed", "token_revoked", "missing_scope")},
     "a code of tomorrow": (no("no_such_code_yet"), Invalid),
     "ratelimited in a 200": (no("ratelimited", **{"Retry-After": "30"}), RetryAfter),
     "service_unavailable": (no("service_unavailable"), RetryAfter),
@@ -172,7 +172,7 @@ async def test_a_refused_token_names_its_variable(slack: Slack, respx_mock: resp
     outcome = await slack.send(operation())
 
     says = "Check the key in INTERLOCK_SLACK_TOKEN and what it is allowed to do."
-    assert outcome == Invalid(detail=f"Slack: invalid_auth (HTTP 200). {says}")
+    assert outcome == RetryAfter(hindrance=Hindrance.KEY, detail=f"Slack: invalid_auth (HTTP 200). {says}")
 
 
 async def test_a_message_is_found_on_a_later_page_of_the_history(slack: Slack, respx_mock: respx.MockRouter) -> None:

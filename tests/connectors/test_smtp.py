@@ -15,13 +15,13 @@ from aiosmtpd.smtp import AuthResult, Envelope
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.capabilities import Idempotency
 from connectors.mail.headers import Address
 from connectors.mail.oauth import Grant, OAuthVariables
 from connectors.mail.servers import Server, Tls
 from connectors.mail.smtp import Smtp
-from connectors.ports import Idempotency
 from connectors.registry import open_destination
-from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
 
 PATIENT_S = 10.0
@@ -266,7 +266,7 @@ async def test_a_login_lets_in_and_a_wrong_password_is_refused_and_not_shown(off
     wrong = Smtp(Server("127.0.0.1", post[1], Tls.OFF, "desk", "wrong-word"), SENDER, PATIENT_S)
     assert isinstance(await right.send(operation()), Written)
     found = await wrong.send(operation())
-    assert isinstance(found, Invalid)
+    assert isinstance(found, RetryAfter)
     assert "Check INTERLOCK_SMTP_USER and INTERLOCK_SMTP_PASSWORD" in found.detail
     assert "wrong-word" not in found.detail
 
@@ -410,7 +410,8 @@ async def test_tokens_that_are_never_taken_are_told_with_what_to_check_and_not_s
     async with bearing(office) as smtp:
         outcome = await smtp.send(operation(**VALUES))
 
-    assert isinstance(outcome, Invalid)
+    assert isinstance(outcome, RetryAfter)
+    assert outcome.hindrance is Hindrance.KEY
     assert "Check that INTERLOCK_SMTP_USER is who granted INTERLOCK_SMTP_OAUTH_REFRESH_TOKEN" in outcome.detail
     assert "bad-word" not in outcome.detail
     assert office.took == []
@@ -422,7 +423,7 @@ async def test_tokens_that_are_never_taken_are_told_with_what_to_check_and_not_s
         (httpx.Response(503), RetryAfter, "no access token now"),
         (httpx.Response(429, headers={"Retry-After": "7"}), RetryAfter, "no access token now"),
         (httpx.ConnectError("refused"), RetryAfter, "not reached"),
-        (httpx.Response(400, json={"error": "invalid_grant"}), Invalid, "set INTERLOCK_SMTP_OAUTH_REFRESH_TOKEN"),
+        (httpx.Response(400, json={"error": "invalid_grant"}), RetryAfter, "set INTERLOCK_SMTP_OAUTH_REFRESH_TOKEN"),
     ],
     ids=["down", "throttled", "away", "withdrawn"],
 )
@@ -443,5 +444,5 @@ async def test_a_server_that_takes_no_tokens_is_told_as_that(respx_mock):
     async with bearing(Bearers("good")) as smtp:
         outcome = await smtp.send(operation(**VALUES))
 
-    assert isinstance(outcome, Invalid)
+    assert isinstance(outcome, RetryAfter)
     assert "takes no access tokens; use INTERLOCK_SMTP_PASSWORD" in outcome.detail

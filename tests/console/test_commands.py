@@ -29,7 +29,18 @@ from console.main import app
 from console.sandboxes import Sandboxes, sandboxes
 from domain.decide import decide
 from domain.decision import Reason
-from domain.delivery import Invalid, Invitation, NextStep, RetryAfter, Step, next_step
+from domain.delivery import (
+    Invalid,
+    Invitation,
+    NextStep,
+    Operation,
+    Patience,
+    RetryAfter,
+    Step,
+    Written,
+    next_step,
+    operation_id,
+)
 from domain.errors import Unauthorised
 from domain.escalation import Cause, LadderStep, Why
 from domain.keys import Purpose, unseal
@@ -573,6 +584,53 @@ class TestOutbox:
 
     def test_a_retry_of_what_is_not_one_item_is_told(self, terminal):
         assert terminal.told("outbox", "retry", "nobody") == "InputInvalid 'nobody' is not one item or notice"
+
+    def test_all_that_was_given_up_for_a_system_goes_back_and_the_ledger_says_by_whom(self, terminal):
+        item = self.dead_letter(terminal)
+        assert terminal.run("outbox", "retry", "--system", "slack").stdout.startswith("0 writes put back")
+        shown = terminal.run("outbox", "retry", "--system", "sandbox_help_desk", "--by", "Ann").stdout
+        assert shown == "1 writes put back; 'interlock outbox drain' sends them.\n"
+        assert terminal.events(item)[-1] == "put_back"
+        assert "was put back by Ann (name as given)" in terminal.run("ledger", "show", item).stdout
+
+    def test_a_retry_without_an_item_or_a_system_is_told_what_to_name(self, terminal):
+        assert "name an item, or with --system" in terminal.told("outbox", "retry")
+
+    def test_a_retry_that_would_overwrite_newer_values_is_refused_until_it_is_said_to_end(self, terminal):
+        item, newer = self.overtaken(terminal)
+        told = terminal.told("outbox", "retry", item)
+        assert f"a later write, of item {newer}, has gone out to record 'ann'" in told
+        assert terminal.events(item)[-1] == "dead_lettered"
+        assert "give your name with --by" in terminal.told("outbox", "retry", item, "--supersede")
+
+        shown = terminal.run("outbox", "retry", item, "--supersede", "--by", "Ann").stdout
+        assert shown.startswith("0 writes put back")
+        assert "1 were ended, for a later write has taken their place" in shown
+        assert terminal.events(item)[-1] == "superseded"
+        assert terminal.run("outbox", "drain").stdout == "0 tries made.\n"
+
+    def overtaken(self, terminal: Terminal) -> tuple[str, str]:
+        """Two items that write to one record: the first was given up, the second went out since."""
+        old, newer = terminal.accept("old"), terminal.accept("new", "other words")
+        now = datetime.now(UTC)
+        for item, outcome, step in (
+            (old, RetryAfter(detail="down"), Step.DEAD_LETTER),
+            (newer, Written(kind="updated", external_id="7"), Step.DONE),
+        ):
+            write = Operation(
+                operation_id=operation_id(item, "crm"),
+                item_id=item,
+                policy="tiny",
+                destination="crm",
+                system="sandbox_crm",
+                record_key="ann",
+                values={"phone": "1"},
+            )
+            with terminal.store.transaction() as tx:
+                tx.outbox.put(write, Patience(), now)
+                (due,) = tx.outbox.claim(1, timedelta(minutes=1), now)
+                tx.outbox.settle(due, outcome, NextStep(step=step, at=now, reason="so it was"), now)
+        return old, newer
 
     def dead_letter(self, terminal: Terminal) -> str:
         """An item whose write was given up after one try."""

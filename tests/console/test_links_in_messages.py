@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from reviewing import PUBLIC, Browser, Reviewing, form_of
 from tiny import write_people, write_tiny
 
-from connectors.ports import Idempotency
+from connectors.capabilities import Idempotency
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown
 from tasks.assign import assign_reviews

@@ -7,8 +7,18 @@ from builders import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.breaker import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, UNSAID_LIMIT_S, Breaker, after
-from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, NotThere, RetryAfter, Unknown, Written
+from domain.breaker import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, UNSAID_LIMIT_S, Breaker, after, telling
+from domain.delivery import (
+    Ambiguous,
+    Conflict,
+    DeliveryOutcome,
+    Hindrance,
+    Invalid,
+    NotThere,
+    RetryAfter,
+    Unknown,
+    Written,
+)
 
 WELL = (
     Written(kind="created", external_id="r-1"),
@@ -18,8 +28,10 @@ WELL = (
     NotThere(),
 )
 FAILED = (RetryAfter(detail="503"), RetryAfter(seconds=60, detail="busy with this record"), Unknown(detail="no answer"))
+NOT_ASKED = tuple(RetryAfter(hindrance=each, detail=each) for each in (Hindrance.SETUP, Hindrance.TURN))
+NO_KEY = RetryAfter(hindrance=Hindrance.KEY, detail="401: check the key")
 LIMITED = RetryAfter(seconds=7, limit="daily", detail="429")
-OUTCOMES = st.sampled_from((*WELL, *FAILED, LIMITED))
+OUTCOMES = st.sampled_from((*WELL, *FAILED, *NOT_ASKED, LIMITED))
 
 
 def told(*outcomes: DeliveryOutcome) -> Breaker:
@@ -93,6 +105,47 @@ def test_only_failures_in_a_row_make_it_probe(outcomes: list[DeliveryOutcome]) -
         in_a_row = 0 if outcome in WELL else in_a_row + (outcome in FAILED)
 
     assert told(*outcomes).failures == in_a_row
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "tells"),
+    [
+        ((FAILED[2],) * 100, FAILED[2]),
+        ((FAILED[2], WELL[0], FAILED[0]), WELL[0]),
+        ((WELL[0], LIMITED, FAILED[0]), LIMITED),
+        ((FAILED[0], WELL[0], NO_KEY), NO_KEY),
+        ((*NOT_ASKED, WELL[3]), WELL[3]),
+        ((*NOT_ASKED, FAILED[0]), FAILED[0]),
+    ],
+    ids=[
+        "as all of them say",
+        "one that worked",
+        "a limit",
+        "a refused key",
+        "one that was refused",
+        "one that was asked",
+    ],
+)
+def test_a_request_is_one_sign_however_many_records_it_was_about(
+    outcomes: tuple[DeliveryOutcome, ...], tells: DeliveryOutcome
+) -> None:
+    assert telling(outcomes) == tells
+
+
+def test_a_key_that_is_not_taken_pauses_the_system_at_once_and_tells_somebody() -> None:
+    refused = told(NO_KEY)
+
+    assert refused.open_until == NOW + timedelta(seconds=LONGEST_PAUSE_S)
+    assert refused.down(NOW)
+    assert refused.probing
+    assert refused.why == NO_KEY.detail
+    assert told(NO_KEY, NO_KEY, NO_KEY) == refused, "those that were under way add nothing"
+
+
+@pytest.mark.parametrize("outcome", NOT_ASKED, ids=lambda outcome: outcome.detail)
+def test_what_was_never_sent_says_nothing_of_a_system(outcome: RetryAfter) -> None:
+    assert told(*[outcome] * (2 * FAILURES)) == Breaker()
+    assert told(*[FAILED[0]] * 3, outcome).failures == 3
 
 
 def test_a_person_should_know_of_a_pause_that_is_as_long_as_pauses_get_and_of_no_shorter() -> None:

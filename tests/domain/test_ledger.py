@@ -495,6 +495,19 @@ STORIES = [
         id="dead-lettered",
     ),
     pytest.param(
+        Event.PUT_BACK,
+        {"destination": "crm", "by": "Ann"},
+        "The write to crm was put back by Ann (name as given); it is tried again.",
+        id="put back",
+    ),
+    pytest.param(
+        Event.SUPERSEDED,
+        {"destination": "crm", "by": "Ann", "newer": "it-9"},
+        "The write to crm was ended unwritten by Ann (name as given): a later one of the same record, of it-9, had "
+        "gone out.",
+        id="superseded",
+    ),
+    pytest.param(
         Event.STEPPED_BACK,
         {"policy": "lead_routing", "from": "auto", "to": "canary", "n": 40, "wrong": 8, "target": 0.05},
         "Stepped back from auto to canary in lead routing: 8 of 40 audited decisions were wrong, with at most 5.0% "

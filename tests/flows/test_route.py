@@ -255,7 +255,7 @@ async def test_a_write_that_a_system_refuses_is_dead_lettered_and_can_be_retried
     assert (account.dead_lettered, bench.system.stored) == (1, [])
     async with opened(bench.resources()) as here:
         with here.store.transaction() as tx:
-            assert tx.outbox.retry(item, here.now()) == 1
+            assert tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", here.now()) == 1
         await deliver(wait_s=1)
         account = await watch(bench.policy)
     assert (account.dead_lettered, account.done, len(bench.system.stored)) == (0, 1, 1)

@@ -11,6 +11,7 @@ from domain.delivery import (
     Ambiguous,
     Conflict,
     DeliveryOutcome,
+    Hindrance,
     Invalid,
     NotThere,
     Patience,
@@ -36,6 +37,10 @@ CONFLICT = Conflict(detail="changed meanwhile")
 AMBIGUOUS = Ambiguous(detail="two records match")
 INVALID = Invalid(detail="no such queue")
 LATER = RetryAfter(detail="busy")
+NO_TURN = RetryAfter(hindrance=Hindrance.TURN, detail="others went first")
+NO_KEY = RetryAfter(hindrance=Hindrance.KEY, detail="401")
+NO_RIGHT = RetryAfter(hindrance=Hindrance.RIGHTS, detail="403")
+GONE = Invalid(detail="no record 77 any more", gone=True)
 MUCH_LATER = RetryAfter(detail="busy", seconds=90)
 UNKNOWN = Unknown(detail="no answer")
 NOT_THERE = NotThere()
@@ -58,6 +63,7 @@ TABLE = [
         for outcome in (INVALID, AMBIGUOUS)
         for doing, tries in {"sending": SENDING, "on the last send": LAST_SEND, "looking up": LOOKING}.items()
     ],
+    pytest.param(GONE, SENDING, Step.DEAD_LETTER, NO_WAIT, id="a record that is gone is given up"),
     # Nothing was written: send again.
     pytest.param(CONFLICT, SENDING, Step.SEND_AGAIN, NO_WAIT, id="a conflict is sent again at once on a fresh read"),
     pytest.param(CONFLICT, Tries(sends=2), Step.SEND_AGAIN, SECOND_WAIT, id="one that goes on is given time"),
@@ -70,6 +76,15 @@ TABLE = [
     pytest.param(
         RetryAfter(detail="busy", seconds=0), SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="a Retry-After of 0 waits anyway"
     ),
+    # Nothing was tried: whatever came before, it is not given up.
+    pytest.param(NO_TURN, SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="what had no turn is sent later"),
+    pytest.param(NO_TURN, LAST_SEND, Step.SEND_AGAIN, FIRST_WAIT, id="what had no turn is never given up for that"),
+    pytest.param(NO_TURN, LAST_LOOK, Step.LOOK_UP, FIRST_WAIT, id="a look-up that had no turn comes later"),
+    # Our key was not taken: every write waits until somebody mends that.
+    pytest.param(NO_KEY, LAST_SEND, Step.SEND_AGAIN, FIRST_WAIT, id="without a key that is taken nothing is given up"),
+    pytest.param(NO_KEY, LAST_LOOK, Step.LOOK_UP, FIRST_WAIT, id="nor is a look-up"),
+    pytest.param(NO_RIGHT, SENDING, Step.SEND_AGAIN, FIRST_WAIT, id="what is not allowed may be allowed soon"),
+    pytest.param(NO_RIGHT, LAST_SEND, Step.DEAD_LETTER, NO_WAIT, id="what is never allowed is given up"),
     # It may have been written: look it up.
     pytest.param(UNKNOWN, SENDING, Step.LOOK_UP, FIRST_WAIT, id="an unknown outcome is looked up after a wait"),
     pytest.param(UNKNOWN, LAST_SEND, Step.LOOK_UP, FIRST_WAIT, id="an unknown last send is looked up all the same"),
@@ -163,3 +178,10 @@ def test_after_an_unknown_outcome_nothing_is_sent_before_a_look_up_said_not_ther
         step = next_step(outcome, "op-1", tries, THREE, NOW).step
         assert tries.sends <= THREE.attempts
         assert tries.look_ups <= THREE.attempts
+
+
+@pytest.mark.parametrize(("tries", "step"), [(SENDING, Step.SEARCH_AGAIN), (LAST_SEND, Step.DEAD_LETTER)])
+def test_where_its_record_was_searched_for_and_is_gone_it_is_searched_for_again(tries: Tries, step: Step) -> None:
+    following = next_step(GONE, "op-1", tries, THREE, NOW, searched=True)
+
+    assert (following.step, following.at, following.reason) == (step, NOW, GONE.detail)

@@ -1,6 +1,6 @@
 """The store's tests run on every database that is there, with these things to put into it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -115,18 +115,25 @@ class Desk:
             for operation in operations:
                 tx.outbox.put(operation, patience or Patience(attempts=3), self.now)
 
-    def due(self, count: int = 10) -> list[tuple[str, int, int]]:
+    def due(self, count: int = 10, rates: Mapping[str, float] | None = None) -> list[tuple[str, int, int]]:
         """Claim what is due: each operation's id, sends and look-ups."""
         with self.store.transaction() as tx:
-            self.held = tx.outbox.claim(count, LEASE, self.now)
+            self.held = tx.outbox.claim(count, LEASE, self.now, {}, rates)
         return [(due.operation.operation_id, due.tries.sends, due.tries.look_ups) for due in self.held]
 
     def settle(self, outcome: DeliveryOutcome, which: int = 0) -> None:
         """End the try of the operation that was claimed last, with the step that follows by the domain."""
         due = self.held[which]
-        step = next_step(outcome, due.operation.operation_id, due.tries, due.patience, self.now)
+        write, searched = due.operation, due.operation.searched is not None
+        step = next_step(outcome, write.operation_id, due.tries, due.patience, self.now, searched=searched)
         with self.store.transaction() as tx:
             tx.outbox.settle(due, outcome, step, self.now)
+            tx.systems.note(due.scope, outcome, self.now)
+
+    def put_back(self, item_id: str, by: str = "") -> int:
+        """Put an item's dead letters back."""
+        with self.store.transaction() as tx:
+            return tx.dead_letters.put_back(tx.dead_letters.of(item_id=item_id), by, self.now)
 
     def next_due_at(self) -> datetime | None:
         with self.store.reading() as tx:

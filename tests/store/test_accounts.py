@@ -64,7 +64,7 @@ def test_an_item_whose_write_was_given_up_is_dead_lettered_until_it_is_retried(d
     assert stands(desk) == "dead_lettered"
 
     with desk.store.transaction() as tx:
-        tx.outbox.retry(item, desk.now)
+        tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", desk.now)
     assert stands(desk) == "waiting"
 
 

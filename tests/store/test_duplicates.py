@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from connectors.store.outbox import Due
-from domain.delivery import Operation, RetryAfter, Search, Written
+from domain.delivery import Invalid, Operation, RetryAfter, Search, Written
 from domain.duplicates import Comparison, Finding
 from domain.review import Answer, Review, ReviewKind
 
 SEARCH = Search(workflow="lead_routing")
+GONE = Invalid(detail="there is no record 17 any more", gone=True)
 DIFFERENT = Comparison(finding=Finding.DIFFERENT, why="nobody is like her")
 SAME = Comparison(finding=Finding.SAME, records=("17",), why="the names agree")
 ASK = Comparison(finding=Finding.ASK_PERSON, records=("17", "18"), why="only the names agree")
@@ -207,3 +208,42 @@ def test_the_record_of_an_earlier_write_is_remembered_until_one_goes_elsewhere(d
     claim(desk)
     desk.settle(Written(kind="updated", external_id="17"))
     assert remembered() == "17"
+
+
+def gone(desk) -> Operation:
+    """A write that goes to record 17 by a search, and finds it gone."""
+    operation = queue(desk)
+    assert compared(desk, claim(desk)[0], SAME)
+    claim(desk)
+    desk.settle(GONE)
+    return operation
+
+
+def test_a_record_that_is_gone_is_searched_for_again(desk) -> None:
+    operation = gone(desk)
+
+    (search,) = claim(desk)
+    assert search.operation == operation.model_copy(update={"gone": ("17",)})
+    assert compared(desk, search, DIFFERENT)
+    (send,) = claim(desk)
+    assert (send.operation.external_id, send.tries.sends) == ("", 2)
+    desk.settle(Written(kind="created", external_id="20"))
+    assert stands(desk) == "done"
+    assert "dead_lettered" not in desk.events()
+
+
+def test_a_record_that_a_later_write_found_gone_is_remembered_no_more(desk) -> None:
+    first = queue(desk)
+    assert compared(desk, claim(desk)[0], SAME)
+    claim(desk)
+    desk.settle(Written(kind="updated", external_id="17"))
+    with desk.store.reading() as tx:
+        assert tx.outbox.remembered(first) == "17"
+
+    queue(desk, "m-2")
+    assert compared(desk, claim(desk)[0], SAME)
+    claim(desk)
+    desk.settle(GONE)
+
+    with desk.store.reading() as tx:
+        assert tx.outbox.remembered(first) is None

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from socket import create_server
 from threading import Barrier
@@ -12,6 +13,7 @@ from threading import Barrier
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, make_url
@@ -200,3 +202,17 @@ def test_sqlite_keeps_what_was_committed_when_the_machine_stops(tmp_path: Path, 
         }
 
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_what_waits_in_an_older_outbox_gets_its_scope(desk, raw: Engine) -> None:
+    write = desk.operation()
+    desk.put(write, write.model_copy(update={"operation_id": "op-2", "system": "slack", "options": {"channel": "C1"}}))
+    with raw.connect() as connection, connection.begin():
+        context = MigrationContext.configure(connection)
+        migration = ScriptDirectory(str(Path(engine.__file__).parent / "migrations")).get_revision("0014").module
+        with Operations.context(context):
+            migration.downgrade()
+            migration.upgrade()
+
+    with desk.store.transaction() as tx:
+        assert [due.scope for due in tx.outbox.claim(9, timedelta(minutes=1), desk.now)] == ["sandbox_crm", "slack/C1"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from connectors.store.outbox import State
+from connectors.store.states import State
 from domain.delivery import Ambiguous, Conflict, Invalid, NotThere, Patience, RetryAfter, Unknown, Written
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -165,34 +165,6 @@ def test_a_write_is_given_up_after_the_policys_attempts(desk) -> None:
 
     assert sends == 3
     assert desk.entries()[-1].facts["why"] == "gave up after 3 tries: 429"
-
-
-def test_a_dead_letter_that_is_retried_is_looked_up_before_it_is_sent_again(desk) -> None:
-    desk.put(desk.operation())
-    desk.due()
-    desk.settle(Invalid(detail="no e-mail"))
-
-    with desk.store.transaction() as tx:
-        assert tx.outbox.retry("it-1", desk.now) == 1
-        assert tx.outbox.retry("it-1", desk.now) == 0
-
-    assert [due[1:] for due in desk.due()] == [(0, 1)]
-    desk.settle(NotThere())
-    assert [due[1:] for due in desk.due()] == [(1, 0)]
-
-
-def test_only_dead_letters_of_that_item_are_retried(desk) -> None:
-    desk.put(desk.operation("it-1", "ann"), desk.operation("it-2", "bob"), desk.operation("it-3", "cleo"))
-    desk.due()
-    desk.settle(Invalid(detail="no"), which=0)
-    desk.settle(CREATED, which=1)
-    desk.settle(Invalid(detail="no"), which=2)
-
-    with desk.store.transaction() as tx:
-        assert tx.outbox.retry("it-2", desk.now) == 0
-        assert tx.outbox.retry("it-1", desk.now) == 1
-
-    assert [due[0] for due in desk.due()] == [desk.operation("it-1").operation_id]
 
 
 def test_an_empty_outbox_has_nothing_due(desk) -> None:

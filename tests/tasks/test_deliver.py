@@ -10,9 +10,10 @@ import pytest
 from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 
-from connectors.ports import Capabilities, Idempotency, Upsert
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.store.engine import Store
-from domain.delivery import DeliveryOutcome, Invalid, Operation, Patience, RetryAfter, Unknown, operation_id
+from domain.breaker import Breaker
+from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, Patience, RetryAfter, Unknown, operation_id
 from tasks.deliver import deliver_due
 from tasks.resources import Resources, opened
 
@@ -53,20 +54,20 @@ class Post:
     def put(self, *keys: str) -> None:
         with self.store.transaction() as tx:
             for key in keys:
-                item = f"it-{key}"
-                tx.outbox.put(
-                    Operation(
-                        operation_id=operation_id(item, "crm"),
-                        item_id=item,
-                        policy="tiny",
-                        destination="crm",
-                        system="crm",
-                        record_key=key,
-                        values={"name": key},
-                    ),
-                    Patience(attempts=5),
-                    self.now,
-                )
+                tx.outbox.put(self.write(key), Patience(attempts=5), self.now)
+
+    def write(self, key: str, system: str = "crm", options: dict[str, str] | None = None) -> Operation:
+        item = f"it-{key}"
+        return Operation(
+            operation_id=operation_id(item, "crm"),
+            item_id=item,
+            policy="tiny",
+            destination="crm",
+            system=system,
+            record_key=key,
+            values={"name": key},
+            options=options or {},
+        )
 
     async def deliver(self) -> int:
         async with opened(self.here):
@@ -81,6 +82,10 @@ class Post:
             if due_at is None:
                 return
             self.now = max(self.now, due_at)
+
+    def breaker(self) -> Breaker:
+        with self.store.reading() as tx:
+            return tx.systems.of("crm")
 
     def outcomes(self) -> list[str]:
         with self.store.reading() as tx:
@@ -165,3 +170,106 @@ async def test_a_limit_that_one_write_meets_keeps_the_others_from_being_sent(sto
     post.now = NOON + timedelta(seconds=61)
     await post.deliver_all()
     assert len(system.stored) == 3
+
+
+@pytest.mark.parametrize(
+    "lost", [Unknown(detail="502"), RetryAfter(seconds=1, detail="deadlock")], ids=lambda x: x.kind
+)
+async def test_one_lost_answer_to_a_batch_is_one_failure(store: Store, lost: DeliveryOutcome) -> None:
+    post = Post(store, FakeBatches(outcomes=[lost] * 4))
+    post.put("a", "b", "c", "d")
+
+    await post.deliver()
+
+    assert post.breaker() == Breaker(failures=1)
+
+
+async def test_what_was_put_off_for_others_in_its_batch_is_no_failure_and_no_try(store: Store) -> None:
+    put_off = RetryAfter(hindrance=Hindrance.TURN, detail="not sent yet")
+    post = Post(store, FakeBatches(outcomes=[None, *[put_off] * 3] * 9))
+    post.put("a", "b", "c", "d")
+    for _ in range(9):
+        post.now += timedelta(minutes=1)
+        await post.deliver()
+
+    assert post.breaker() == Breaker()
+    await post.deliver_all()
+    assert len(post.system.stored) == 4, "nine times put off, with five attempts"
+
+
+async def test_a_system_that_is_not_set_up_here_is_not_paused_for_others(store: Store) -> None:
+    post = Post(store, FakeSystem(outcomes=[RetryAfter(hindrance=Hindrance.SETUP, detail="set X")] * 8))
+    post.put(*"abcdefgh")
+
+    await post.deliver()
+
+    assert post.breaker() == Breaker()
+
+
+async def test_a_key_that_is_not_taken_holds_everything_up_with_one_escalation_until_it_is_mended(store: Store) -> None:
+    refused = RetryAfter(hindrance=Hindrance.KEY, detail="401: check the key in X")
+    post = Post(store, FakeSystem(outcomes=[refused] * 9))
+    post.put(*"abcdefghijkl")
+
+    await post.deliver()
+    post.now += timedelta(minutes=5)
+    await post.deliver()
+    with store.reading() as tx:
+        assert [one.message for one in tx.escalations.waiting()] == [
+            "nothing is sent to crm until 2026-03-02 12:10 UTC: 401: check the key in X"
+        ]
+    await post.deliver_all()
+
+    assert len(post.system.stored) == 12
+    with store.reading() as tx:
+        assert tx.escalations.waiting() == []
+
+
+async def test_waiting_for_a_rate_limit_costs_no_try(store: Store) -> None:
+    one_a_second = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE, rate_per_s=1)
+    post = Post(store, FakeSystem(capabilities=one_a_second))
+    keys = [f"k{number}" for number in range(12)]
+    post.put(*keys)
+
+    await post.deliver_all()
+
+    assert [stored.record_key for stored in post.system.stored] == keys
+    assert post.outcomes() == ["created"] * 12
+    assert post.now == NOON + timedelta(seconds=11)
+    assert post.breaker() == Breaker()
+
+
+async def test_the_limits_of_a_system_are_known_before_its_first_write(store: Store) -> None:
+    post = Post(store, FakeSystem())
+    post.here = fake_resources(store, None, post.system, clock=lambda: post.now)  # nothing is opened yet
+    post.system.capabilities = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE, rate_per_s=1)
+    post.put("a", "b")
+
+    assert await post.deliver() == 1
+
+
+@dataclass
+class FakePlaces(FakeSystem):
+    """Two APIs: a shop that keeps no trace of a write, and a till that does, and takes one write a second."""
+
+    capabilities: Capabilities = field(
+        default_factory=lambda: Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.NONE)
+    )
+    places: dict[str, Capabilities] = field(
+        default_factory=lambda: {
+            "shop": Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.NONE),
+            "till": Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.TRACE, rate_per_s=1),
+        }
+    )
+
+
+async def test_what_a_place_can_do_is_its_own(store: Store) -> None:
+    post = Post(store, FakePlaces(outcomes=[Unknown(detail="no answer")]))
+    post.here.destination("described")
+    with store.transaction() as tx:
+        tx.outbox.put(post.write("a", system="described", options={"api": "till"}), Patience(), post.now)
+
+    await post.deliver_all()
+
+    assert post.outcomes() == ["unknown", "created"], "a look-up tells what became of it, though the shop has none"
+    assert post.here.rates["described/till"] == 1

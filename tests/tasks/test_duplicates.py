@@ -10,7 +10,8 @@ import pytest
 from builders import claimed, proposal, terms
 from fakes import FakeCrm, FakeSystem, fake_resources
 
-from connectors.ports import Candidate, Capabilities, Idempotency, Upsert
+from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.ports import Candidate
 from connectors.store.engine import Store
 from connectors.store.tables import ReviewRow
 from domain.account import Account
@@ -272,7 +273,7 @@ async def test_a_search_that_is_refused_is_given_up_and_made_anew_on_retry(store
     assert office.account.dead_lettered == 1
 
     with store.transaction() as tx:
-        assert tx.outbox.retry(item, office.now) == 1
+        assert tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", office.now) == 1
     await office.deliver()
 
     assert (office.sent_to, office.system.searched) == (["17"], ["a", "a"])
@@ -374,9 +375,37 @@ async def test_it_is_sent_again_when_somebody_asks_for_that_and_not_before(store
     await office.deliver()
 
     with store.transaction() as tx:
-        tx.outbox.retry(item, office.now)
+        tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", office.now)
     await office.deliver()
 
     assert len(office.system.stored) == 2
     assert office.account.done == 1
     assert "somebody looked and had it sent again" in " ".join(office.stories(item))
+
+
+async def test_a_record_that_was_deleted_is_made_anew_and_blocks_nobody(store: Store) -> None:
+    gone = Invalid(detail="there is no record 17 any more", gone=True)
+    office = Office(store, FakeCrm(found=[[SAME], [SAME], [OURS]], outcomes=[None, gone]))
+    office.put("a", key="julia")
+    await office.deliver()
+    office.put("b", key="julia")
+    await office.deliver()
+    office.put("c", key="julia")
+    await office.deliver()
+
+    assert office.sent_to == ["17", "", ""], "the search that lags still knows the record"
+    assert len(office.system.searched) == 3, "the second was remembered, and searched for once it was gone"
+    assert office.account.done == 3
+
+
+async def test_searches_are_held_to_a_rate_of_their_own(store: Store) -> None:
+    can = Capabilities(upsert=Upsert.KEY, idempotency=Idempotency.TRACE, searches_per_s=2)
+    office = Office(store, FakeCrm(capabilities=can))
+    office.put("a", "b", "c")
+    office.put("d", search=False)
+
+    await office.deliver()
+
+    assert len(office.system.searched) == 3
+    assert office.now == NOON + timedelta(seconds=1), "three searches at two a second"
+    assert office.account.done == 4

@@ -1,0 +1,82 @@
+"""Writes that were given up: put back in the outbox, or ended where a later one has taken their place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, or_, select
+
+from connectors.store.ledger import Ledger
+from connectors.store.states import State
+from connectors.store.tables import OperationRow
+from domain.delivery import Operation
+from domain.ledger import Event
+
+WRITTEN = ("created", "updated", "unchanged")
+SENT = (State.SENDING, State.UNKNOWN)
+"""States of what may have gone out."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A write that was given up. `newer`: the item whose later write of the same record has gone out; None for none."""
+
+    operation: Operation
+    newer: str | None
+
+
+class DeadLetters:
+    """What was given up, and what people make of it."""
+
+    def __init__(self, session: Session, ledger: Ledger) -> None:
+        self._session = session
+        self._ledger = ledger
+
+    def of(self, *, item_id: str | None = None, system: str | None = None) -> list[DeadLetter]:
+        """An item's, a system's or a scope's dead letters, the oldest first."""
+        query = select(OperationRow).where(OperationRow.state == State.DEAD)
+        if item_id is not None:
+            query = query.where(OperationRow.item_id == item_id)
+        if system is not None:
+            query = query.where(or_(OperationRow.system == system, OperationRow.scope == system))
+        rows = list(self._session.exec(query.order_by(col(OperationRow.seq))))
+        return [DeadLetter(Operation.model_validate(row.operation), self._newer(row)) for row in rows]
+
+    def put_back(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
+        """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many."""
+        count = 0
+        for row in map(self._row, letters):
+            never_sent = row.operation.get("search") is not None
+            row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
+            row.due_at, row.sends, row.look_ups = now, 0, 0
+            self._log(row, Event.PUT_BACK, now, by=by)
+            count += 1
+        return count
+
+    def supersede(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
+        """End them unwritten, because a later write of their record has gone out; returns how many."""
+        count = 0
+        for letter in letters:
+            row = self._row(letter)
+            row.state, row.outcome = State.DONE, {"kind": Event.SUPERSEDED.value}
+            self._log(row, Event.SUPERSEDED, now, by=by, newer=letter.newer)
+            count += 1
+        return count
+
+    def _newer(self, row: OperationRow) -> str | None:
+        kind = col(OperationRow.outcome)["kind"].as_string()
+        done = (col(OperationRow.state) == State.DONE) & kind.in_(WRITTEN)
+        later = (
+            select(OperationRow.item_id)
+            .where(OperationRow.scope == row.scope, OperationRow.record_key == row.record_key)
+            .where(col(OperationRow.seq) > row.seq, or_(done, col(OperationRow.state).in_(SENT)))
+        )
+        return self._session.exec(later.order_by(col(OperationRow.seq).desc()).limit(1)).first()
+
+    def _row(self, letter: DeadLetter) -> OperationRow:
+        wanted = OperationRow.operation_id == letter.operation.operation_id
+        return self._session.exec(select(OperationRow).where(wanted, OperationRow.state == State.DEAD)).one()
+
+    def _log(self, row: OperationRow, event: Event, now: datetime, **facts: str | None) -> None:
+        destination = row.operation["destination"]
+        self._ledger.append(row.item_id, event, now, operation=row.operation_id, destination=destination, **facts)
