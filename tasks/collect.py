@@ -14,7 +14,7 @@ from domain.escalation import Cause
 from domain.source_state import SourceState, Trouble, failed
 from policies.sources import IntakeSource
 from policies.webhooks import payload_fields
-from tasks.accept import Admitted, admit
+from tasks.accept import Admitted, Reading, Refused, admit
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -87,7 +87,9 @@ async def _fetches(here: Resources, policy: str, wanted: IntakeSource, cursor: s
         fetched = await source.fetch(cursor, AT_ONCE)
         if fetched.arrivals or fetched.cursor != cursor:
             new = _new(here, policy, wanted, fetched.arrivals)
-            verdicts = admit(here, policy, new, (name, fetched.cursor))
+            verdicts = admit(here, policy, new, Reading(name, str(wanted), fetched.cursor))
+            for refused in [verdict for verdict in verdicts if isinstance(verdict, Refused)]:
+                get_run_logger().warning("%s: %s is no item: %s", wanted, refused.where, refused.why)
             yield sum(isinstance(verdict, Admitted) for verdict in verdicts)
         cursor = fetched.cursor
         if not fetched.more:
