@@ -121,7 +121,7 @@ def _record_refusals(
     tx: Transaction, workflow: Workflow, reading: Reading | None, refused: Sequence[Unreadable], now: datetime
 ) -> None:
     """Keep what was refused; of a source's somebody is told, and it is in the story of that escalation."""
-    kinds = {
+    kinds: dict[str, list[Unreadable]] = {
         "unreadable": [one for one in refused if not isinstance(one, _Unusable)],
         "unusable": [one for one in refused if isinstance(one, _Unusable)],
     }

@@ -2,7 +2,7 @@
 
 The folder is opened read-only and mails are fetched by BODY.PEEK: nothing is marked, moved or
 deleted. The cursor is "UIDVALIDITY:UID": where the server numbers a folder anew, it is read
-again from its beginning, and the inbox knows each mail by its Message-ID.
+again from its beginning, and the inbox knows each mail by its Message-ID and its content.
 """
 
 import asyncio

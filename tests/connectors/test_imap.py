@@ -90,7 +90,7 @@ async def serving(answer: Answer, greeting: bytes = b"* OK hello\r\n") -> AsyncI
 async def test_mails_are_read_by_ascending_number():
     async with serving(usual) as mailbox:
         fetched = await mailbox.fetch("", 10)
-    assert [one.external_id for one in fetched.arrivals if isinstance(one, Arrival)] == [
+    assert [one.fields["message_id"] for one in fetched.arrivals if isinstance(one, Arrival)] == [
         "11@example.com",
         "12@example.com",
     ]
