@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, RowMapping, Select, Table, and_, func
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
+from connectors.overlap import look
 from connectors.ports import Arrival, Fetched, Unreadable
 from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds
 from connectors.tables.casting import Casting
@@ -141,35 +142,21 @@ class SqlChanges:
         except DBAPIError as exc:
             raise Unavailable(f"SQL: {reason(exc)}") from exc
         found = {self._place(row): row for row in rows}
-        told = set(before.told)
-        new = [place for place in found if place not in told]
-        reached = self._reached(before, found, set(new[count:]), whole=len(rows) < most)
-        after = replace(reached, undated=undated is not None)
-        arrivals: list[Arrival | Unreadable] = [self._arrival(found[place]) for place in new[:count]]
+        seen = look(
+            {place: _aware(row[self._updated_at_name]) for place, row in found.items()},
+            before.floor,
+            before.told,
+            count=count,
+            begin=self._clock() - self._overlap,
+            most_told=self._most_told,
+            whole=len(rows) < most,
+        )
+        after = _Cursor(floor=seen.floor, told=seen.told, undated=undated is not None)
+        arrivals: list[Arrival | Unreadable] = [self._arrival(found[place]) for place in seen.taken]
         if undated is not None and not before.undated:
             arrivals.append(self._complaint(undated))
         unchanged = not arrivals and after == before
-        return Fetched(tuple(arrivals), cursor if unchanged else after.text, more=len(new) > count)
-
-    def _reached(
-        self, before: "_Cursor", found: Mapping["_Place", RowMapping], left: set["_Place"], *, whole: bool
-    ) -> "_Cursor":
-        """Where to look again from next time, and what was told behind that.
-
-        Args:
-            found: the rows behind the last cursor's floor, in order.
-            left: the last of them, for which there was no room.
-            whole: whether these are all rows; else what was told may lie behind them.
-        """
-        told = [place for place in found if place not in left]
-        told += [] if whole else [place for place in before.told if place not in found]
-        begin, past = self._clock() - self._overlap, 0
-        for place, row in found.items():
-            is_old = _aware(row[self._updated_at_name]) < begin
-            if place in left or not (is_old or len(told) - past > self._most_told):
-                break
-            past += 1
-        return _Cursor(floor=told[past - 1] if past else before.floor, told=tuple(told[past:]))
+        return Fetched(tuple(arrivals), cursor if unchanged else after.text, more=seen.left)
 
     def _place(self, row: RowMapping) -> "_Place":
         at, key = to_jsonable_python([row[self._updated_at_name], row[self._key_name]])
