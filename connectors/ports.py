@@ -250,20 +250,20 @@ class Fetched:
     Attributes:
         cursor: where to go on next time, once these are stored; opaque, of the source's own making.
         more: whether there is more to fetch at once.
+        note: what whoever runs it should know, for the log.
     """
 
     arrivals: tuple[Arrival | Unreadable, ...]
     cursor: str
     more: bool = False
+    note: str = ""
 
 
 class Changes(Protocol):
     """A source that is asked for what is new: a mailbox, a folder, a system's changed records."""
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
-        """Up to `count` arrivals after `cursor`, the oldest first; an empty cursor begins.
-
-        Fetching changes nothing at the source: only a stored cursor moves on.
+        """Up to `count` arrivals after `cursor` (empty: begins), the oldest first; changes nothing at the source.
 
         Raises:
             Retryable: it does not answer; the same later may do.

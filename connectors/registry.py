@@ -108,12 +108,15 @@ def source_spec(source: str) -> SourceSpec:
 def reading_of(source: str, options: Mapping[str, str]) -> str:
     """The name of a source as it is read with these options: other options, another name, and a cursor of its own.
 
+    An option at its default does not count, so that one that is added later changes no name.
+
     Raises:
         PolicyInvalid: the source is unknown, or an option is unknown, missing or unusable.
     """
     spec = source_spec(source)
-    told = spec.chosen(options)
-    return f"{source}-{digest(told)[:12]}" if spec.options else source
+    defaults = {option.name: option.default for option in spec.options}
+    told = {name: value for name, value in spec.chosen(options).items() if value != defaults[name]}
+    return f"{source}-{digest(told)[:12]}" if told else source
 
 
 def open_source(source: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Changes:

@@ -114,7 +114,8 @@ def moment(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _is_moment(text: str) -> bool:
+def is_moment(text: str) -> bool:
+    """Whether `moment` can read it."""
     try:
         moment(text)
     except ValueError:
@@ -123,7 +124,7 @@ def _is_moment(text: str) -> bool:
 
 
 SINCE = Option(
-    "since", "date from which on changes are taken, such as 2026-03-01; all there ever were without it", "", _is_moment
+    "since", "date from which on changes are taken, such as 2026-03-01; all there ever were without it", "", is_moment
 )
 
 

@@ -28,6 +28,8 @@ class Cause(StrEnum):
     OVERLOADED = "policy.overloaded"
     """More reviews wait than reviewers may take."""
     SOURCE_UNREADABLE = "source.unreadable"
+    RECORDS_REFUSED = "source.records_refused"
+    """What a source had cannot become items, and nobody else would hear of it."""
     SYSTEM_PAUSED = "system.paused"
 
 
@@ -38,7 +40,7 @@ def kind(cause: Cause) -> Literal["item", "policy", "source", "system"]:
             return "item"
         case Cause.STEPPED_BACK | Cause.DRIFTED | Cause.OVERLOADED:
             return "policy"
-        case Cause.SOURCE_UNREADABLE:
+        case Cause.SOURCE_UNREADABLE | Cause.RECORDS_REFUSED:
             return "source"
         case Cause.SYSTEM_PAUSED:
             return "system"

@@ -18,6 +18,8 @@ class InboundItem(Frozen):
         fields: the source's fields that the policy knows, by name; empty ones are left out.
         other: those that it does not know; kept, never used. Sources put times and ids of
             their own there, so they do not count as content.
+        whole: whether `text` is all that was said. Where it was cut, or everything is in attachments,
+            it is not: then a person must look.
     """
 
     source: str = Field(min_length=1, max_length=100)
@@ -26,12 +28,17 @@ class InboundItem(Frozen):
     text: str
     fields: dict[str, str]
     other: dict[str, str] = Field(default_factory=dict)
+    whole: bool = True
 
     @property
     def content_hash(self) -> str:
-        """Digest of what was said and by whom: white space and letter case do not count."""
+        """Digest of what was said and by whom: white space and letter case do not count.
+
+        What is not in the text cannot be compared: of an item that is not whole only the same delivery is the same.
+        """
         fields = {name: " ".join(value.split()).casefold() for name, value in self.fields.items()}
-        return digest(" ".join(self.text.split()).casefold(), fields)
+        rest = [] if self.whole else [self.external_id]
+        return digest(" ".join(self.text.split()).casefold(), fields, *rest)
 
 
 class Admission(StrEnum):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from domain.decision import RuleMatch
+from domain.decision import RuleAction, RuleMatch
 from domain.errors import InputInvalid
 from domain.extraction import Extraction, Found
 from domain.intake import Gap
@@ -19,7 +19,13 @@ from policies.model import Policy, Rule
 from policies.templates import render
 
 LONGEST_TEXT = 20_000
-"""Characters of text that are classified; a longer message is refused, not cut."""
+"""Characters of text that are classified; a longer message is refused, or cut where nobody would hear of that."""
+
+LONGEST_FIELD = 200_000
+"""Characters that are kept of a field of a message that is cut."""
+
+NOT_WHOLE = "not_read_whole"
+"""The rule, and the flag, of items whose text is not all that was said."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,16 @@ def make_item(
     received_at: datetime,
     fields: Mapping[str, object],
     envelope: frozenset[str] = frozenset(),
+    *,
+    unheard: bool = False,
 ) -> InboundItem:
     """The item that a record becomes under `policy`.
 
     Args:
         envelope: fields that tell who sent it. Where a policy extracts, they are the item's own only if
             they hold: a colleague who passes a message on is not its author, and `info` is nobody's name.
+        unheard: whether its sender would not hear of a refusal. Then a text that is too long is cut, visibly,
+            and attachments without a text are named instead; both make an item that is not whole.
 
     Raises:
         InputInvalid: there is nothing to classify, or more than can be.
@@ -68,11 +78,14 @@ def make_item(
         for name, value in fields.items()
         if value is not None and (text := storable(str(value)).strip())
     }
-    text = render(policy.input.text, filled)
+    text, whole = render(policy.input.text, filled), True
+    if unheard:
+        text, whole = _in_part(text, filled)
+        filled = filled if whole else {name: value[:LONGEST_FIELD] for name, value in filled.items()}
     own = policy.input.fields.keys() - _not_its_own(policy, filled, envelope)
     if not text:
         raise InputInvalid(f"nothing to classify: {', '.join(policy.input.fields)} are all empty")
-    if len(text) > LONGEST_TEXT:
+    if whole and len(text) > LONGEST_TEXT:
         raise InputInvalid(f"{len(text)} characters; at most {LONGEST_TEXT} are classified")
     try:
         return InboundItem(
@@ -82,10 +95,20 @@ def make_item(
             text=text,
             fields={name: value for name, value in filled.items() if name in own},
             other={name: value for name, value in filled.items() if name not in own},
+            whole=whole,
         )
     except ValidationError as exc:
         fault = exc.errors(include_url=False)[0]
         raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
+
+
+def _in_part(text: str, filled: Mapping[str, str]) -> tuple[str, bool]:
+    """The text that stands for what is too long or only attached, and whether it is all there is."""
+    if len(text) > LONGEST_TEXT:
+        return f"{text[:LONGEST_TEXT]}\n[cut here: {len(text)} characters came]", False
+    if not text and (attached := filled.get("attachments")):
+        return f"[no text; attached: {'; '.join(attached.splitlines())}]", False
+    return text, True
 
 
 def _not_its_own(policy: Policy, filled: Mapping[str, str], envelope: frozenset[str]) -> frozenset[str]:
@@ -184,12 +207,17 @@ def seen(item: InboundItem, checked: Checked) -> dict[str, object]:
 
 
 def match_rule(item: InboundItem, checked: Checked, policy: Policy) -> RuleMatch | None:
-    """The first of the policy's rules that holds for an item."""
+    """The first of the policy's rules that holds for an item; of one that is not whole only those that end it.
+
+    What else is not whole goes to a person: nothing was seen of what may count most.
+    """
     known = seen(item, checked)
     for rule in policy.rules:
         if rules.matches(rule.when, policy.input.numeric, known):
-            return matched(rule)
-    return None
+            if item.whole or rule.action is RuleAction.REJECT:
+                return matched(rule)
+            break  # it may be another's matter, but not without a look
+    return None if item.whole else RuleMatch(name=NOT_WHOLE, action=RuleAction.PERSON, flags=(NOT_WHOLE,))
 
 
 def matched(rule: Rule) -> RuleMatch:

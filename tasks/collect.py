@@ -14,7 +14,7 @@ from domain.escalation import Cause
 from domain.source_state import SourceState, Trouble, failed
 from policies.sources import IntakeSource
 from policies.webhooks import payload_fields
-from tasks.accept import Admitted, admit
+from tasks.accept import Admitted, Reading, Refused, admit
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -67,7 +67,7 @@ async def _read(here: Resources, policy: str, wanted: IntakeSource) -> int:
         log.info("%s is left in peace until %s: %s", wanted, before.breaker.open_until, before.breaker.why)
         return 0
     if not cursor:
-        log.info("%s is read from its beginning: it never was, or its options are others now", wanted)
+        log.info("%s is read for the first time, or its options are others now", wanted)
     came = 0
     try:
         async for fetched in _fetches(here, policy, wanted, cursor):
@@ -85,9 +85,13 @@ async def _fetches(here: Resources, policy: str, wanted: IntakeSource, cursor: s
     source, name = here.source(wanted), kept_as(here.workflow(policy).policy.name, wanted)
     for _ in range(LONGEST_ROUND):
         fetched = await source.fetch(cursor, AT_ONCE)
+        if fetched.note:
+            get_run_logger().info("%s: %s", wanted, fetched.note)
         if fetched.arrivals or fetched.cursor != cursor:
             new = _new(here, policy, wanted, fetched.arrivals)
-            verdicts = admit(here, policy, new, (name, fetched.cursor))
+            verdicts = admit(here, policy, new, Reading(name, str(wanted), fetched.cursor))
+            for refused in [verdict for verdict in verdicts if isinstance(verdict, Refused)]:
+                get_run_logger().warning("%s: %s is no item: %s", wanted, refused.where, refused.why)
             yield sum(isinstance(verdict, Admitted) for verdict in verdicts)
         cursor = fetched.cursor
         if not fetched.more:

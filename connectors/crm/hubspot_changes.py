@@ -19,6 +19,7 @@ from connectors.crm.hubspot_api import (
     path_of,
 )
 from connectors.http_outcomes import HttpApi
+from connectors.overlap import look
 from connectors.ports import Arrival, Fetched
 from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, listed, moment
 from domain.delivery import Hindrance, Invalid, RetryAfter
@@ -27,6 +28,10 @@ from domain.errors import BadRequest, Throttled, Unavailable
 SETTLE_S = 60.0
 """A change is told of this much later. HubSpot's search sees changes after "a few moments", and not
 in their order; a cursor that had passed one would never come back to it. The minute is our margin."""
+OVERLAP = timedelta(minutes=15)
+"""Changes of this time are looked at again, for nothing promises that the search sees them within a minute."""
+MOST_TOLD = 400
+"""Changes that are looked at again at most, two pages; their ids are in the cursor."""
 LARGEST_PAGE = 200
 OBJECT = Option("object", "HubSpot object whose records are read, such as contacts, companies or tickets")
 PROPERTIES = Option("properties", "names of the properties that are read of each record, parted by commas")
@@ -65,6 +70,25 @@ class Position:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far was read: nothing up to `floor` is looked at again; `told` are the changes after it that were told."""
+
+    floor: Position
+    told: tuple[Position, ...] = ()
+
+    @classmethod
+    def read(cls, cursor: str) -> "Reached":
+        """As `Position.read`."""
+        floor, *told = map(Position.read, cursor.split(" "))
+        return cls(floor, tuple(told))
+
+    @property
+    def cursor(self) -> str:
+        """It as text."""
+        return " ".join(position.cursor for position in (self.floor, *self.told))
+
+
+@dataclass(frozen=True)
 class Change:
     """A record as it was found, and when it was modified."""
 
@@ -75,6 +99,11 @@ class Change:
     def id(self) -> int:
         """HubSpot's ids are numbers."""
         return int(self.record.id)
+
+    @property
+    def position(self) -> Position:
+        """Of this very change."""
+        return Position(self.at_ms, self.id)
 
 
 def now() -> datetime:
@@ -120,27 +149,47 @@ class HubSpotChanges:
     async def fetch(self, cursor: str, count: int) -> Fetched:
         """Up to `count` records modified since `cursor` and more than a minute ago, the oldest first.
 
-        A record that is modified again arrives again, under another external id. An answer
-        without arrivals may still say that there is more.
+        A record that is modified again arrives again, under another external id. What was modified in the
+        last quarter of an hour is looked at again, for what the search did not see before.
 
         Raises:
             Throttled: a limit of HubSpot's; says how long to wait.
             Unavailable: HubSpot does not answer.
             BadRequest: it refuses the search or the key, or the cursor is none of ours.
         """
-        position, size = Position.read(cursor) if cursor else self._begin, min(count, LARGEST_PAGE)
+        before = Reached.read(cursor) if cursor else Reached(self._begin)
+        found: dict[Position, Change] = {}
+        position, more, size = before.floor, True, min(count + len(before.told), LARGEST_PAGE)
+        while more and found.keys() <= set(before.told):
+            changes, position, more = await self._page(position, size)
+            found |= {change.position: change for change in changes}
+        seen = look(
+            {position: EPOCH + position.at_ms * MS for position in found},
+            before.floor,
+            before.told,
+            count=count,
+            begin=self._clock() - OVERLAP,
+            most_told=MOST_TOLD,
+            whole=not more,
+        )
+        after = Reached(seen.floor or before.floor, seen.told)
+        arrivals = tuple(self._arrival(found[position]) for position in seen.taken)
+        return Fetched(arrivals, after.cursor if after != before else cursor, more=more or seen.left)
+
+    async def _page(self, position: Position, size: int) -> tuple[list[Change], Position, bool]:
+        """The next changes after a position, the position that they reach, and whether there may be more."""
         same_moment = await self._same_moment(position, size)
         if len(same_moment) == size:
-            return self._fetched(same_moment, Position(position.at_ms, same_moment[-1].id), more=True)
+            return same_moment, Position(position.at_ms, same_moment[-1].id), True
         room = size - len(same_moment)
         later = await self._later(position, room)
         if len(later) < room:
             reached = Position(later[-1].at_ms) if later else Position(position.at_ms)
-            return self._fetched([*same_moment, *later], reached, more=False)
+            return [*same_moment, *later], reached, False
         # The page is full: there may be more of its last moment than it shows.
         last_ms = later[-1].at_ms
         whole = [change for change in later if change.at_ms < last_ms]
-        return self._fetched([*same_moment, *whole], Position(last_ms, 0), more=True)
+        return [*same_moment, *whole], Position(last_ms, 0), True
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -187,9 +236,6 @@ class HubSpotChanges:
 
     def _modified_filter(self, operator: str, at_ms: int) -> Filter:
         return _filter(self._modified, operator, at_ms)
-
-    def _fetched(self, changes: Sequence[Change], reached: Position, *, more: bool) -> Fetched:
-        return Fetched(tuple(self._arrival(change) for change in changes), reached.cursor, more)
 
     def _arrival(self, change: Change) -> Arrival:
         record = change.record

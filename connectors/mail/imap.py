@@ -1,8 +1,10 @@
 """A mailbox folder as a source (IMAP, RFC 9051), read without a trace.
 
 The folder is opened read-only and mails are fetched by BODY.PEEK: nothing is marked, moved or
-deleted. The cursor is "UIDVALIDITY:UID": where the server numbers a folder anew, it is read
-again from its beginning, and the inbox knows each mail by its Message-ID.
+deleted. Reading begins at the folder's end, or with the mails of a day. The cursor is
+"UIDVALIDITY:UID", and "@" the day on which reading began at the end: where the server numbers a
+folder anew, it is read again from that day on, and the inbox knows each mail by its Message-ID and
+its content.
 """
 
 import asyncio
@@ -10,10 +12,11 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from imaplib import IMAP4
 
-from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
+from imap_tools import AND, BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, UnexpectedCommandStatusError
 
 from connectors.mail.message import LARGEST_MAIL, read_mail
@@ -21,7 +24,7 @@ from connectors.mail.oauth import AccessTokens, OAuthVariables, first_words, las
 from connectors.mail.servers import Server, Tls, Variables, server
 from connectors.ports import Arrival, Fetched, Unreadable
 from connectors.raw import shown
-from connectors.spec import TIMEOUT_S, SourceSpec, Variable, seconds
+from connectors.spec import TIMEOUT_S, Option, SourceSpec, Variable, is_moment, moment, seconds
 from domain.errors import BadRequest, Permanent, Retryable, TimedOut, Unauthorised, Unavailable
 
 IMAP = Variables(
@@ -39,7 +42,15 @@ FOLDER = Variable("INTERLOCK_IMAP_FOLDER", "folder that is read", "INBOX")
 LONGEST_HEADERS = 20_000
 """Characters that are kept of the headers of a mail that is too large."""
 
-_CURSOR = re.compile(r"(\d{1,10}):(\d{1,10})")
+SINCE = Option(
+    "since",
+    "date from which on mails are taken, such as 2026-03-01; those that come from now on without it",
+    "",
+    is_moment,
+)
+AT_THE_END = "reading begins with the next mail; to take in what is there already, set the option 'since' to a date"
+
+_CURSOR = re.compile(r"(\d{1,10}):(\d{1,10})(?:@(\d{4}-\d{2}-\d{2}))?")
 _SIZE = re.compile(rb"\bUID (\d+)\b.*\bRFC822\.SIZE (\d+)|\bRFC822\.SIZE (\d+)\b.*\bUID (\d+)")
 _PASSING = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")
 _SPOILT = ("CORRUPTION", "EXPUNGEISSUED")
@@ -51,6 +62,7 @@ class ImapMailbox:
 
     Args:
         timeout_s: longest silence of the server, in seconds.
+        since: the day of whose mails an empty cursor begins with the first; without it, at the folder's end.
         largest: bytes of a mail that is read; of a larger one the headers are kept.
     """
 
@@ -60,11 +72,12 @@ class ImapMailbox:
         folder: str,
         timeout_s: float,
         *,
+        since: date | None = None,
         largest: int = LARGEST_MAIL,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._at, self._folder, self._timeout_s = at, folder, timeout_s
-        self._largest, self._clock = largest, clock
+        self._since, self._largest, self._clock = since, largest, clock
         self._tokens = AccessTokens(at.grant, timeout_s) if at.grant else None
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
@@ -76,22 +89,26 @@ class ImapMailbox:
             BadRequest: there is no such folder, its certificate is not to be believed, or the
                 cursor is none of ours.
         """
-        validity, uid = _parsed(cursor)
+        after = _Cursor.read(cursor)
         if self._tokens is None:
-            return await asyncio.to_thread(self._fetch, validity, uid, count, "")
+            return await asyncio.to_thread(self._fetch, after, count, "")
         try:
-            return await asyncio.to_thread(self._fetch, validity, uid, count, await self._tokens.current())
+            return await asyncio.to_thread(self._fetch, after, count, await self._tokens.current())
         except _TokenRefused:  # it may have been withdrawn before its time
             self._tokens.drop()
-            return await asyncio.to_thread(self._fetch, validity, uid, count, await self._tokens.current())
+            return await asyncio.to_thread(self._fetch, after, count, await self._tokens.current())
 
     async def aclose(self) -> None:
         """Nothing stays open between two fetches."""
 
-    def _fetch(self, validity: int, uid: int, count: int, token: str) -> Fetched:
+    def _fetch(self, after: "_Cursor | None", count: int, token: str) -> Fetched:
         with self._translated(), self._opened(token) as mailbox:
-            now_valid = _validity(mailbox)
-            last = uid if now_valid == validity else 0
+            validity = _number(mailbox, "UIDVALIDITY")
+            if after is None and self._since is None:
+                end = _Cursor(validity, _end(mailbox), self._clock().astimezone(UTC).date())
+                return Fetched((), str(end), note=AT_THE_END)
+            begun = after.begun if after else None
+            last = after.uid if after and after.validity == validity else _before(mailbox, self._since or begun)
             uids = _uids_after(mailbox, last)
             arrivals: list[Arrival | Unreadable] = []
             wanted = uids[:count]
@@ -100,7 +117,7 @@ class ImapMailbox:
                 if (read := self._read(mailbox, number, sizes.get(number, 0))) is not None:
                     arrivals.append(read)
                 last = number
-        return Fetched(tuple(arrivals), f"{now_valid}:{last}", more=len(uids) > count)
+        return Fetched(tuple(arrivals), str(_Cursor(validity, last, begun)), more=len(uids) > count)
 
     def _read(self, mailbox: BaseMailBox, uid: int, size: int) -> Arrival | Unreadable | None:
         """One mail; None if somebody deleted it meanwhile."""
@@ -195,30 +212,67 @@ class _Spoilt(Exception):
     """The server says that it cannot give this one mail, now or later."""
 
 
-def _open(values: Mapping[str, str], _options: Mapping[str, str]) -> ImapMailbox:
+def _open(values: Mapping[str, str], options: Mapping[str, str]) -> ImapMailbox:
     """The mailbox that the variables name.
 
     Raises:
         PolicyInvalid: one is unusable.
     """
-    return ImapMailbox(server(values, IMAP), values[FOLDER.name], seconds(values, TIMEOUT_S))
+    at = moment(options[SINCE.name])
+    since = at.date() if at else None
+    return ImapMailbox(server(values, IMAP), values[FOLDER.name], seconds(values, TIMEOUT_S), since=since)
 
 
-SOURCE = SourceSpec(_open, (*IMAP.all(), FOLDER, TIMEOUT_S))
+SOURCE = SourceSpec(_open, (*IMAP.all(), FOLDER, TIMEOUT_S), (SINCE,))
 
 
-def _parsed(cursor: str) -> tuple[int, int]:
-    if not cursor:
-        return 0, 0
-    if (found := _CURSOR.fullmatch(cursor)) is None:
+@dataclass(frozen=True)
+class _Cursor:
+    """The last mail that was read, by the folder's numbering; `begun`: the day on which reading began at its end."""
+
+    validity: int
+    uid: int
+    begun: date | None
+
+    @classmethod
+    def read(cls, text: str) -> "_Cursor | None":
+        """The cursor of a text; None for an empty one.
+
+        Raises:
+            BadRequest: it is none of ours.
+        """
+        if not text:
+            return None
+        found = _CURSOR.fullmatch(text)
+        try:
+            if found:
+                return cls(int(found[1]), int(found[2]), date.fromisoformat(found[3]) if found[3] else None)
+        except ValueError:  # a day that no month has
+            pass
         raise BadRequest("the cursor is not one of a mailbox; an empty one begins again")
-    return int(found[1]), int(found[2])
+
+    def __str__(self) -> str:
+        return f"{self.validity}:{self.uid}" + (f"@{self.begun}" if self.begun else "")
 
 
-def _validity(mailbox: BaseMailBox) -> int:
-    """The number that stands for the folder's numbering (RFC 9051, 2.3.1.1)."""
-    _, data = mailbox.client.response("UIDVALIDITY")
+def _number(mailbox: BaseMailBox, name: str) -> int:
+    """A number that the server told when it opened the folder (RFC 9051, 2.3.1.1); 0 if it did not."""
+    _, data = mailbox.client.response(name)
     return int(data[0]) if data and data[0] else 0
+
+
+def _end(mailbox: BaseMailBox) -> int:
+    """The number of the folder's last mail, or one after it that no mail has any more."""
+    uid_next = _number(mailbox, "UIDNEXT")
+    return uid_next - 1 if uid_next else max(map(int, mailbox.uids("UID *", charset=None)), default=0)
+
+
+def _before(mailbox: BaseMailBox, since: date | None) -> int:
+    """The number before that of the first mail that came on a day or after it; before all of them without a day."""
+    if since is None:
+        return 0
+    came = list(map(int, mailbox.uids(AND(date_gte=since), charset=None)))
+    return min(came) - 1 if came else _end(mailbox)
 
 
 def _uids_after(mailbox: BaseMailBox, last: int) -> list[int]:

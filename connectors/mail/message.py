@@ -1,5 +1,6 @@
 """Reads one mail, whatever its bytes, into an arrival."""
 
+import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -65,7 +66,7 @@ def read_mail(raw: bytes, where: str, now: datetime, source: str = "mail") -> Ar
     of the text); name and email of the sender; to; reply_to; forwarded_from; attachments (a
     line each: name, type, bytes); kind (see `Kind`); message_id and in_reply_to.
 
-    It is named by its Message-ID, or by its content where it has none that is one. It came
+    It is named by its Message-ID and its content: some mailers give every mail the same id. It came
     when the last server on its way says, else when it says that it was sent, else `now`.
     """
     if len(raw) > LARGEST_MAIL:
@@ -74,12 +75,13 @@ def read_mail(raw: bytes, where: str, now: datetime, source: str = "mail") -> Ar
         mail = message_from_bytes(raw, policy=_BOUNDED)
         headers, parts = Headers(mail), parts_of(mail)
         fields = _fields(headers, parts)
+        content = _content_of(mail, headers)
     except _UNREADABLE as exc:
         return Unreadable(where, f"not a readable mail: {type(exc).__name__} {exc}".strip(), shown(raw))
     return Arrival(
         where=where,
         source=source,
-        external_id=_external_id(headers, fields),
+        external_id=_external_id(headers, fields["message_id"], content),
         received_at=_received_at(headers, now),
         fields=dict(fields),
         envelope=ENVELOPE,
@@ -132,11 +134,22 @@ def _id_in(text: str) -> str:
     return found[0] if found else ""
 
 
-def _external_id(headers: Headers, fields: dict[str, str]) -> str:
-    if 0 < len(fields["message_id"]) <= LONGEST_ID:
-        return fields["message_id"]
-    said = [headers.text(name) for name in ("Message-ID", "Date", "From", "To")]
-    return f"mail-{digest(storable(repr(said)), fields)[:24]}"
+def _external_id(headers: Headers, message_id: str, content: str) -> str:
+    named = f"{message_id}#{content[:12]}"
+    if message_id and len(named) <= LONGEST_ID:
+        return named
+    said = [headers.text(name) for name in ("Message-ID", "To")]
+    return f"mail-{digest(storable(repr(said)), content)[:24]}"
+
+
+def _content_of(mail: Message, headers: Headers) -> str:
+    """Digest of who wrote what and when, attachments included, however it is encoded and whichever way it took."""
+    content = hashlib.sha256(repr([headers.text(name) for name in ("Date", "From", "Subject")]).encode())
+    for part in mail.walk():
+        held = None if part.is_multipart() else part.get_payload(decode=True)
+        if isinstance(held, bytes):
+            content.update(hashlib.sha256(held.replace(b"\r\n", b"\n").strip()).digest())
+    return content.hexdigest()
 
 
 def _received_at(headers: Headers, now: datetime) -> datetime:

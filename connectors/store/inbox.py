@@ -170,8 +170,15 @@ class Inbox:
         return set(self._session.exec(select(ItemRow.item_id)))
 
     def find(self, fragment: str) -> list[str]:
-        """Ids of the accepted items whose id or external id is, or whose id begins with, `fragment`."""
-        fits = or_(col(ItemRow.item_id).startswith(fragment, autoescape=True), col(ItemRow.external_id) == fragment)
+        """Ids of the accepted items whose id or external id is, or whose id begins with, `fragment`.
+
+        A mail is found by its Message-ID too, behind which its external id has the digest of its content.
+        """
+        fits = or_(
+            col(ItemRow.item_id).startswith(fragment, autoescape=True),
+            col(ItemRow.external_id) == fragment,
+            col(ItemRow.external_id).startswith(f"{fragment}#", autoescape=True),
+        )
         query = select(ItemRow.duplicate_of, ItemRow.item_id).where(fits).limit(20)
         return sorted({original or own for original, own in self._session.exec(query)})
 

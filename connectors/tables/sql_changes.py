@@ -1,17 +1,19 @@
 """Rows of a table that changed, by the column that tells when."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Column, RowMapping, Select, Table, and_, func, literal, or_, select
+from sqlalchemy import Column, Connection, RowMapping, Select, Table, and_, func, literal, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.ports import Arrival, Fetched
+from connectors.overlap import look
+from connectors.ports import Arrival, Fetched, Unreadable
 from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds
 from connectors.tables.casting import Casting
 from connectors.tables.database import open_database, reason
@@ -23,6 +25,54 @@ SETTLING_S = 10.0
 """Rows this young are left for the next time: another transaction may yet commit one that is older."""
 
 
+OVERLAP_MIN = 15.0
+"""Minutes in which rows are looked at again: `now()` is when a transaction began, and it may have committed late."""
+
+MOST_MINUTES = 100_000
+"""Longest time that an option may name, in its unit."""
+
+MOST_TOLD = 1_000
+"""Rows that are looked at again at most: their keys are in the cursor."""
+
+_Place = tuple[str, str]
+"""When a row was written, and its key."""
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """How far a table was read.
+
+    Attributes:
+        floor: the last row before which none is looked at again; None at the beginning.
+        told: the rows after it that were told, in order.
+        undated: whether it was told that rows have no time.
+    """
+
+    floor: _Place | None = None
+    told: tuple[_Place, ...] = ()
+    undated: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> "_Cursor":
+        """The cursor of a text.
+
+        Raises:
+            PolicyInvalid: it is none of ours.
+        """
+        try:
+            return _CURSOR.validate_json(text) if text else cls()
+        except ValidationError as exc:
+            raise PolicyInvalid(f"'{text}' is no cursor of this table; begin again with an empty one") from exc
+
+    @property
+    def text(self) -> str:
+        """The cursor as text."""
+        return _CURSOR.dump_json(self, exclude_defaults=True).decode()
+
+
+_CURSOR = TypeAdapter(_Cursor)
+
+
 class SqlChanges:
     """A table as a source: each change of a row is an arrival of its own.
 
@@ -31,8 +81,10 @@ class SqlChanges:
         since: where an empty cursor begins; with the oldest row by default.
         key: the column that tells rows apart.
         updated_at: the column that holds when a row was written, in UTC where it has no time
-            zone; rows without it are never seen.
-        settling_s: longest that a transaction of the table's writers takes, in seconds.
+            zone; of rows without it there is one complaint.
+        settling_s: rows this young are left for the next time.
+        overlap_min: longest that a transaction of the table's writers takes, in minutes.
+        most_told: rows that are looked at again at most; where more were written in that time, the last of them.
         clock: tells the time.
     """
 
@@ -47,16 +99,22 @@ class SqlChanges:
         since: datetime | None = None,
         timeout_s: float = 10,
         settling_s: float = SETTLING_S,
+        overlap_min: float = OVERLAP_MIN,
+        most_told: int = MOST_TOLD,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = open_database(url, timeout_s)
         self._table_name, self._key_name, self._updated_at_name = table, key, updated_at
         self._operation, self._since = operation_column, since
-        self._settling, self._clock = timedelta(seconds=settling_s), clock
+        self._settling, self._overlap = timedelta(seconds=settling_s), timedelta(minutes=overlap_min)
+        self._most_told, self._clock = most_told, clock
         self._columns: tuple[Column[Any], Column[Any]] | None = None
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
         """Up to `count` changed rows after `cursor`, the oldest change first.
+
+        The last minutes are looked at again each time, and what is new there is told: a row is seen when
+        its transaction commits, with the time at which that began.
 
         Raises:
             Unavailable: the database does not answer.
@@ -75,15 +133,45 @@ class SqlChanges:
                     self._columns = self._found(read_table(connection, self._table_name))
                 key, updated_at = self._columns
                 sqlite = connection.dialect.name == "sqlite"
-                query = self._query(key, updated_at, cursor, count + 1, sqlite=sqlite)
-                rows = connection.execute(query).mappings().all()
+                before, most = _Cursor.read(cursor), count + 1
+                most += len(before.told)
+                rows = connection.execute(self._query(key, updated_at, before, most, sqlite=sqlite)).mappings().all()
+                undated = self._undated(connection, key, updated_at)
         except PolicyInvalid as exc:
             raise BadRequest(str(exc)) from exc
         except DBAPIError as exc:
             raise Unavailable(f"SQL: {reason(exc)}") from exc
-        taken = rows[:count]
-        after = json.dumps(to_jsonable_python([taken[-1][updated_at.name], taken[-1][key.name]])) if taken else cursor
-        return Fetched(tuple(map(self._arrival, taken)), after, more=len(rows) > count)
+        found = {self._place(row): row for row in rows}
+        seen = look(
+            {place: _aware(row[self._updated_at_name]) for place, row in found.items()},
+            before.floor,
+            before.told,
+            count=count,
+            begin=self._clock() - self._overlap,
+            most_told=self._most_told,
+            whole=len(rows) < most,
+        )
+        after = _Cursor(floor=seen.floor, told=seen.told, undated=undated is not None)
+        arrivals: list[Arrival | Unreadable] = [self._arrival(found[place]) for place in seen.taken]
+        if undated is not None and not before.undated:
+            arrivals.append(self._complaint(undated))
+        unchanged = not arrivals and after == before
+        return Fetched(tuple(arrivals), cursor if unchanged else after.text, more=seen.left)
+
+    def _place(self, row: RowMapping) -> "_Place":
+        at, key = to_jsonable_python([row[self._updated_at_name], row[self._key_name]])
+        return str(at), str(key)
+
+    def _undated(self, connection: Connection, key: Column[Any], updated_at: Column[Any]) -> str | None:
+        """The key of a row that has no time, if there is one."""
+        if not updated_at.nullable:
+            return None
+        found = connection.execute(select(key).where(updated_at.is_(None)).limit(1)).first()
+        return None if found is None else str(found[0])
+
+    def _complaint(self, key: str) -> Unreadable:
+        why = f"rows without a time in {self._updated_at_name} are never read; have their writers set it"
+        return Unreadable(f"table {self._table_name}, {self._key_name} {key}", why, "")
 
     def _found(self, table: Table) -> tuple[Column[Any], Column[Any]]:
         for name in (self._key_name, self._updated_at_name):
@@ -92,7 +180,7 @@ class SqlChanges:
         return table.columns[self._key_name], table.columns[self._updated_at_name]
 
     def _query(
-        self, key: Column[Any], updated_at: Column[Any], cursor: str, count: int, *, sqlite: bool
+        self, key: Column[Any], updated_at: Column[Any], cursor: "_Cursor", count: int, *, sqlite: bool
     ) -> Select[Any]:
         spelt = _spelt_alike if sqlite else _as_it_is
         zoned = bool(getattr(updated_at.type, "timezone", False))
@@ -100,8 +188,11 @@ class SqlChanges:
         until = literal(now if zoned else now.replace(tzinfo=None), updated_at.type)
         changed = spelt(updated_at)
         query = select(key.table).where(changed <= spelt(until))
-        if cursor:
-            at, last = self._read(key, updated_at, cursor)
+        if cursor.floor is not None:
+            at, last = (
+                Casting(column, whole_numbers_are_big=True).cast(text)
+                for column, text in zip((updated_at, key), cursor.floor, strict=True)
+            )
             told = spelt(literal(at, updated_at.type))
             query = query.where(or_(changed > told, and_(changed == told, key > last)))
         elif self._since is not None:
@@ -111,19 +202,8 @@ class SqlChanges:
             )
         return query.order_by(changed, key).limit(count)
 
-    def _read(self, key: Column[Any], updated_at: Column[Any], cursor: str) -> tuple[object, object]:
-        try:
-            at, last = json.loads(cursor)
-        except (ValueError, TypeError) as exc:
-            raise PolicyInvalid(f"'{cursor}' is no cursor of this table; begin again with an empty one") from exc
-        return (
-            Casting(updated_at, whole_numbers_are_big=True).cast(str(at)),
-            Casting(key, whole_numbers_are_big=True).cast(str(last)),
-        )
-
     def _arrival(self, row: RowMapping) -> Arrival:
-        at: datetime = row[self._updated_at_name]
-        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        aware = _aware(row[self._updated_at_name])
         key = str(row[self._key_name])
         return Arrival(
             where=f"table {self._table_name}, {self._key_name} {key}",
@@ -133,6 +213,10 @@ class SqlChanges:
             fields=to_jsonable_python({name: value for name, value in row.items() if name != self._operation}),
             operation_id=str(row.get(self._operation) or ""),
         )
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _spelt_alike(at: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -153,7 +237,16 @@ def _open(values: Mapping[str, str], options: Mapping[str, str]) -> SqlChanges:
         operation_column=options["operation_column"],
         since=moment(options[SINCE.name]),
         timeout_s=seconds(values, TIMEOUT_S),
+        settling_s=float(options["settling_s"]),
+        overlap_min=float(options["overlap_min"]),
     )
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < MOST_MINUTES
+    except ValueError:
+        return False
 
 
 SOURCE = SourceSpec(
@@ -165,5 +258,7 @@ SOURCE = SourceSpec(
         Option("updated_at", "the column that holds when a row was written; its writers must set it at each write"),
         Option("operation_column", "the column that holds the id of our last write, if there is one", "operation_id"),
         SINCE,
+        Option("settling_s", "seconds after which a row is read, at the earliest", f"{SETTLING_S:g}", _is_positive),
+        Option("overlap_min", "minutes that a transaction may take until it commits", f"{OVERLAP_MIN:g}", _is_positive),
     ),
 )

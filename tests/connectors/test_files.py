@@ -273,7 +273,7 @@ ENVELOPE = "From ann@example.com Mon Mar  2 10:00:00 2026\n"
 class TestMail:
     def test_one_is_an_arrival_from_its_file(self, write):
         found = record(write("one.eml", MAIL))
-        assert (found.where, found.source, found.external_id) == ("one.eml:1", "mail", "42@example.com")
+        assert (found.where, found.source, found.fields["message_id"]) == ("one.eml:1", "mail", "42@example.com")
         assert found.fields["message"] == "The invoice is wrong."
 
     def test_one_that_is_too_large_is_broken_and_its_beginning_is_kept(self, write):
@@ -286,7 +286,10 @@ class TestMailbox:
     def test_its_mails_come_in_order(self, write):
         found = read(write("box.mbox", "".join(f"{ENVELOPE}{one}\n" for one in (MAIL, MAIL.replace("42@", "43@")))))
         assert [one.where for one in found] == ["box.mbox:1", "box.mbox:2"]
-        assert [one.external_id for one in found if isinstance(one, Arrival)] == ["42@example.com", "43@example.com"]
+        assert [one.fields["message_id"] for one in found if isinstance(one, Arrival)] == [
+            "42@example.com",
+            "43@example.com",
+        ]
 
     @pytest.mark.parametrize("line", ["From Monday on we are closed", "From what I see, Mon is free", ">From now on"])
     def test_a_line_of_a_text_that_begins_with_from_begins_no_mail(self, write, line):

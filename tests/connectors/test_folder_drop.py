@@ -52,7 +52,9 @@ class Folder:
 
 def told(fetched: Fetched) -> list[str]:
     return [
-        f"unreadable: {one.why}" if isinstance(one, Unreadable) else str(one.fields.get("n") or one.external_id)
+        f"unreadable: {one.why}"
+        if isinstance(one, Unreadable)
+        else str(one.fields.get("n") or one.external_id.partition("#")[0])
         for one in fetched.arrivals
     ]
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.crm.hubspot_api import vendor
-from connectors.crm.hubspot_changes import SETTLE_S, HubSpotChanges
+from connectors.crm.hubspot_changes import MOST_TOLD, OVERLAP, SETTLE_S, HubSpotChanges
 from connectors.http_outcomes import HttpApi
 from connectors.ports import Arrival, Fetched
 from connectors.sandbox.faults import FaultPlan
@@ -27,6 +27,21 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LAG_S = 20.0
 
 
+class Unseeing(httpx.AsyncBaseTransport):
+    """Leaves records out of what a search answers."""
+
+    def __init__(self, through: httpx.AsyncBaseTransport, unseen: set[str]) -> None:
+        self._through, self._unseen = through, unseen
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._through.handle_async_request(request)
+        if not self._unseen or not request.url.path.endswith("/search"):
+            return answer
+        told = json.loads(await answer.aread())
+        told["results"] = [one for one in told["results"] if one["properties"]["name"].split()[0] not in self._unseen]
+        return httpx.Response(answer.status_code, json=told)
+
+
 class World:
     """A poller and the sandbox behind it, whose search lags and whose clock is ours."""
 
@@ -35,7 +50,10 @@ class World:
         free = TokenBucket(1e9, 10**9)
         app = create_app(FaultPlan(), limit=free, searches=free, clock=lambda: self.now)
         headers = {"Authorization": "Bearer key"}
-        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, headers=headers)
+        self.unseen: set[str] = set()
+        """Records that the search does not see."""
+        transport = Unseeing(httpx.ASGITransport(app), self.unseen)
+        self.client = httpx.AsyncClient(transport=transport, base_url=URL, headers=headers)
         self.changes = self.reading()
 
     def reading(self, **options: Any) -> HubSpotChanges:
@@ -128,6 +146,39 @@ async def test_a_change_waits_until_the_search_is_sure_to_see_all_before_it() ->
     in_time, _ = await world.drained(cursor, 10)
 
     assert (names(too_early), names(in_time)) == ([], ["a"])
+
+
+async def test_a_change_that_the_search_sees_late_is_told_though_younger_ones_were_and_none_is_told_twice() -> None:
+    world = World()
+    world.unseen.add("late")
+    await world.write("a", "late")
+    world.passes(1)
+    await world.write("b")
+    world.passes(SETTLE_S)
+    first, cursor = await world.drained("", 10)
+    world.unseen.clear()
+    world.passes(OVERLAP.total_seconds() - 2 * SETTLE_S)
+
+    second, cursor = await world.drained(cursor, 1)
+    third, cursor = await world.drained(cursor, 1)
+    world.passes(OVERLAP.total_seconds())
+    fourth, cursor = await world.drained(cursor, 1)
+
+    assert [names(one) for one in (first, second, third, fourth)] == [["a", "b"], ["late"], [], []]
+    assert " " not in cursor, "nothing that is so old is looked at again"
+
+
+async def test_of_very_many_changes_at_once_each_is_told_once() -> None:
+    world = World()
+    for part in range(10):
+        await world.write(*(f"{part}-{number}" for number in range(50)))
+    world.passes(SETTLE_S)
+
+    first, cursor = await world.drained("", 60)
+    second, _ = await world.drained(cursor, 60)
+
+    assert (len(first), len(set(names(first))), second) == (500, 500, [])
+    assert cursor.count(" ") == MOST_TOLD
 
 
 async def test_other_objects_than_contacts_keep_their_time_under_another_name() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -14,6 +15,7 @@ from connectors.registry import open_source
 from domain.errors import BadRequest, PolicyInvalid, TimedOut, Unauthorised, Unavailable
 
 SHORT_S = 0.2
+LONG_AGO = date(1980, 1, 1)
 MAIL = b"Message-ID: <%d@example.com>\r\n\r\nhello"
 ENVIRON = {
     "INTERLOCK_IMAP_HOST": "imap.example.com",
@@ -60,7 +62,9 @@ def but(start: str, answer: bytes | None) -> Answer:
 
 
 @asynccontextmanager
-async def serving(answer: Answer, greeting: bytes = b"* OK hello\r\n") -> AsyncIterator[ImapMailbox]:
+async def serving(
+    answer: Answer, greeting: bytes = b"* OK hello\r\n", since: date | None = LONG_AGO
+) -> AsyncIterator[ImapMailbox]:
     """A connector to a server that behaves so."""
 
     connections: list[asyncio.Task[None] | None] = []
@@ -83,18 +87,75 @@ async def serving(answer: Answer, greeting: bytes = b"* OK hello\r\n") -> AsyncI
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     at = Server("127.0.0.1", server.sockets[0].getsockname()[1], Tls.OFF, "reader", "open-sesame")
     async with server:
-        yield ImapMailbox(at, "INBOX", SHORT_S)
+        yield ImapMailbox(at, "INBOX", SHORT_S, since=since)
         await asyncio.gather(*filter(None, connections))
 
 
 async def test_mails_are_read_by_ascending_number():
     async with serving(usual) as mailbox:
         fetched = await mailbox.fetch("", 10)
-    assert [one.external_id for one in fetched.arrivals if isinstance(one, Arrival)] == [
+    assert [one.fields["message_id"] for one in fetched.arrivals if isinstance(one, Arrival)] == [
         "11@example.com",
         "12@example.com",
     ]
     assert (fetched.cursor, fetched.more) == ("7:12", False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        (but("EXAMINE", b"* OK [UIDVALIDITY 7] valid\r\n* OK [UIDNEXT 40] next\r\n"), 39),
+        (usual, 12),
+        (but("UID SEARCH", b"* SEARCH\r\n"), 0),
+    ],
+    ids=["the server says which is next", "the server does not", "an empty folder"],
+)
+async def test_a_mailbox_is_read_from_its_end_on_and_says_so_once(answer, end):
+    async with serving(answer, since=None) as mailbox:
+        first = await mailbox.fetch("", 10)
+        cursor = f"7:{end}@{datetime.now(UTC).date()}"
+        assert (first.arrivals, first.cursor, first.more) == ((), cursor, False)
+        assert "set the option 'since' to a date" in first.note
+        assert (await mailbox.fetch(first.cursor, 10)).note == ""
+
+
+async def test_from_a_day_on_a_mailbox_is_read_from_the_first_mail_that_came_then():
+    said = []
+
+    def listening(command: str, tag: str) -> bytes | None:
+        said.append(command)
+        return b"* SEARCH 12\r\n" if "SINCE" in command else usual(command, tag)
+
+    async with serving(listening, since=date(2026, 3, 1)) as mailbox:
+        fetched = await mailbox.fetch("", 10)
+    assert [one.where for one in fetched.arrivals] == ["127.0.0.1/INBOX:12"]
+    assert (fetched.cursor, fetched.note) == ("7:12", "")
+    assert "UID SEARCH (SINCE 1-Mar-2026)" in said
+
+
+@pytest.mark.parametrize(
+    ("cursor", "searched"),
+    [("6:90@2026-03-02", "(SINCE 2-Mar-2026)"), ("6:90", "UID 1:*")],
+    ids=["that began at its end", "that began at its beginning"],
+)
+async def test_a_folder_that_is_numbered_anew_is_read_again_from_where_reading_began(cursor, searched):
+    said = []
+
+    def listening(command: str, tag: str) -> bytes | None:
+        said.append(command)
+        return usual(command, tag)
+
+    async with serving(listening, since=None) as mailbox:
+        fetched = await mailbox.fetch(cursor, 10)
+    assert said[3] == f"UID SEARCH {searched}"
+    assert len(fetched.arrivals) == 2
+    assert fetched.cursor == cursor.replace("6:90", "7:12")
+
+
+async def test_a_folder_that_is_numbered_anew_and_has_nothing_since_then_goes_on_at_its_end():
+    async with serving(but("UID SEARCH (SINCE", b"* SEARCH\r\n"), since=None) as mailbox:
+        fetched = await mailbox.fetch("6:90@2026-03-02", 10)
+    assert (fetched.arrivals, fetched.cursor) == ((), "7:12@2026-03-02")
 
 
 async def test_a_server_gives_its_last_mail_again_and_it_is_not_read_again():
@@ -116,7 +177,8 @@ async def test_nothing_is_said_to_the_server_that_could_change_anything():
         "CAPABILITY",
         "LOGIN",
         "EXAMINE",
-        "UID SEARCH UID 1:*",
+        "UID SEARCH (SINCE 1-Jan-1980)",
+        "UID SEARCH UID 11:*",
         "UID FETCH 11,12 (UID RFC822.SIZE)",
         "UID FETCH 11 (BODY.PEEK[])",
         "UID FETCH 12 (BODY.PEEK[])",
@@ -186,7 +248,7 @@ async def test_a_mail_whose_size_the_server_does_not_tell_is_read_all_the_same()
         assert len((await mailbox.fetch("", 10)).arrivals) == 2
 
 
-@pytest.mark.parametrize("cursor", ["7", "7:", "x:1", "7:12:3", '{"a.eml":{}}'])
+@pytest.mark.parametrize("cursor", ["7", "7:", "x:1", "7:12:3", "7:12@", "7:12@2026-02-30", '{"a.eml":{}}'])
 async def test_a_cursor_of_something_else_is_refused(cursor):
     async with serving(usual) as mailbox:
         with pytest.raises(BadRequest, match="not one of a mailbox"):

@@ -57,7 +57,7 @@ class TestHeaders:
         assert arrival(MAIL) == Arrival(
             where="box:1",
             source="mail",
-            external_id="42@example.com",
+            external_id=arrival(MAIL).external_id,
             received_at=datetime(2026, 3, 2, 9, 0, tzinfo=UTC),
             fields={
                 "subject": "Invoice",
@@ -128,7 +128,49 @@ class TestHeaders:
         assert fields(instead("In-Reply-To", "<7@example.com> (of Monday)"))["in_reply_to"] == "7@example.com"
 
 
+def attaching(content: bytes) -> EmailMessage:
+    """A mail that is nothing but a file of always the same name."""
+    mail = EmailMessage()
+    mail["Message-ID"] = "<42@example.com>"
+    mail.add_attachment(content, maintype="application", subtype="pdf", filename="order.pdf")
+    return mail
+
+
 class TestIdentity:
+    def test_its_message_id_and_its_content_name_it(self):
+        assert arrival(MAIL).external_id.startswith("42@example.com#")
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            MAIL.replace("wrong", "right"),
+            instead("Date", "Mon, 02 Mar 2026 10:00:01 +0100"),
+            instead("From", "bob@example.com"),
+            instead("Subject", "Order"),
+        ],
+        ids=["text", "date", "sender", "subject"],
+    )
+    def test_another_mail_with_the_same_message_id_is_another(self, other):
+        assert arrival(other).external_id.startswith("42@example.com#")
+        assert arrival(other).external_id != arrival(MAIL).external_id
+
+    def test_another_file_of_the_same_name_and_size_makes_another_mail(self):
+        assert arrival(attaching(b"one")).external_id != arrival(attaching(b"two")).external_id
+        assert arrival(attaching(b"one")).external_id == arrival(attaching(b"one")).external_id
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            MAIL.replace("\n", "\r\n"),
+            f"Received: by b.example; Mon, 02 Mar 2026 09:10:00 +0000\nX-Spam: no\n{MAIL}\n",
+            MAIL.replace("8bit", "quoted-printable").replace("wrong", "=77rong"),
+            instead("To", "sales@example.com"),
+        ],
+        ids=["line ends", "another way", "another encoding", "another recipient"],
+    )
+    def test_the_same_mail_keeps_its_name_however_it_comes(self, again):
+        assert arrival(again).external_id == arrival(MAIL).external_id
+
     @pytest.mark.parametrize("mail", [without("Message-ID"), instead("Message-ID", "<>"), instead("Message-ID", "<0>")])
     def test_without_a_message_id_its_content_names_it_the_same_each_time(self, mail):
         assert arrival(mail).external_id == arrival(mail).external_id

@@ -104,7 +104,7 @@ def test_a_source_that_is_not_set_up_says_what_to_set(source: str) -> None:
     ("source", "options", "complaint"),
     [
         ("pop3", {}, "source 'pop3' is unknown. Use one of: imap, folder, hubspot"),
-        ("imap", {"folder": "Leads"}, "options: no 'folder'; use none"),
+        ("imap", {"folder": "Leads"}, "options: no 'folder'; use since"),
         ("hubspot", {"object": "contacts"}, "options: give 'properties', names of the properties"),
         ("sql_table", {"table": "leads", "key": "id"}, "options: give 'updated_at', the column that holds when"),
         ("request_tracker", {"since": "soon"}, "options: since is 'soon'; give the date from which on"),

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from connectors.ports import BatchDestination, Candidate, Changes, Searchable
+from connectors.ports import Arrival, BatchDestination, Candidate, Changes, Fetched, Searchable, Unreadable
 from connectors.registry import SYSTEMS, open_destination, open_source
 from connectors.tables.sql_changes import SqlChanges
 from connectors.tables.sql_table import SqlTable
@@ -504,3 +504,78 @@ async def test_a_source_that_cannot_be_read_says_why(raw: Engine, fresh_url: str
     with pytest.raises(Unavailable):
         await nobody.fetch("", 1)
     await nobody.aclose()
+
+
+async def test_a_row_that_is_committed_late_is_told_though_younger_ones_were_and_none_is_told_twice(
+    source: Changes, raw: Engine
+) -> None:
+    for email in ("a", "c"):
+        changed(raw, email, "2026-03-01 11:59:00")
+    read = await source.fetch("", 5)
+    changed(raw, "late", "2026-03-01 11:50:00")
+    changed(raw, "b", "2026-03-01 11:59:00")
+
+    late = await source.fetch(read.cursor, 1)
+    between = await source.fetch(late.cursor, 1)
+    nothing = await source.fetch(between.cursor, 1)
+
+    told = [one.fields["email"] for fetched in (late, between) for one in fetched.arrivals]
+    assert (told, late.more, between.more) == (["late", "b"], True, False)
+    assert (nothing.arrivals, nothing.cursor) == ((), between.cursor)
+
+
+async def test_what_is_older_than_the_longest_transaction_is_not_looked_at_again(raw: Engine, fresh_url: str) -> None:
+    now = NOON
+    source = SqlChanges(fresh_url, "customers", "email", "updated_at", overlap_min=5, clock=lambda: now)
+    changed(raw, "a", "2026-03-01 11:59:00")
+    cursor = (await source.fetch("", 5)).cursor
+    assert '"told":[["' in cursor
+    now += timedelta(minutes=5)
+    cursor = (await source.fetch(cursor, 5)).cursor
+    assert '"told"' not in cursor
+
+    changed(raw, "b", "2026-03-01 11:58:00")
+
+    assert await source.fetch(cursor, 5) == Fetched((), cursor)
+    await source.aclose()
+
+
+async def test_of_very_many_rows_written_at_once_each_is_told_once(raw: Engine, fresh_url: str) -> None:
+    source = SqlChanges(fresh_url, "customers", "email", "updated_at", most_told=3, clock=lambda: NOON)
+    for number in range(10):
+        changed(raw, f"c-{number}", "2026-03-01 11:59:00")
+    cursor, told, more = "", [], True
+
+    while more:
+        fetched = await source.fetch(cursor, 2)
+        cursor, more = fetched.cursor, fetched.more
+        told += [one.fields["email"] for one in fetched.arrivals if isinstance(one, Arrival)]
+    await source.aclose()
+
+    assert told == [f"c-{number}" for number in range(10)]
+    assert cursor.count("11:59") == 4
+
+
+async def test_of_rows_without_a_time_there_is_one_complaint_until_they_are_gone(source: Changes, raw: Engine) -> None:
+    execute(raw, "INSERT INTO customers (email, name) VALUES ('undated', 'N')")
+    first = await source.fetch("", 5)
+    [complaint] = first.arrivals
+    assert complaint == Unreadable(
+        "table customers, email undated",
+        "rows without a time in updated_at are never read; have their writers set it",
+        "",
+    )
+
+    second = await source.fetch(first.cursor, 5)
+    assert (second.arrivals, second.cursor) == ((), first.cursor)
+    execute(raw, "UPDATE customers SET updated_at = '2026-03-01 11:00:00'")
+
+    [mended] = (await source.fetch(second.cursor, 5)).arrivals
+    assert isinstance(mended, Arrival)
+
+
+@pytest.mark.parametrize("wrong", ["soon", "0", "-1", "nan", "inf"])
+def test_a_time_that_cannot_be_meant_is_refused(wrong: str) -> None:
+    options = {"table": "customers", "key": "email", "updated_at": "updated_at", "overlap_min": wrong}
+    with pytest.raises(PolicyInvalid, match="give the minutes that a transaction may take"):
+        open_source("sql_table", options, {"INTERLOCK_SQL_URL": "sqlite://"})

@@ -11,7 +11,7 @@ from domain.decision import RuleAction, RuleMatch
 from domain.errors import InputInvalid
 from domain.extraction import By, Extraction, Found, Ground
 from domain.intake import Gap
-from policies.intake import LONGEST_TEXT, Checked, asked_fields, check, complete, make_item, match_rule
+from policies.intake import LONGEST_FIELD, LONGEST_TEXT, Checked, asked_fields, check, complete, make_item, match_rule
 
 TINY = policy()
 ANYTHING = st.text(st.characters())
@@ -126,6 +126,46 @@ def test_a_record_that_cannot_become_an_item_says_why(
 
 def test_a_text_of_the_greatest_length_is_taken() -> None:
     assert len(item(message="x" * LONGEST_TEXT).text) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("message", "rule", "action"),
+    [
+        pytest.param("hello", "not_read_whole", RuleAction.PERSON, id="no rule matches"),
+        pytest.param("toys please", "not_read_whole", RuleAction.PERSON, id="no rule routes what was not read whole"),
+        pytest.param("my lawyer", "not_read_whole", RuleAction.PERSON, id="a person, either way"),
+        pytest.param("unsubscribe", "machine", RuleAction.REJECT, id="a rule that ends it still does"),
+    ],
+)
+def test_what_is_cut_because_nobody_would_hear_of_a_refusal_goes_to_a_person(
+    message: str, rule: str, action: RuleAction
+) -> None:
+    rules = [
+        {"name": "toys", "when": 'text =~~ "toys"', "route": "sales"},
+        {"name": "threat", "when": 'text =~~ "lawyer"', "action": "person"},
+        {"name": "machine", "when": 'text =~~ "unsubscribe"', "action": "reject"},
+    ]
+    ruled = policy(rules=rules)
+    fields = {"message": f"{message} {'x' * LONGEST_TEXT}", "elsewhere": "y" * (LONGEST_FIELD + 1)}
+
+    cut = make_item(ruled, "mail", "7", NOW, fields, unheard=True)
+
+    assert (cut.whole, cut.text[LONGEST_TEXT:]) == (False, f"\n[cut here: {len(fields['message'])} characters came]")
+    assert (cut.fields["message"], len(cut.other["elsewhere"])) == (fields["message"], LONGEST_FIELD)
+    match = match_rule(cut, check(cut, ruled), ruled)
+    assert match is not None
+    assert (match.name, match.action) == (rule, action)
+
+
+def test_attachments_without_a_text_make_an_item_of_which_only_the_same_delivery_is_the_same() -> None:
+    told = {"message": "", "attachments": "a.pdf (application/pdf, 5 bytes)"}
+
+    one, other = (make_item(TINY, "mail", name, NOW, told, unheard=True) for name in "12")
+
+    assert (one.text, one.whole) == ("[no text; attached: a.pdf (application/pdf, 5 bytes)]", False)
+    assert one.content_hash != other.content_hash
+    with pytest.raises(InputInvalid, match="nothing to classify"):
+        make_item(TINY, "mail", "3", NOW, {"message": ""}, unheard=True)
 
 
 @pytest.mark.parametrize(

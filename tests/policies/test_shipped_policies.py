@@ -3,11 +3,16 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from connectors.mail.message import read_mail
+from connectors.ports import Arrival
+from domain.decision import RuleAction
 from policies.fields import FieldType
+from policies.intake import check, make_item, match_rule
 from policies.load import Workflow, load_workflow, shipped_policies
 from policies.model import Rule
 from policies.rules import matches
@@ -82,6 +87,65 @@ def seen(text: str) -> dict[str, object]:
     """An example's text, with the number that its rendering ended in."""
     employees = re.search(r"^Employees: (\d+)$", text, re.MULTILINE)
     return {"text": text, "missing": []} | ({"employees": float(employees[1])} if employees else {})
+
+
+BOUNCE = b"""\
+From: Mail Delivery System <MAILER-DAEMON@mx.example>
+Subject: Undelivered Mail Returned to Sender
+Message-ID: <3@mx.example>
+
+I am sorry: <ann@a.example>: no such user (about your quote and price request, invoice and password)
+"""
+ABSENCE = b"""\
+From: Ann Lee <ann@a.example>
+Subject: Re: your order
+Message-ID: <4@a.example>
+Auto-Submitted: auto-replied
+
+I am back on Monday. Price requests and invoices go to Bob.
+"""
+PERSON = b"""\
+From: Ann Lee <ann@a.example>
+Subject: Scanners
+Message-ID: <5@a.example>
+
+Your demo got me an automatic reply: out of office. What is the price of order SO-123456?
+"""
+TAKING_MAIL = [name for name in SHIPPED if not SHIPPED[name].cases]
+
+
+@pytest.mark.parametrize("name", TAKING_MAIL)
+@pytest.mark.parametrize(
+    ("mail", "ends"), [(BOUNCE, True), (ABSENCE, True), (PERSON, False)], ids=["bounce", "auto-reply", "person"]
+)
+def test_what_no_person_wrote_ends_and_what_mentions_it_does_not(name: str, mail: bytes, ends: bool) -> None:
+    policy, read = SHIPPED[name].policy, read_mail(mail, "box:1", datetime(2026, 3, 2, tzinfo=UTC))
+    assert isinstance(read, Arrival)
+    item = make_item(policy, read.source, read.external_id, read.received_at, read.fields, read.envelope)
+
+    match = match_rule(item, check(item, policy), policy)
+
+    assert (match is not None and match.action is RuleAction.REJECT) == ends
+
+
+@pytest.mark.parametrize("name", TAKING_MAIL)
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("Out of Office: your question", True),
+        ("Abwesenheitsnotiz\nIch bin wieder da am 10.03.", True),
+        ("Delivery Status Notification (Failure)", True),
+        ("We got an automatic reply to our order", False),
+        ("Out of office hours nobody answers your hotline", False),
+    ],
+)
+def test_what_comes_without_a_kind_is_told_by_how_it_begins(name: str, text: str, ends: bool) -> None:
+    policy = SHIPPED[name].policy
+    item = make_item(policy, "web_form", "7", datetime(2026, 3, 2, tzinfo=UTC), {"message": text})
+
+    match = match_rule(item, check(item, policy), policy)
+
+    assert (match is not None and match.action is RuleAction.REJECT) == ends
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if SHIPPED[name].policy.extract])

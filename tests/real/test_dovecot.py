@@ -5,6 +5,7 @@ import json
 import ssl
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from time import time
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ from connectors.mail.servers import Server, Tls
 from connectors.ports import Arrival, Fetched, Unreadable
 from domain.errors import BadRequest, Unauthorised, Unavailable
 
+LONG_AGO = date(1980, 1, 1)
+
 
 class Mailbox:
     """A folder as its owner's mail program sees it, and the connector that reads it."""
@@ -30,15 +33,16 @@ class Mailbox:
 
     def connector(self, **how: object) -> ImapMailbox:
         at = Server("127.0.0.1", self.dovecot.port, Tls.OFF, self.user, PASSWORD)
-        return ImapMailbox(at, self.folder, PATIENT_S, **how)  # type: ignore[arg-type]
+        return ImapMailbox(at, self.folder, PATIENT_S, **{"since": LONG_AGO, **how})  # type: ignore[arg-type]
 
     async def fetch(self, cursor: str = "", count: int = 50, **how: object) -> Fetched:
         return await self.connector(**how).fetch(cursor, count)
 
-    def put(self, *names: str, flags: str = "", padding: int = 0) -> None:
+    def put(self, *names: str, flags: str = "", padding: int = 0, day: date | None = None) -> None:
+        at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) if day else None
         for name in names:
             body = f"Message-ID: <{name}@example.com>\r\nSubject: {name}\r\n\r\nhello {name} {'x' * padding}\r\n"
-            self.owner.append(body.encode(), self.folder, flag_set=[flags] if flags else None)
+            self.owner.append(body.encode(), self.folder, dt=at, flag_set=[flags] if flags else None)
 
     def flags(self) -> list[tuple[str, ...]]:
         self.owner.folder.set(self.folder, readonly=True)
@@ -55,7 +59,7 @@ def mailbox(dovecot: Dovecot) -> Iterator[Mailbox]:
 
 
 def ids(fetched: Fetched) -> list[str]:
-    return [one.external_id.removesuffix("@example.com") for one in fetched.arrivals if isinstance(one, Arrival)]
+    return [one.external_id.partition("@example.com")[0] for one in fetched.arrivals if isinstance(one, Arrival)]
 
 
 async def test_mails_come_in_the_order_in_which_they_came_to_the_folder(mailbox):
@@ -76,6 +80,22 @@ async def test_reading_goes_on_after_the_cursor_and_each_mail_comes_once(mailbox
     assert (ids(nothing), nothing.cursor) == ([], second.cursor)
     mailbox.put("d")
     assert ids(await mailbox.fetch(nothing.cursor)) == ["d"]
+
+
+async def test_a_mailbox_that_has_a_past_is_read_from_its_end_on(mailbox):
+    mailbox.put("a", "b")
+    begun = await mailbox.fetch(since=None)
+    mailbox.put("c")
+    assert (ids(begun), bool(begun.note)) == ([], True)
+    assert ids(await mailbox.fetch(begun.cursor, since=None)) == ["c"]
+
+
+async def test_from_a_day_on_what_came_then_and_later_is_read(mailbox):
+    today = datetime.now(UTC).date()
+    for name, day in [("a", today - timedelta(days=9)), ("b", today - timedelta(days=3)), ("c", today)]:
+        mailbox.put(name, day=day)
+    assert ids(await mailbox.fetch(since=today - timedelta(days=5))) == ["b", "c"]
+    assert ids(await mailbox.fetch(since=today + timedelta(days=2))) == []
 
 
 async def test_an_empty_folder_has_a_cursor_from_which_the_first_mail_is_found(mailbox):
@@ -152,7 +172,7 @@ def _by(tls: Tls) -> Callable[[Dovecot], int]:
 async def test_encrypted_a_server_whose_certificate_is_believed_is_read(dovecot, monkeypatch, tls):
     monkeypatch.setenv("SSL_CERT_FILE", str(dovecot.certificate))
     at = Server("localhost", _by(tls)(dovecot), tls, "reader", PASSWORD)
-    fetched = await ImapMailbox(at, "INBOX", PATIENT_S).fetch("", 1)
+    fetched = await ImapMailbox(at, "INBOX", PATIENT_S, since=LONG_AGO).fetch("", 1)
     assert fetched.arrivals == ()
 
 
@@ -203,7 +223,8 @@ def given(*tokens: str) -> list[httpx.Response]:
 
 
 def borne(dovecot: Dovecot, user: str) -> ImapMailbox:
-    return ImapMailbox(Server("127.0.0.1", dovecot.port, Tls.OFF, user, grant=GRANT), "INBOX", PATIENT_S)
+    at = Server("127.0.0.1", dovecot.port, Tls.OFF, user, grant=GRANT)
+    return ImapMailbox(at, "INBOX", PATIENT_S, since=LONG_AGO)
 
 
 async def test_a_mailbox_is_read_with_an_access_token_that_is_fetched_once(bearer, respx_mock):

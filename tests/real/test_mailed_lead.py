@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -54,6 +54,8 @@ EVERY = int(os.environ.get("INTERLOCK_TEST_EVERY_BYTE", "0"))
 pytestmark = [pytest.mark.real, pytest.mark.timeout(100_000 if EVERY else 600)]
 
 ROOT = Path(__file__).parents[2]
+SINCE = date(2026, 1, 1)
+MAILBOX = {"source": "imap", "options": {"since": SINCE.isoformat()}}
 MAIL = (ROOT / "console/demo_messages/forwarded_lead.eml").read_bytes()
 PATIENCE = {"attempts": 30, "first_delay_s": 0.02, "longest_delay_s": 0.2}
 HELP_DESK = {
@@ -102,7 +104,7 @@ class Office:
         crm = policy["destinations"]["crm"] | {"patience": PATIENCE}
         crm.pop("duplicates")  # the leads here are all one person's, and nobody is there to be asked
         known = {"crm": crm, "help_desk": HELP_DESK}
-        policy |= {"destinations": {name: known[name] for name in destinations}, "intake": {"sources": ["imap"]}}
+        policy |= {"destinations": {name: known[name] for name in destinations}, "intake": {"sources": [MAILBOX]}}
         shutil.copy(HERE / PEOPLE, folder / PEOPLE)
         self.policy = str(folder / "lead_routing.yaml")
         Path(self.policy).write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
@@ -126,7 +128,7 @@ class Office:
             "INTERLOCK_RT_TOKEN": rt.username,
         }
         at = Server("127.0.0.1", self.imap.port, Tls.OFF, self.user, PASSWORD)
-        self.mailbox = ImapMailbox(at, "INBOX", PATIENT_S)
+        self.mailbox = ImapMailbox(at, "INBOX", PATIENT_S, since=SINCE)
         self.here = Resources(
             self.store,
             lambda: OpenAICompatible(f"{self.llm.url}/v1", "scripted", "a key"),

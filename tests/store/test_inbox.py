@@ -263,6 +263,15 @@ def test_items_are_found_by_the_beginning_of_their_id_or_their_external_id(desk)
         assert tx.inbox.find("m-") == []
 
 
+def test_a_mail_is_found_by_its_message_id_behind_which_stands_its_content(desk) -> None:
+    one, _ = desk.accept(desk.item("form@shop.example#0a1b", text="hello"))
+    other, _ = desk.accept(desk.item("form@shop.example#2c3d", text="good morning"))
+
+    with desk.store.reading() as tx:
+        assert tx.inbox.find("form@shop.example") == sorted([one, other])
+        assert tx.inbox.find("form@shop") == []
+
+
 def test_what_fails_half_way_leaves_nothing(desk) -> None:
     def fail_half_way() -> None:
         with desk.store.transaction() as tx:

@@ -14,9 +14,13 @@ from tiny import write_tiny
 from connectors.ports import Arrival, Unreadable
 from connectors.store.engine import Store
 from domain.breaker import FAILURES, LONGEST_PAUSE_S
+from domain.decision import RuleAction, RuleMatch
 from domain.delivery import Operation, Patience
 from domain.errors import PolicyInvalid, Throttled, Unauthorised, Unavailable
+from domain.item import InboundItem
 from flows.collect import collect
+from policies.intake import check, match_rule
+from policies.load import load_workflow
 from tasks.collect import AT_ONCE
 from tasks.resources import opened
 
@@ -51,6 +55,14 @@ class Office:
         with self.store.reading() as tx:
             return tx.accounts.balance("tiny").accepted
 
+    def items(self) -> list[InboundItem]:
+        with self.store.transaction() as tx:
+            return [one.item for one in tx.inbox.claim("tiny", "run", 10, timedelta(minutes=1), self.now)]
+
+    def rule_of(self, item: InboundItem) -> RuleMatch | None:
+        policy = load_workflow(self.policy).policy
+        return match_rule(item, check(item, policy), policy)
+
     def events(self) -> list[str]:
         with self.store.reading() as tx:
             return [entry.event.value for entry in tx.ledger.entries()]
@@ -84,7 +96,45 @@ async def test_what_cannot_be_read_is_in_the_ledger_and_the_rest_goes_on(office:
     office.mailbox.arrivals = [Unreadable("INBOX:1", "too large", "Subject: x"), mail(2)]
 
     assert await office.collect() == 1
-    assert office.events() == ["refused", "accepted"]
+    assert office.events() == ["escalated", "refused", "accepted"]
+
+
+async def test_of_what_a_source_has_and_cannot_become_an_item_somebody_is_told_once_a_kind(office: Office) -> None:
+    empty = replace(mail(3), where="INBOX:3", fields={"message": ""})
+    office.mailbox.arrivals = [Unreadable("INBOX:1", "too large", ""), Unreadable("INBOX:2", "torn", ""), empty]
+    await office.collect()
+    office.mailbox.arrivals.append(Unreadable("INBOX:4", "torn", ""))
+    await office.collect()
+
+    with office.store.reading() as tx:
+        unreadable, unusable = tx.escalations.waiting("tiny")
+        story = [entry.facts["where"] for entry in tx.ledger.entries(unreadable.escalation_id) if "raw" in entry.facts]
+    assert (unreadable.message, unreadable.occurrences) == (
+        "INBOX:4 is unreadable and no item (source imap): torn",
+        2,
+    )
+    assert unusable.message.startswith("INBOX:3 is unusable and no item (source imap): nothing to classify")
+    assert story == ["INBOX:1", "INBOX:2", "INBOX:4"]
+
+
+async def test_a_mail_that_is_too_long_is_cut_where_one_sees_it_and_goes_to_a_person(office: Office) -> None:
+    office.mailbox.arrivals = [replace(mail(1), fields={"message": "password " * 3_000})]
+
+    assert await office.collect() == 1
+    (item,) = office.items()
+    assert item.text.endswith("[cut here: 26999 characters came]")
+    assert len(item.fields["message"]) == 26_999
+    assert office.rule_of(item) == RuleMatch(name="not_read_whole", action=RuleAction.PERSON, flags=("not_read_whole",))
+
+
+async def test_a_mail_without_a_text_names_its_attachments_and_goes_to_a_person(office: Office) -> None:
+    told = {"message": "", "attachments": "order.pdf (application/pdf, 5 bytes)\nplan.png (image/png, 9 bytes)"}
+    office.mailbox.arrivals = [replace(mail(number), fields=told) for number in (1, 2)]
+
+    assert await office.collect() == 2, "what is attached to them may differ"
+    item, _ = office.items()
+    assert item.text == "[no text; attached: order.pdf (application/pdf, 5 bytes); plan.png (image/png, 9 bytes)]"
+    assert office.rule_of(item).action is RuleAction.PERSON
 
 
 async def test_the_same_mail_in_two_sources_is_one_item(office: Office) -> None:
