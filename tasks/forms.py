@@ -41,6 +41,9 @@ the review is left to the page and the command line: who cancels says that it is
 READ_AT_ONCE = 200
 """Flow runs that Prefect gives in one answer."""
 
+SUSPENDED, ASKED = "suspended-", "asked-"
+"""How Prefect calls what it keeps of a form, and which of a run's forms it is: `suspended-asked-1-response`."""
+
 INPUT = "input_"
 """Before the names of the texts that a form asks for, as some names would hide parts of the form's model."""
 
