@@ -53,6 +53,21 @@ class Reviews:
             row.flow_run, row.forms = flow_run, row.forms + 1
             self._ledger.append(row.item_id, Event.REVIEW_SHOWN, now, review=review_id, flow_run=flow_run)
 
+    def resumed(self, review_id: str, flow_run: str, forms: int, now: datetime) -> bool:
+        """Note that the flow run that shows the form runs again; it counts as one form more.
+
+        Nothing happens, and it gives False, where that is not how the review stands any more.
+
+        Args:
+            forms: how many there were.
+        """
+        row = self._session.get_one(ReviewRow, review_id)
+        if (row.flow_run, row.forms) != (flow_run, forms) or row.answered_at is not None:
+            return False
+        row.forms += 1
+        self._ledger.append(row.item_id, Event.REVIEW_RESUMED, now, review=review_id, flow_run=flow_run)
+        return True
+
     def cancelled(self, review_id: str, flow_run: str, now: datetime, *, again: bool) -> bool:
         """Note, once, that somebody cancelled the flow run that shows the form; the review goes on waiting.
 
