@@ -13,6 +13,7 @@ import pytest
 from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.states import Completed, Crashed, Failed, Pending, Running, State
 from tiny import write_tiny
 from waiting import ask
@@ -72,6 +73,14 @@ class Desk:
         assert found is not None
         return found.name or ""
 
+    async def clear(self) -> None:
+        """Leave no run behind for the workers of other tests."""
+        async with get_client() as client:
+            tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=["tiny"]))
+            for run in await client.read_flow_runs(flow_run_filter=tagged):
+                if run.parameters["review_id"] == self.review_id:
+                    await client.delete_flow_run(run.id)
+
     def agrees(self, reviewer: str) -> None:
         answer = Answer(choice="billing", reviewer=reviewer, binding=self.row().binding)
         settled = settle_answer(fake_resources(self.store, None, FakeSystem()), self.review_id, answer)
@@ -90,6 +99,7 @@ async def desk(prefect: str, tmp_path: Path) -> AsyncIterator[Desk]:
         desk = Desk(policy, store, ask(store, policy, str(tmp_path)))  # Prefect gives the same review the same run
         await desk.open()
         yield desk
+        await desk.clear()
 
 
 @pytest.mark.parametrize("ended", [Crashed, Failed])
