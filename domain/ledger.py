@@ -27,6 +27,8 @@ class Event(StrEnum):
     QUEUED = "queued"
     REVIEW_OPENED = "review_opened"
     REVIEW_SHOWN = "review_shown"
+    REVIEW_RESUMED = "review_resumed"
+    """The flow run that shows the form ended with an answer that nothing was made of yet, and runs again."""
     REVIEW_CANCELLED = "review_cancelled"
     """Somebody cancelled the flow run that shows the form: an answer by this form is not to be had."""
     REVIEW_AGREED = "review_agreed"

@@ -38,6 +38,8 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"A person was asked{_ABOUT[facts.get('asks', 'route')]}; an answer is due by {facts['due_at']}."
         case Event.REVIEW_SHOWN:
             return f"The review form was opened in Prefect (run {facts['flow_run']})."
+        case Event.REVIEW_RESUMED:
+            return f"The review's run in Prefect (run {facts['flow_run']}) ended with an answer in it, and runs again."
         case Event.REVIEW_CANCELLED:
             then = "it will be shown once more" if facts["again"] else "no further form is opened"
             return (

@@ -53,12 +53,13 @@ class ActionMeasures(Frozen):
 def situation_of(policy: CasePolicy, item: Item) -> Situation:
     """A labelled event in its case: `state`, `event` and counts stand in its fields, beside what is said.
 
-    What the event's kind does not bring was said before, and belongs to the case.
+    What the event's kind does not bring was said before, and belongs to the case; what no event brings is not said.
     """
     event, state = item.fields.get("event", ""), item.fields.get("state", policy.initial)
     own = policy.events[event].fields if event in policy.events else {}
     counts = {name: int(value) for name, value in item.fields.items() if name.startswith(("seen_", "done_"))}
-    before = {name: value for name, value in item.fields.items() if name not in {"event", "state", *own, *counts}}
+    said_before = policy.input.fields.keys() - {"event", "state", *own, *counts}
+    before = {name: value for name, value in item.fields.items() if name in said_before}
     case = Case(
         key=item.id,
         policy=policy.name,

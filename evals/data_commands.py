@@ -14,17 +14,18 @@ def harvest(
     policy: Name,
     out: Annotated[Path, typer.Option(help="Data file to write to; items that it has already are left alone.")],
 ) -> None:
-    """Turn people's answers (audits, overrides, approvals) into labelled items."""
-    from evals.harvest import harvest as answered  # noqa: PLC0415
-    from evals.harvest import write_cases  # noqa: PLC0415
-    from policies.load import load_classifier  # noqa: PLC0415
+    """Turn people's answers (audits, overrides, approvals) into labelled items: routes, and actions of cases."""
+    from evals.harvest import collect, write_cases  # noqa: PLC0415
+    from policies.load import load_workflow  # noqa: PLC0415
 
     with explained():
-        name = load_classifier(policy).policy.name
+        workflow = load_workflow(policy)
         with reading() as tx:
-            items = answered(tx.reviews.answers(name))
-        written, known = write_cases(items, out)
+            found = collect(tx, workflow)
+        written, known = write_cases(found.items, out)
     OUT.print(f"{written} items written to {out}, {known} were there already", highlight=False)
+    for why, count in found.left_out.items():
+        OUT.print(f"left out: {count} {why}", highlight=False)
 
 
 def import_data(

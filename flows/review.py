@@ -5,6 +5,7 @@ from prefect import flow
 from flows.deliver import WAIT_S
 from flows.suspension import ask
 from tasks.deliver import deliver_due
+from tasks.forms import ASKED
 from tasks.resources import opened
 from tasks.review import Settled, settle_review, show
 
@@ -27,7 +28,7 @@ async def review(review_id: str) -> Settled | None:
             form = await show(review_id, settled.notice if settled else "")
             if form is None:
                 break
-            settled = await settle_review(review_id, await ask(form, key=f"asked-{asking}"))
+            settled = await settle_review(review_id, await ask(form, key=f"{ASKED}{asking}"))
             if settled.refusal is None and not settled.missing:
                 break
         await deliver_due(WAIT_S)

@@ -1,16 +1,30 @@
 """How a flow run waits for a person: suspended, holding no process."""
 
 from typing import Any, Literal
+from uuid import UUID
 
 from prefect.context import FlowRunContext
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
-from prefect.input.run_input import keyset_from_base_key
+from prefect.input.run_input import Keyset, keyset_from_base_key
 from pydantic import Field, create_model
 
 from domain.review import Answer, Form
-from tasks.forms import INPUT
+from tasks.forms import INPUT, SUSPENDED
+
+
+class Asked(RunInput):
+    """A form that is kept before its run is suspended, as one that is suspended without it could never be resumed."""
+
+    @classmethod
+    async def keep(cls, keyset: Keyset) -> None:
+        """Give this run the form."""
+        await super().asave(keyset)
+
+    @classmethod
+    async def asave(cls, keyset: Keyset, flow_run_id: UUID | None = None) -> None:
+        """Nothing: Prefect would save it after the run is suspended, and its process may not live so long."""
 
 
 async def ask(form: Form, key: str) -> Answer:
@@ -24,8 +38,11 @@ async def ask(form: Form, key: str) -> Answer:
         key: of this asking within the flow run; lower case, digits and dashes only, as
             Prefect leaves a run with any other stuck.
     """
-    model = form_model(form)
-    given = await _stored_answer(key) or (await asuspend_flow_run(wait_for_input=model, key=key)).model_dump()
+    given = await _stored_answer(key)
+    if given is None:
+        model = form_model(form)
+        await model.keep(keyset_from_base_key(f"{SUSPENDED}{key}"))
+        given = (await asuspend_flow_run(wait_for_input=model, key=key)).model_dump()
     return Answer(
         choice=given["choice"],
         inputs={name: given.get(f"{INPUT}{name}", "") for name in form.inputs},
@@ -36,7 +53,7 @@ async def ask(form: Form, key: str) -> Answer:
     )
 
 
-def form_model(form: Form) -> type[RunInput]:
+def form_model(form: Form) -> type[Asked]:
     """The form: a required drop-down, perhaps with a preset, the texts that are asked for, the name, a note.
 
     The preset stands in the JSON schema only: as a default of the model it would make the
@@ -49,7 +66,7 @@ def form_model(form: Form) -> type[RunInput]:
     }
     model = create_model(
         "Review",
-        __base__=RunInput,
+        __base__=Asked,
         choice=(Literal[tuple(form.choices)], Field(title=form.label, json_schema_extra=preset)),  # type: ignore[arg-type]  # made at run time
         **inputs,
         reviewer=(str, Field(title="Reviewer", min_length=1, max_length=200, pattern=r"\S")),
@@ -73,7 +90,7 @@ async def _stored_answer(key: str) -> dict[str, Any] | None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("only a flow run can wait for a person")
-    keys = keyset_from_base_key(f"suspended-{key}")
+    keys = keyset_from_base_key(f"{SUSPENDED}{key}")
     answer: dict[str, Any] | None = await aread_flow_run_input(keys["response"])
     if answer:
         return answer

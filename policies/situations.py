@@ -83,6 +83,11 @@ def deadline_item(case: Case, now: datetime) -> InboundItem:
     )
 
 
+def headed(event: str, state: str, text: str) -> str:
+    """What is classified of an event: its kind, the state that its case is in, and what it says."""
+    return f"{event[:LONGEST_HEAD]} while {state}\n{text}"
+
+
 def situate(policy: CasePolicy, claimed: ClaimedItem, case: Case) -> Situation:
     """An event as it meets `case`."""
     item = claimed.item
@@ -90,8 +95,8 @@ def situate(policy: CasePolicy, claimed: ClaimedItem, case: Case) -> Situation:
     gate = _gate(policy, item, event, case)
     kind = policy.events.get(event)
     own = {name: item.fields[name] for name in (kind.fields if kind else ()) if name in item.fields}
-    text = f"{event[:LONGEST_HEAD]} while {case.state}\n{item.text}"
-    inside = item.model_copy(update={"fields": {**case.values, **own}, "text": text})
+    told = {"fields": {**case.values, **own}, "text": headed(event, case.state, item.text)}
+    inside = item.model_copy(update=told)
     checked = _in_case(policy, check(inside, policy), event, case)
     fields = {name: checked.values[name] for name in own if name in checked.values}
     required = kind.required if kind else ()

@@ -216,8 +216,7 @@ async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome
     found = without_key(found, write) if found else None
     if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write):
         return NotThere(detail="somebody looked and had it sent again")
-    settles_s, lag_s = here.settings.settles_s, destination.capabilities.search_lag_s
-    return found or not_there(due.sent_until, settles_s, lag_s)
+    return found or not_there(due.sent_until, here.settings.settles_s, here.capabilities(write).search_lag_s)
 
 
 def _is_traceless(here: Resources, write: Operation) -> bool:

@@ -1,6 +1,7 @@
 """Starts, follows and ends the review flow runs that show the forms in Prefect's UI."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,6 +19,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry, Crashed
 
 from connectors.store.tables import ReviewRow
 from domain.review import Answer
@@ -32,7 +34,10 @@ AT_ONCE = 4
 """Flow runs that are created at the same time; SQLite behind Prefect answers 503 to many."""
 
 STARTING = timedelta(minutes=5)
-"""A run that is still starting after so long was killed."""
+"""A run that is still starting after so long was killed, and its worker too: nobody has said so."""
+
+FINISHING = timedelta(minutes=30)
+"""So was one that is still not over so long after it began, though its review is decided."""
 
 MOST_FORMS, MOST_CANCELLED = 6, 2
 """Flow runs that one review gets, whatever becomes of them, and how often somebody may cancel one before
@@ -41,11 +46,16 @@ the review is left to the page and the command line: who cancels says that it is
 READ_AT_ONCE = 200
 """Flow runs that Prefect gives in one answer."""
 
+SUSPENDED, ASKED = "suspended-", "asked-"
+"""How Prefect calls what it keeps of a form, and which of a run's forms it is: `suspended-asked-1-response`."""
+
 INPUT = "input_"
 """Before the names of the texts that a form asks for, as some names would hide parts of the form's model."""
 
-OVER = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED}
+DIED = {StateType.FAILED, StateType.CRASHED}
+OVER = DIED | {StateType.COMPLETED}
 CANCELLED = {StateType.CANCELLED, StateType.CANCELLING}
+BEGUN = {StateType.PENDING, StateType.RUNNING}
 
 
 @task(task_run_name=named("open-forms"), **ACT)
@@ -54,8 +64,9 @@ async def open_forms(policy: str) -> int:
 
     As many as the policy has forms at a time: the others wait in the store. A review whose flow
     run is over though nobody answered gets a new one, and so does one whose run somebody
-    cancelled, both a bounded number of times. Without the deployment the reviews wait in the
-    store, and the log says so. Returns how many were started.
+    cancelled; a run that died with an answer in it runs again with that. All this a bounded
+    number of times. Without the deployment the reviews wait in the store, and the log says so.
+    Returns how many were started.
     """
     here = resources()
     workflow = here.workflow(policy).policy
@@ -64,6 +75,9 @@ async def open_forms(policy: str) -> int:
     states = await _states(review.flow_run for review in waiting if review.flow_run)
     _note_cancelled(here, waiting, states)
     shown = {review.review_id for review in waiting if _is_live(states.get(review.flow_run or ""), here.now())}
+    ended = [review for review in waiting if review.flow_run in states and review.review_id not in shown]
+    await _bury((review.flow_run or "" for review in ended), states)
+    shown |= {review.review_id for review in ended if await _resumed(here, review, states)}
     with here.store.reading() as tx:
         open_now = tx.reviews.waiting(workflow.name)
     lacking = [
@@ -88,20 +102,24 @@ async def open_forms(policy: str) -> int:
 async def close_forms(policy: str) -> int:
     """Let flow runs go on that wait with a form though their review was decided elsewhere; an act, safe to repeat.
 
-    That is so where Prefect could not be reached when the answer came. Returns how many.
+    That is so where Prefect could not be reached when the answer came. Those whose process and worker
+    were killed since, Prefect is told of: they would hold a slot of the pool forever. Returns how many go on.
     """
     here = resources()
     name = here.workflow(policy).policy.name
-    waiting = FlowRunFilter(
+    wanted = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[name]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED, *BEGUN])),
     )
     async with get_client() as client:
-        runs = await client.read_flow_runs(flow_run_filter=waiting, limit=READ_AT_ONCE)
+        runs = await client.read_flow_runs(flow_run_filter=wanted, limit=READ_AT_ONCE)
     with here.store.reading() as tx:
         reviews = {str(run.id): tx.reviews.get(str(run.parameters.get("review_id", ""))) for run in runs}
+    states = {str(run.id): run.state for run in runs if run.state is not None}
     decided = {run: review for run, review in reviews.items() if review is not None and review.answered_at is not None}
-    return sum([await resume(run, _kept(review)) for run, review in decided.items()])
+    await _bury((run for run in decided if here.now() - states[run].timestamp > FINISHING), states)
+    waiting = {run: review for run, review in decided.items() if states[run].type is StateType.PAUSED}
+    return sum([await resume(run, _kept(review)) for run, review in waiting.items()])
 
 
 async def resume(flow_run: str, answer: Answer) -> bool:
@@ -122,6 +140,46 @@ async def resume(flow_run: str, answer: Answer) -> bool:
 
 def _kept(review: ReviewRow) -> Answer:
     return Answer(choice=review.answer or "", reviewer=review.reviewer or "", binding=review.binding)
+
+
+async def _bury(flow_runs: Iterable[str], states: dict[str, State[object]]) -> None:
+    """Tell Prefect of those runs that have begun, and whose processes nobody watches any more, that they crashed."""
+    async with get_client() as client:
+        for flow_run in flow_runs:
+            if states[flow_run].type in BEGUN:
+                states[flow_run] = Crashed(message="its process and its worker were killed")
+                await client.set_flow_run_state(UUID(flow_run), states[flow_run], force=True)
+
+
+async def _resumed(here: Resources, review: ReviewRow, states: dict[str, State[object]]) -> bool:
+    """Let a run that died with an answer in it go on with that; False where it has none, or may not any more."""
+    flow_run = review.flow_run or ""
+    if states[flow_run].type not in DIED or review.forms >= MOST_FORMS:
+        return False
+    if not await _holds_answer(here, review, flow_run):
+        return False
+    with here.store.transaction() as tx:
+        noted = tx.reviews.resumed(review.review_id, flow_run, review.forms, here.now())
+    if noted:
+        async with get_client() as client:
+            await client.set_flow_run_state(UUID(flow_run), AwaitingRetry())
+    return noted
+
+
+async def _holds_answer(here: Resources, review: ReviewRow, flow_run: str) -> bool:
+    """Whether the last form of a run was answered, and by somebody whose answer was not kept."""
+    async with get_client() as client:
+        kept = await client.filter_flow_run_input(UUID(flow_run), f"{SUSPENDED}{ASKED}", READ_AT_ONCE, set())
+    forms: dict[int, dict[str, str]] = {}
+    for one in kept:
+        number, _, part = one.key.removeprefix(f"{SUSPENDED}{ASKED}").partition("-")
+        forms.setdefault(int(number), {})[part] = one.value
+    last = forms[max(forms)] if forms else {}
+    if "response" not in last:
+        return False
+    with here.store.reading() as tx:
+        given = {one.reviewer for one in tx.reviews.given(review.review_id)}
+    return str(json.loads(last["response"])["reviewer"]).strip() not in given
 
 
 def _note_cancelled(here: Resources, waiting: Iterable[ReviewRow], states: dict[str, State[object]]) -> None:
@@ -161,7 +219,7 @@ def _is_live(state: State[object] | None, now: datetime) -> bool:
     """Whether a run can still take an answer: neither over nor killed while it started."""
     if state is None or state.type in OVER | CANCELLED:
         return False
-    return not (state.type in (StateType.PENDING, StateType.RUNNING) and now - state.timestamp > STARTING)
+    return not (state.type in BEGUN and now - state.timestamp > STARTING)
 
 
 async def _states(flow_runs: Iterable[str]) -> dict[str, State[object]]:

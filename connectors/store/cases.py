@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from connectors.store.ledger import Ledger
-from connectors.store.tables import CaseRow, EntryRow
+from connectors.store.tables import CaseRow, EntryRow, ItemRow
 from domain.case import Case, Plan
+from domain.item import InboundItem
 from domain.ledger import Entry, Event
 
 
@@ -69,6 +70,30 @@ class Cases:
         )
         rows = self._session.exec(query.order_by(col(EntryRow.seq).desc()).limit(count))
         return [Entry(**row.model_dump()) for row in rows][::-1]
+
+    def until(self, item_id: str) -> list[tuple[Entry, InboundItem]]:
+        """The moves of the case that an item's event moved, to that one, each with its event, the oldest first.
+
+        None where it moved no case.
+        """
+        moved = EntryRow.event == Event.CASE_MOVED
+        last = self._session.exec(select(EntryRow).where(moved, EntryRow.item_id == item_id)).first()
+        if last is None:
+            return []
+        query = (
+            select(EntryRow, ItemRow.item)
+            .join(ItemRow, col(ItemRow.item_id) == EntryRow.item_id)
+            .where(
+                moved,
+                EntryRow.facts["case"].as_string() == last.facts["case"],
+                EntryRow.facts["policy"].as_string() == last.facts["policy"],
+                EntryRow.seq <= last.seq,
+            )
+            .order_by(col(EntryRow.seq))
+        )
+        return [
+            (Entry(**row.model_dump()), InboundItem.model_validate(item)) for row, item in self._session.exec(query)
+        ]
 
 
 def _case(row: CaseRow) -> Case:

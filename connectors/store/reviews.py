@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, or_, select
 
 from connectors.store.ledger import Ledger
@@ -52,6 +53,21 @@ class Reviews:
         if row.flow_run != flow_run:
             row.flow_run, row.forms = flow_run, row.forms + 1
             self._ledger.append(row.item_id, Event.REVIEW_SHOWN, now, review=review_id, flow_run=flow_run)
+
+    def resumed(self, review_id: str, flow_run: str, forms: int, now: datetime) -> bool:
+        """Note that the flow run that shows the form runs again; it counts as one form more.
+
+        Nothing happens, and it gives False, where that is not how the review stands any more.
+
+        Args:
+            forms: how many there were.
+        """
+        row = self._session.get_one(ReviewRow, review_id)
+        if (row.flow_run, row.forms) != (flow_run, forms) or row.answered_at is not None:
+            return False
+        row.forms += 1
+        self._ledger.append(row.item_id, Event.REVIEW_RESUMED, now, review=review_id, flow_run=flow_run)
+        return True
 
     def cancelled(self, review_id: str, flow_run: str, now: datetime, *, again: bool) -> bool:
         """Note, once, that somebody cancelled the flow run that shows the form; the review goes on waiting.
@@ -121,11 +137,11 @@ class Reviews:
         return tally_answers(_compared(review, decision or {}) for review, decision in self._session.exec(query))
 
     def answers(self, policy: str) -> list[Answered]:
-        """Every answered review of a policy's routes with its item's text, oldest answer first."""
+        """Every answered review that chose a route or an action, with its item's text, oldest answer first."""
         query = (
             select(ReviewRow, ItemRow.item)
             .join(ItemRow, col(ItemRow.item_id) == ReviewRow.item_id)
-            .where(ReviewRow.policy == policy, ReviewRow.kind == ReviewKind.ROUTE)
+            .where(ReviewRow.policy == policy, col(ReviewRow.kind).in_((ReviewKind.ROUTE, ReviewKind.ACTION)))
             .where(col(ReviewRow.answer).is_not(None), col(ReviewRow.why).is_not(None))
             .order_by(col(ReviewRow.answered_at), col(ReviewRow.item_id))
         )
@@ -136,6 +152,13 @@ class Reviews:
             )
             for row, item in self._session.exec(query)
         ]
+
+    def answered_by_kind(self, policy: str) -> dict[ReviewKind, int]:
+        """How many reviews of each kind people have answered; kinds of which none was are left out."""
+        query = select(ReviewRow.kind, func.count()).where(
+            ReviewRow.policy == policy, col(ReviewRow.answer).is_not(None)
+        )
+        return {ReviewKind(kind): count for kind, count in self._session.exec(query.group_by(ReviewRow.kind))}
 
     def mark_late(self, policy: str, now: datetime) -> list[ReviewRow]:
         """Mark, once each, the reviews whose time is over, and give them: somebody must be told."""

@@ -348,7 +348,7 @@ class TestAssignees:
         (text,) = [one.values["text"] for one in room.slack.stored]
         (notice,) = re.findall(r"tiny: the notice to Ann \((as-\w+)\) was given up: no such user", text)
         with room.desk.store.transaction() as tx:
-            assert tx.outbox.retry(notice, room.desk.now) == 1
+            assert tx.dead_letters.put_back(tx.dead_letters.of(item_id=notice), "", room.desk.now) == 1
         await room.runs()
         assert len(room.mail.stored) == 1
 

@@ -339,6 +339,12 @@ STORIES = [
         id="review shown",
     ),
     pytest.param(
+        Event.REVIEW_RESUMED,
+        {"flow_run": "brave-lynx"},
+        "The review's run in Prefect (run brave-lynx) ended with an answer in it, and runs again.",
+        id="review resumed",
+    ),
+    pytest.param(
         Event.REVIEW_CANCELLED,
         {"flow_run": "brave-lynx", "again": True},
         "Somebody cancelled the review's run in Prefect (run brave-lynx), which keeps neither who nor why. "

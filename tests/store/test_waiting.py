@@ -75,3 +75,16 @@ def test_a_cancelled_form_is_noted_once_and_the_review_waits_on(desk) -> None:
         row = tx.reviews.get(item)
         assert (row.flow_run, row.forms, row.cancelled, row.answered_at) == (None, 1, 1, None)
     assert desk.events(item).count("review_cancelled") == 1
+
+
+def test_a_form_that_runs_again_counts_as_one_more_and_only_once(desk) -> None:
+    item = leave_to_person(desk, "m-1", hours=4)
+    with desk.store.transaction() as tx:
+        tx.reviews.shown(item, "run-1", desk.now)
+        assert not tx.reviews.resumed(item, "run-2", 1, desk.now)
+        assert tx.reviews.resumed(item, "run-1", 1, desk.now)
+        assert not tx.reviews.resumed(item, "run-1", 1, desk.now)
+    with desk.store.reading() as tx:
+        row = tx.reviews.get(item)
+        assert (row.flow_run, row.forms) == ("run-1", 2)
+    assert desk.events(item).count("review_resumed") == 1

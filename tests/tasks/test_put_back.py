@@ -49,7 +49,7 @@ async def test_a_record_that_lacks_a_value_is_not_done_until_it_has_it(tmp_path:
 
         async def put_back() -> str:
             with store.transaction() as tx:
-                tx.outbox.retry(item, NOON)
+                tx.dead_letters.put_back(tx.dead_letters.of(item_id=item), "", NOON)
             async with opened(here):
                 await deliver_due.fn(0)
             with store.reading() as tx:

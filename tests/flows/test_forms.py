@@ -1,0 +1,182 @@
+"""What becomes of flow runs that show forms and die, on a real Prefect server; no worker takes them up here."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from databases import sqlite_database
+from fakes import FakeSystem, fake_resources
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.states import Completed, Crashed, Failed, Pending, Running, State
+from tiny import write_tiny
+from waiting import ask
+
+from connectors.store.engine import Store
+from connectors.store.tables import ReviewRow
+from console.local_prefect import deploy_reviews
+from domain.review import Answer
+from tasks.forms import FINISHING, MOST_FORMS, STARTING, close_forms, open_forms
+from tasks.resources import opened
+from tasks.review import settle_answer
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A review that waits, and what Prefect has of it."""
+
+    policy: str
+    store: Store
+    review_id: str
+
+    @asynccontextmanager
+    async def after(self, passed: timedelta = timedelta(0)) -> AsyncIterator[Any]:
+        here = fake_resources(self.store, None, FakeSystem(), clock=lambda: datetime.now(UTC) + passed)
+        async with opened(here):
+            yield here
+
+    async def open(self, passed: timedelta = timedelta(0)) -> ReviewRow:
+        """Open what forms are lacking, as they are after a time; gives the review."""
+        async with self.after(passed):
+            await open_forms.fn(self.policy)
+        return self.row()
+
+    def row(self) -> ReviewRow:
+        with self.store.reading() as tx:
+            row = tx.reviews.get(self.review_id)
+        assert row is not None
+        return row
+
+    async def answered(self, reviewer: str, form: int = 1) -> None:
+        """Put an answer in the run, as Prefect does."""
+        await self.kept(f"suspended-asked-{form}-response", {"choice": "billing", "reviewer": reviewer})
+
+    async def kept(self, key: str, value: Any = "a form") -> None:
+        async with get_client() as client:
+            await client.create_flow_run_input(UUID(self.row().flow_run), key, json.dumps(value))
+
+    async def becomes(self, state: State[Any]) -> None:
+        async with get_client() as client:
+            await client.set_flow_run_state(UUID(self.row().flow_run), state, force=True)
+
+    async def state(self, flow_run: str) -> str:
+        async with get_client() as client:
+            found = (await client.read_flow_run(UUID(flow_run))).state
+        assert found is not None
+        return found.name or ""
+
+    async def clear(self) -> None:
+        """Leave no run behind for the workers of other tests."""
+        async with get_client() as client:
+            tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=["tiny"]))
+            for run in await client.read_flow_runs(flow_run_filter=tagged):
+                if run.parameters["review_id"] == self.review_id:
+                    await client.delete_flow_run(run.id)
+
+    def agrees(self, reviewer: str) -> None:
+        answer = Answer(choice="billing", reviewer=reviewer, binding=self.row().binding)
+        settled = settle_answer(fake_resources(self.store, None, FakeSystem()), self.review_id, answer)
+        assert settled.refusal is None
+
+    def events(self) -> list[str]:
+        with self.store.reading() as tx:
+            return [entry.event.value for entry in tx.ledger.entries(self.review_id)]
+
+
+@pytest.fixture
+async def desk(prefect: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    await deploy_reviews(at_once=1)
+    policy = write_tiny(tmp_path, review={"people": 2})
+    with closing(Store(sqlite_database(tmp_path / "store.db"))) as store:
+        desk = Desk(policy, store, ask(store, policy, str(tmp_path)))  # Prefect gives the same review the same run
+        await desk.open()
+        yield desk
+        await desk.clear()
+
+
+@pytest.mark.parametrize("ended", [Crashed, Failed])
+async def test_a_run_that_died_with_an_answer_in_it_runs_again(desk, ended):
+    former = desk.row().flow_run
+    await desk.kept("suspended-asked-1-schema")
+    await desk.answered("Ann")
+    await desk.becomes(ended())
+    row = await desk.open()
+    assert (row.flow_run, row.forms) == (former, 2)
+    assert await desk.state(former) == "AwaitingRetry"
+    assert (await desk.open()).forms == 2, "it is on its way"
+    assert desk.events().count("review_resumed") == 1
+
+
+async def test_one_whose_answer_was_kept_leaves_the_next_form_to_a_new_run(desk):
+    former = desk.row().flow_run
+    desk.agrees("Ann")
+    await desk.answered(" Ann ")
+    await desk.becomes(Crashed())
+    assert (await desk.open()).flow_run != former
+    assert await desk.state(former) == "Crashed"
+
+
+async def test_one_that_waited_for_another_answer_leaves_it_to_a_new_run(desk):
+    former = desk.row().flow_run
+    await desk.answered("Ann", form=9)
+    await desk.kept("suspended-asked-10-schema")
+    await desk.becomes(Crashed())
+    assert (await desk.open()).flow_run != former
+
+
+async def test_one_that_took_all_the_answers_that_it_may_leaves_the_rest_to_a_new_run(desk):
+    former = desk.row().flow_run
+    await desk.answered("Ann")
+    await desk.becomes(Completed())
+    assert (await desk.open()).flow_run != former
+
+
+async def test_a_run_that_dies_of_its_answer_each_time_is_given_up(desk):
+    for _ in range(MOST_FORMS):
+        await desk.becomes(Crashed())
+        if desk.row().forms == 1:
+            await desk.answered("Ann")
+        await desk.open()
+    await desk.becomes(Crashed())
+    row = await desk.open()
+    assert row.forms == MOST_FORMS
+    assert await desk.state(row.flow_run) == "Crashed"
+    assert row.answered_at is None
+
+
+@pytest.mark.parametrize("begun", [Pending, Running])
+async def test_a_run_that_nobody_watches_any_more_is_told_of_and_replaced(desk, begun):
+    former = desk.row().flow_run
+    await desk.becomes(begun())
+    assert (await desk.open(STARTING - MINUTE)).flow_run == former
+    assert (await desk.open(STARTING + MINUTE)).flow_run != former
+    assert await desk.state(former) == "Crashed", "it holds no slot of the pool any more"
+
+
+async def test_one_that_had_an_answer_runs_again_when_it_was_told_of(desk):
+    former = desk.row().flow_run
+    await desk.answered("Ann")
+    await desk.becomes(Running())
+    assert (await desk.open(STARTING + MINUTE)).flow_run == former
+    assert await desk.state(former) == "AwaitingRetry"
+
+
+async def test_a_run_that_nobody_watches_any_more_is_told_of_when_its_review_is_decided_too(desk):
+    former = desk.row().flow_run
+    await desk.becomes(Running())
+    desk.agrees("Ann")
+    desk.agrees("Bob")
+    found = []
+    for passed in (FINISHING - MINUTE, FINISHING + MINUTE):
+        async with desk.after(passed):
+            await close_forms.fn(desk.policy)
+        found.append(await desk.state(former))
+    assert found == ["Running", "Crashed"]
