@@ -54,7 +54,6 @@ MEANING_OF_STATUS: Mapping[int, Meaning] = {
 """Every other status follows its class: 2xx done, 5xx broken, the rest refused. 503 is later where it comes
 with Retry-After, which somebody meant; without, a proxy may have lost the answer of a server that had acted."""
 
-
 NOT_THERE = frozenset({404, 410})
 """What is said of a record that is not there, or not any more."""
 
@@ -243,7 +242,7 @@ class HttpApi:
                 assert_never(other)
 
     def _later(self, refusal: Refusal) -> RetryAfter:
-        now = _now()
+        now = datetime.now(UTC)
         limit = self._vendor.limit(refusal, now)
         asked = retry_after_s(refusal.headers.get("Retry-After"), now)
         return RetryAfter(seconds=limit.seconds if asked is None else asked, limit=limit.name, detail=refusal.detail)
@@ -312,10 +311,6 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
         return None
     seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _named(exc: httpx.RequestError) -> str:

@@ -88,7 +88,7 @@ def without_key(outcome: DeliveryOutcome, write: Operation) -> DeliveryOutcome:
     _, has_key, key = write.values.get(_WORDS.get(write.system, ""), "").rpartition("?key=")
     if write.invites is None or not has_key:
         return outcome
-    texts, secret = {name: text for name, text in outcome if isinstance(text, str)}, key.rpartition(".")[2]
+    texts, secret = {name: text for name, text in outcome if type(text) is str}, key.rpartition(".")[2]
     for at in range(len(secret) - _QUOTED + 1):
         texts = {name: text.replace(secret[at : at + _QUOTED], "…") for name, text in texts.items()}
     return outcome.model_copy(update=texts)
