@@ -15,6 +15,7 @@ _WORDS = {
     "fr": "le la les nous vous et pour une des est sommes pouvez avec je notre merci",
     "it": "il di che per una sono non con abbiamo grazie nostro della",
     "es": "el los que por una para con somos gracias nuestro del",
+    "pl": "i w na się nie jest do z że proszę są dla oraz dziękuję mamy jak",
     "nl": "het een wij voor met zijn kunt onze graag niet van",
 }
 """Function words by language."""
