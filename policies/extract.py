@@ -60,7 +60,7 @@ class Extract(Frozen):
     """
 
     fields: dict[str, Wanted] = Field(min_length=1)
-    threshold: float = Field(default=0.95, gt=0.5, le=1)
+    threshold: float = Field(default=0.97, gt=0.5, le=1)
     ours: tuple[Annotated[str, Field(pattern=r"^[^@\s]+\.[^@\s]+$")], ...] = ()
     ask: bool = True
     prompt: str = Field(default="extract", pattern=r"^[a-z][a-z0-9_]{0,62}$")

@@ -50,7 +50,7 @@ def is_whole(text: str, start: int, end: int) -> bool:
     return not (_CUT_OFF.search(line) or _GOES_ON.match(text, end))
 
 
-_ABBREVIATED = re.compile(r"(?<!\w)(?:Inc|Ltd|Corp|Co|Kft|Zrt|Bt|Lda|Ltda|Pty|Pte|K|Kfm|Kfr|V)\.$")
+_ABBREVIATED = re.compile(r"(?<!\w)(?:Inc|Ltd|Corp|Co|Coop|coop|Kft|Zrt|Bt|Lda|Ltda|Pty|Pte|K|Kfm|Kfr|V)\.$")
 
 
 def without_full_stop(name: str, after: str = "") -> str:

@@ -153,6 +153,7 @@ CLOSING = re.compile(
     r"dank(?: u)?(?: wel)?|"
     r"(?:serdecznie )?pozdrawiam(?: serdecznie)?|z (?:powa[żz]aniem|pozdrowieniami|wyrazami szacunku)|pozdrowienia|"
     r"(?:z g[óo]ry )?dzi[ęe]kuj[ęe]|"
+    r"alles (?:gute|liebe)|vergelt['’]s gott|bis (?:dann|denn|bald)|mit verbindlichen empfehlungen|take care|"
     r"hochachtungsvoll|(?:bien )?cordialement|bien à vous|(?:meilleures |sinc[èe]res )?salutations"
     r"(?: distingu[ée]es)?|merci(?: d['’]avance| beaucoup)?|amicalement|(?:un )?saludos?(?: cordial(?:es)?)?|"
     r"(?:met )?(?:vriendelijke |hartelijke )?gr(?:oet(?:en|jes)?|tjs)|(?:cordiali |distinti )?saluti|"

@@ -116,42 +116,14 @@ def _identified(text: str, part: Part) -> bool:
     return bool(EMAIL.search(signature) or re.search(r"(?:\+|\b0)[\d ()/.-]{7,}\d", signature))
 
 
-_PROVIDERS = frozenset(
-    {
-        "gmail.com",
-        "googlemail.com",
-        "outlook.com",
-        "hotmail.com",
-        "live.com",
-        "yahoo.com",
-        "yahoo.de",
-        "yahoo.fr",
-        "icloud.com",
-        "me.com",
-        "aol.com",
-        "gmx.de",
-        "gmx.net",
-        "gmx.at",
-        "gmx.ch",
-        "web.de",
-        "t-online.de",
-        "freenet.de",
-        "posteo.de",
-        "mailbox.org",
-        "proton.me",
-        "protonmail.com",
-        "orange.fr",
-        "wanadoo.fr",
-        "free.fr",
-        "laposte.net",
-        "sfr.fr",
-        "bluewin.ch",
-        "btinternet.com",
-        "mail.com",
-        "hotmail.fr",
-        "hotmail.de",
-    }
-)
+_PROVIDERS = frozenset({
+    "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "yahoo.de",
+    "yahoo.fr", "icloud.com", "me.com", "aol.com", "gmx.de", "gmx.net", "gmx.at", "gmx.ch", "web.de",
+    "t-online.de", "freenet.de", "posteo.de", "mailbox.org", "proton.me", "protonmail.com", "orange.fr",
+    "wanadoo.fr", "free.fr", "laposte.net", "sfr.fr", "bluewin.ch", "btinternet.com", "mail.com", "hotmail.fr",
+    "hotmail.de", "libero.it", "virgilio.it", "hotmail.it", "yahoo.it", "hotmail.es", "yahoo.es", "wp.pl",
+    "onet.pl", "o2.pl", "interia.pl", "ziggo.nl", "hetnet.nl", "telenet.be", "skynet.be",
+})  # fmt: skip
 """Domains that say nothing of who somebody works for."""
 
 _PARTICLES = "von|van|de|der|den|del|della|di|da|dos|du|la|le|zu|zur|bin|al|el|ten|ter|af|av"
@@ -200,10 +172,23 @@ _SAYS_NAME = re.compile(
 def names(mail: Mail) -> Iterator[Candidate]:
     """Names by which the sender introduces themselves, signs, or is called in the header of what is forwarded."""
     for part in mail.speaking:
-        for start, end in (*introductions(mail.text, part), *signed_names(mail.text, part), *_header_name(mail, part)):
+        signed = _as_addressed(mail, list(signed_names(mail.text, part)))
+        for start, end in (*introductions(mail.text, part), *signed, *_header_name(mail, part)):
             value = normalised(FieldType.NAME, mail.text[start:end], _PLAIN)
             if value and not of_domain(value, mail.domains) and not _family_first(value, mail):
                 yield Candidate(value=value, start=start, end=end, ground=Ground.PLACED)
+
+
+def _as_addressed(mail: Mail, signed: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of the names that a signature begins with, those that the sender's addresses spell most of; else all."""
+    known = [plain_letters(one.partition("@")[0]) for part in mail.speaking for one in addresses(mail.text, part)]
+
+    def spelled(span: tuple[int, int]) -> float:
+        words = [plain_letters(word) for word in mail.text[slice(*span)].split()]
+        return max((sum(len(word) > 1 and word in one for word in words) / len(words) for one in known), default=0)
+
+    most = max(map(spelled, signed), default=0)
+    return [span for span in signed if spelled(span) == most]
 
 
 def _family_first(name: str, mail: Mail) -> bool:
@@ -267,8 +252,8 @@ _BESIDE = re.compile(r"\s*[,|•·/(]|\s[-–]\s")
 
 
 def signed_names(text: str, part: Part) -> Iterator[tuple[int, int]]:
-    """Where the signature begins with a whole name."""
-    start = part.signature
+    """Where the signature begins with a whole name; with two, as a closing formula may look like one."""
+    start, seen = part.signature, 0
     for line in text[part.signature : part.end].split("\n"):
         bare = line.strip().lstrip("> ").strip()
         closing = CLOSING.match(bare) or CLOSING.match(_BESIDE.split(bare)[0])
@@ -277,7 +262,8 @@ def signed_names(text: str, part: Part) -> Iterator[tuple[int, int]]:
         if _is_name(candidate):
             at = text.index(candidate, start)
             yield at, at + len(candidate)
-        if candidate:
+            seen += 1
+        if candidate and (seen != 1 or not _is_name(candidate)):
             return
         start += len(line) + 1
 
@@ -286,10 +272,17 @@ _FAMILY_FIRST = re.compile(r"(?P<family>[^\W\d_a-zß-öø-ÿ]{3,}) (?!(?P=family
 """`DUPONT Marie`: which of them is the first name is told, but not in the order in which names are written."""
 
 
+_NO_BEGINNING = re.compile(
+    r"[^\W\d_a-zß-öø-ÿ]{2,3} (?=.*[a-z])|(?i:das|der|die|the|le|la|les|el|los|il|het|ihr|ihre|your|unser|alles)\b"
+)
+"""`DI Valentin Huber`, `Das Sekretariat`."""
+
+
 def _is_name(candidate: str) -> bool:
     whole = _PERSON.fullmatch(candidate) or (candidate.isupper() and _PERSON.fullmatch(candidate.title()))
     return bool(whole) and not (
         _FAMILY_FIRST.match(candidate)
+        or _NO_BEGINNING.match(candidate)
         or _NO_PERSON.search(candidate)
         or country_named(candidate)
         or COMPANY.search(candidate)
