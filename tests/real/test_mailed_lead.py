@@ -70,7 +70,6 @@ FIELDS = {
     "name": "Katrin Osterloh",
     "phone": "+494066969452",
     "company": "Osterloh Kühllogistik GmbH & Co. KG",
-    "employees": "640",
     "country": "DE",
     "queue": "enterprise_sales",
 }

@@ -124,6 +124,14 @@ async def test_what_a_person_fills_in_is_written_and_the_ledger_tells_who_and_wh
     assert (await desk.books()).done == 1
 
 
+async def test_the_person_sees_what_was_too_unsure_to_be_written_with_its_words(desk: Desk) -> None:
+    form = await desk.form(await desk.decided(f"It was SO-104233, I believe.{SIGNED}"))
+
+    assert "too unsure: `SO-104233`" in form.markdown
+    assert "by pattern, alone, 95%" in form.markdown
+    assert "`It was SO-104233, I believe." in form.markdown
+
+
 async def test_what_a_person_corrects_goes_before_what_was_found(desk: Desk) -> None:
     item = await desk.decided(TOO_MANY)
     await desk.answer(item, quantity="12", email="Orders@Brightshelf.example")
