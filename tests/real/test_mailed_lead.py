@@ -71,6 +71,7 @@ FIELDS = {
     "phone": "+494066969452",
     "company": "Osterloh Kühllogistik GmbH & Co. KG",
     "country": "DE",
+    "unconfirmed": "employees: 640",
     "queue": "enterprise_sales",
 }
 """What is right, beside the address, which each test's lead has of its own."""

@@ -95,7 +95,7 @@ async def test_the_form_shows_the_message_what_was_found_where_and_what_is_missi
 
     assert TOO_MANY in form.markdown
     assert "| email | `ann@brightshelf.example` |  | by pattern, placed, 97% | `…" in form.markdown
-    assert "| quantity |  | nobody orders so many | by pattern, labelled, 99% |" in form.markdown
+    assert "| quantity |  | nobody orders so many | by pattern, labelled, 98% |" in form.markdown
     assert "a check of the policy does not hold" in form.markdown
     assert (form.preselected, list(form.choices)) == (None, ["write", "end"])
     assert list(form.inputs) == ["email", "order_number", "quantity"]
