@@ -33,10 +33,10 @@ class Destination(Frozen):
         system: name of the connector.
         at: when it is written.
         when: expression in the rules' language that must hold of the item, over the input's fields,
-            `text`, `missing`, `faults`, `flags` and `route`; without one it is always written.
+            `text`, `missing`, `unsure`, `faults`, `flags` and `route`; without one it is always written.
         record_key: template of the record's own key; the same key, the same record.
         values: template of each of the record's fields; empty ones are left out. Beside the
-            input's fields they see `route`, `flags`, `missing`, `faults`, `text`, `item_id` and `by`.
+            input's fields they see `route`, `flags`, `missing`, `unsure`, `faults`, `text`, `item_id` and `by`.
         options: what the connector is told beside them, such as the kind of record.
         duplicates: whether the system is searched for the record before a new one is written, and by
             which of the values; without it, only the record key counts.

@@ -36,8 +36,8 @@ class Wanted(Frozen):
         pattern: regular expression that the whole value fits, such as `SO-\d{6}`; every match
             is a candidate.
         labels: what stands before a colon in front of the value, as in forms: `Company`, `Firma`.
-        cues: words beside the value that tell it from others of its type: `budget`, `deliver by`.
-            With cues, a value without one is too unsure to be written.
+        cues: words beside the value that tell it from others of its type: `budget`, `order`. With a
+            pattern they make it sure; else a value with one is offered, and one without much less.
     """
 
     description: str = Field(min_length=5)
@@ -52,7 +52,8 @@ class Extract(Frozen):
 
     Attributes:
         fields: by name; each is one of `input.fields`.
-        threshold: smallest confidence that is written; below it a field counts as missing.
+        threshold: smallest confidence that is written; below it a field counts as missing, and what was
+            found is shown to people. The default is what is claimed of a value that is written.
         ours: domains of our own house: who writes from there is never the sender.
         ask: whether the model is asked for what the deterministic extractors leave open.
         prompt: name of a folder in `prompts/`.
@@ -60,7 +61,7 @@ class Extract(Frozen):
     """
 
     fields: dict[str, Wanted] = Field(min_length=1)
-    threshold: float = Field(default=0.95, gt=0.5, le=1)
+    threshold: float = Field(default=0.97, gt=0.5, le=1)
     ours: tuple[Annotated[str, Field(pattern=r"^[^@\s]+\.[^@\s]+$")], ...] = ()
     ask: bool = True
     prompt: str = Field(default="extract", pattern=r"^[a-z][a-z0-9_]{0,62}$")

@@ -1,7 +1,7 @@
 """From a record as it came in to an item, and to what rules, checks and writes see of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -38,6 +38,7 @@ class Checked:
         gaps: required fields that have no value, and fields of which a check does not hold, each with why.
         found: those of `values` that were found in the text.
         faults: by field, the message of the check that does not hold.
+        unsure: what was found for fields that have no value, too unsure to be written: `amount: 1234.50 EUR`.
     """
 
     values: dict[str, str]
@@ -45,6 +46,7 @@ class Checked:
     gaps: dict[str, Gap]
     found: dict[str, Found] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    unsure: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -143,6 +145,7 @@ def check(item: InboundItem, policy: Policy, extraction: Extraction | None = Non
         gaps={name: _gap(name, came_in, faults, extraction) for name in dict.fromkeys([*required, *faults])},
         found={name: one for name, one in found.items() if name in values},
         faults=faults,
+        unsure=tuple(_unsure(policy, extraction, {**came_in, **found})),
     )
 
 
@@ -180,6 +183,14 @@ def _found(policy: Policy, extraction: Extraction | None, came_in: Mapping[str, 
     return {name: one for name, one in extraction.sure(policy.extract.threshold).items() if name in wanted}
 
 
+def _unsure(policy: Policy, extraction: Extraction | None, known: Container[str]) -> Iterator[str]:
+    """What was found for fields that are wanted and not known otherwise, each with its field's name."""
+    if policy.extract is not None and extraction is not None:
+        for name in policy.extract.fields:
+            if name in extraction.found and name not in known:
+                yield f"{name}: {extraction.found[name].value}"
+
+
 def _faults(item: InboundItem, policy: Policy, values: dict[str, str]) -> dict[str, str]:
     """By field, the message of the first of its checks that does not hold."""
     faults: dict[str, str] = {}
@@ -197,12 +208,12 @@ def _numbers(values: Mapping[str, str], policy: Policy) -> dict[str, float]:
 
 
 def _seen(item: InboundItem, values: Mapping[str, str], numbers: Mapping[str, float]) -> dict[str, object]:
-    return {**values, **numbers, "text": item.text, "source": item.source, "missing": []}
+    return {**values, **numbers, "text": item.text, "source": item.source, "missing": [], "unsure": []}
 
 
 def seen(item: InboundItem, checked: Checked) -> dict[str, object]:
     """What expressions see of an item: numeric fields as numbers, others as text."""
-    told = {"missing": list(checked.missing), "faults": checked.faults}
+    told = {"missing": list(checked.missing), "faults": checked.faults, "unsure": list(checked.unsure)}
     return _seen(item, checked.values, checked.numbers) | told
 
 

@@ -126,7 +126,7 @@ class Rule(Frozen):
     """A deterministic rule. Rules are read in order; the first that matches counts.
 
     Attributes:
-        when: expression over `text`, the fields, `missing` and `faults`, in rule-engine's language.
+        when: expression over `text`, the fields, `missing`, `unsure` and `faults`, in rule-engine's language.
         route: where the item goes if the model may not route it alone.
         action: `route`, or `person` or `reject` whatever the model says.
         flags: marks that the write carries.

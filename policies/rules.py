@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-_BUILT_IN = ("text", "source", "missing", "faults")
+_BUILT_IN = ("text", "source", "missing", "faults", "unsure")
 """Names that every expression sees beside the policy's fields."""
 
 _DECIDED = ("flags", "route")
@@ -64,7 +64,7 @@ def _compiled(expression: str, fields: Sequence[tuple[str, bool]], decided: bool
     types = {name: number if is_number else text for name, is_number in fields}
     texts = rule_engine.DataType.ARRAY(text)
     faults = rule_engine.DataType.MAPPING(text, text)
-    built_in = {"text": text, "source": text, "missing": texts, "faults": faults}
+    built_in = {"text": text, "source": text, "missing": texts, "faults": faults, "unsure": texts}
     built_in |= {"flags": texts, "route": text} if decided else {}
     context = rule_engine.Context(type_resolver=rule_engine.type_resolver_from_dict({**types, **built_in}))
     return rule_engine.Rule(expression, context=context)

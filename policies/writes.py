@@ -24,6 +24,7 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, workf
         "flags": list(decision.flags),
         "missing": list(decision.missing),
         "faults": checked.faults,
+        "unsure": list(checked.unsure),
     }
     known = seen(claimed.item, checked) | told
     shown = {**checked.values, **told, "item_id": claimed.item_id, "by": decision.by, **planned(decision)}

@@ -115,7 +115,12 @@ def write_orders(folder: Path, **changes: Any) -> str:
             "ask": False,
             "fields": {
                 "email": {"description": "address of the sender"},
-                "order_number": {"description": "number of the order", "about": "message", "pattern": r"SO-\d{6}"},
+                "order_number": {
+                    "description": "number of the order",
+                    "about": "message",
+                    "cues": ["docks", "order", "send"],
+                    "pattern": r"SO-\d{6}",
+                },
                 "quantity": {"description": "how many pieces", "about": "message", "labels": ["Quantity"]},
             },
         },

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from connectors.extractors.legal import COMPANY, is_whole, of_domain, without_full_stop
+from connectors.extractors.legal import COMPANY, fills_its_place, is_of_house, is_whole, of_domain, without_full_stop
 from connectors.extractors.parts import Part
 from connectors.extractors.senders import Mail, signed_names
 from domain.extraction import Candidate, Ground
@@ -33,11 +33,14 @@ def companies(mail: Mail) -> Iterator[Candidate]:
     for part in mail.speaking:
         for found in COMPANY.finditer(mail.text, part.start, part.end):
             before = mail.text[max(part.start, found.start() - 80) : found.start()]
-            if _HOLDS_IT.search(before) or not is_whole(mail.text, *found.span()):
+            ours = is_of_house(found[0], mail.ours)
+            if ours or _HOLDS_IT.search(before) or not is_whole(mail.text, *found.span()):
                 continue
             signed = mail.signed(found.start()) and not mail.addressed(found.start())
-            placed = signed or _SELF.search(before) or of_domain(found[0], mail.domains)
-            yield _company(mail, *found.span(), Ground.PLACED if placed else Ground.UNPLACED)
+            spoken = signed or _SELF.search(before) or of_domain(found[0], mail.domains)
+            marked = signed and fills_its_place(mail.text, *found.span())
+            ground = Ground.PLACED if marked else Ground.SPOKEN if spoken else Ground.UNPLACED
+            yield _company(mail, *found.span(), ground)
         yield from _by_domain(mail, part)
 
 
@@ -54,10 +57,10 @@ def _by_domain(mail: Mail, part: Part) -> Iterator[Candidate]:
             continue
         at = mail.text.index(bare, part.signature + piece.start())
         if bare not in people and not COMPANY.search(bare) and is_whole(mail.text, at, at + len(bare)):
-            yield _company(mail, at, at + len(bare), Ground.PLACED)
+            yield _company(mail, at, at + len(bare), Ground.SPOKEN)
 
 
 def _company(mail: Mail, start: int, end: int, ground: Ground) -> Candidate:
     value = " ".join(mail.text[start:end].split())
-    bare = without_full_stop(value)
+    bare = without_full_stop(value, mail.text[end : end + 2])
     return Candidate(value=bare, start=start, end=end - len(value) + len(bare), ground=ground)

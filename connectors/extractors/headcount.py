@@ -17,7 +17,8 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 _OTHERS = re.compile(
-    r"\b(?:there|they|their|them|client\w*|customer\w*|mutter\w*|mother|parent|kunde\w*|deren|dort|konzern\w*|"
+    r"\b(?:jahren? (?:bei|als)|years (?:at|with|in)|ans chez|a[ñn]os en|anni (?:in|presso)|jaar bij|lat w|formerly|"
+    r"previously|ehemals|fr[üu]her\w*|there|they|their|them|client\w*|customer\w*|mutter\w*|mother|parent|kunde\w*|deren|dort|konzern\w*|"
     r"group|gruppe|ils|leur|neighbou?r\w*|nachbar\w*|competitor\w*|supplier\w*|lieferant\w*|partner\w*|led|managed|schicht|shift|volunteers|ehrenamtlich\w*|aushilfen)\b",
     re.IGNORECASE,
 )

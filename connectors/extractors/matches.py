@@ -28,7 +28,8 @@ _SHARED = re.compile(
 )
 _OUTDATED = re.compile(
     r"\b(?:old|alt|former|previous|no longer|not any ?more|alte\w*|fr[üu]here\w*|nicht mehr|"
-    r"ancien\w*|not use|don['’]t use|wrong|falsch|instead of|statt)\b",
+    r"ancien\w*|vecchi[oa]|viej[oa]|antigu[oa]|oude|star[yae]|poprzedni\w*|vorige|anterior|precedente|"
+    r"not use|don['’]t use|wrong|falsch|instead of|statt)\b",
     re.IGNORECASE,
 )
 
@@ -45,9 +46,9 @@ def emails(text: str, start: int, end: int) -> Iterator[Match]:
             yield Match(value, *found.span(), rank=int(bool(_SHARED.match(value))))
 
 
-_REFUSED = re.compile(r"\b(?:nicht|not|pas)\b[^.!?\n,;]{0,25}$", re.IGNORECASE)
+_REFUSED = re.compile(r"\b(?:nicht|not|pas|non|niet|nie|no (?:al|use|usar|llam\w+))\b[^.!?\n,;]{0,25}$", re.IGNORECASE)
 _FAX = re.compile(
-    r"(?:(?:\bfax|telefax|t[ée]l[ée]copie|(?<![\w])f)\b[\s.:/()-]*|"
+    r"(?:(?:\bfax|\bfaks|telefax|t[ée]l[ée]copie|(?<![\w])f)\b[\s.:/()-]*|"
     r"\b(?:tele)?fax\b(?:(?!tel|t[ée]l|fon|phone|mob|cell|handy|gsm)[^\d\n]){0,40})$",
     re.IGNORECASE,
 )
@@ -56,7 +57,8 @@ _MOBILE = re.compile(
 )
 _NO_PHONE = re.compile(
     r"(?:order|invoice|rechnung\w*|bestell\w*|auftrag\w*|kunden\w*|customer|commande|facture|client|\bref|vat|"
-    r"ust|iban|"
+    r"ust|iban|factura|pedido|cliente|fattura|ordine|\biva|\bnif|\bcif|\bkvk|\bbtw|factuur|bestelling|klant\w*|\bnip|"
+    r"\bregon|\bkrs|faktur\w*|zam[óo]wieni\w*|"
     r"ticket|\bpo|hrb|siret|siren|konto|account|tax|steuer|article|artikel|serial|s/n|tva|"
     r"dial[ -]?in|einwahl\w*|conference|konferenz\w*|meeting|webinar|hotline)[^\n\d]{0,15}$|[\w#-]$",
     re.IGNORECASE,
@@ -171,8 +173,21 @@ def counts(text: str, start: int, end: int) -> Iterator[Match]:
         ranged = _IN_RANGE.search(before) or _BETWEEN.search(before) or _GOES_ON.match(text, found.end())
         money = _OF_MONEY.search(before) or _NO_COUNT.match(text, found.end())
         listed = _OF_LIST.search(before or "\n") and re.match(r"[.)]\s", text[found.end() : found.end() + 2])
-        if value and not (ranged or money or listed):
+        if value and not (ranged or money or listed or _NOT.search(before) or _in_phone(text, *found.span())):
             yield Match(value, *found.span())
+
+
+_NOT = re.compile(r"\b(?:nicht|not|pas|keine|non|niet|nie)\s+(?:mehr\s+|ca\.?\s+|about\s+)?$", re.IGNORECASE)
+_PHONE_LIKE = re.compile(r"(?<![\w.])(?:\+|\(?0)\d[\d ()/.-]{5,}\d")
+
+
+def _in_phone(text: str, start: int, end: int) -> bool:
+    """Whether a count is but the digits of a number that begins like a telephone's."""
+    line = text.rfind("\n", 0, start) + 1
+    return any(
+        found.start() <= start and end <= found.end()
+        for found in _PHONE_LIKE.finditer(text, line, (text + "\n").index("\n", end))
+    )
 
 
 _LIKE_LAST_TIME = re.compile(

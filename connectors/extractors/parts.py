@@ -36,23 +36,31 @@ class Part:
 _FORWARD = re.compile(
     r"^[-_*\s]*(?:begin )?(?:forwarded message|weitergeleitete nachricht|"
     r"anfang der weitergeleiteten (?:nachricht|e-mail)|message transf[ée]r[ée]|"
-    r"d[ée]but du message (?:transf[ée]r[ée]|r[ée]exp[ée]di[ée])|mensaje reenviado)\b[-_*:\s]*$",
+    r"d[ée]but du message (?:transf[ée]r[ée]|r[ée]exp[ée]di[ée])|mensaje reenviado|(?:inizio )?messaggio inoltrato|"
+    r"(?:begin )?doorgestuurd bericht|(?:wiadomo[śs][ćc] przekazana|przekazana wiadomo[śs][ćc]))\b[-_*:\s]*$",
     re.IGNORECASE,
 )
 _ORIGINAL = re.compile(
-    r"^[-_*\s]*(?:original message|urspr[üu]ngliche nachricht|message d['’]origine|original-nachricht)[-_*:\s]*$",
+    r"^[-_*\s]*(?:original message|urspr[üu]ngliche nachricht|message d['’]origine|original-nachricht|"
+    r"messaggio originale|oorspronkelijk bericht|mensaje original|"
+    r"(?:oryginalna )?wiadomo[śs][ćc](?: oryginalna)?)[-_*:\s]*$",
     re.IGNORECASE,
 )
 _WROTE = re.compile(
-    r"^(?:on|am|le|op|il)\b.{6,150}\b(?:wrote|schrieb|[ée]crit|schreef|ha scritto)\b.{0,80}:$", re.IGNORECASE
+    r"^(?:on|am|le|op|il|el|w dniu|dnia)\b.{6,150}\b"
+    r"(?:wrote|schrieb|[ée]crit|schreef|ha scritto|escribi[óo]|napisa[łl]\w*|pisze)\b.{0,80}:$",
+    re.IGNORECASE,
 )
 _HEADER = re.compile(
     r"^\*?(?:from|sent|date|to|cc|subject|reply-to|von|gesendet|datum|an|betreff|"
-    r"antwort an|de|envoy[ée]|[àa]|objet)\*?\s?:",
+    r"antwort an|de|envoy[ée]|[àa]|objet|da|inviato|oggetto|van|verzonden|aan|onderwerp|od|wys[łl]ano|data|do|temat|"
+    r"para|asunto|enviado(?: el)?|fecha)\*?\s?:",
     re.IGNORECASE,
 )
-_AUTHOR = re.compile(r"^\*?(?:from|von|de)\*?\s?:", re.IGNORECASE)
-_SUBJECT_OF_FORWARD = re.compile(r"^(?:(?:subject|betreff|objet)\s?:\s*)?(?:fwd?|wg|tr)\s?:", re.IGNORECASE)
+_AUTHOR = re.compile(r"^\*?(?:from|von|de|da|van|od)\*?\s?:", re.IGNORECASE)
+_SUBJECT_OF_FORWARD = re.compile(
+    r"^(?:(?:subject|betreff|objet)\s?:\s*)?(?:fwd?|wg|tr|rv|i|doorst|pd)\s?:", re.IGNORECASE
+)
 _HEADERS_NEEDED = 3
 """Header lines in a row that begin a quoted mail without a divider, as Outlook writes it."""
 
@@ -112,7 +120,9 @@ def _begins(lines: Sequence[_Line], index: int, *, forwards: bool) -> Kind | Non
     if _ORIGINAL.match(bare):
         return ambiguous
     if _WROTE.match(bare) or (
-        index + 1 < len(lines) and re.match(r"(?:On|Am|Le) ", bare) and _WROTE.match(f"{bare} {lines[index + 1].bare}")
+        index + 1 < len(lines)
+        and re.match(r"(?:On|Am|Le|Op|Il|El|W dniu) ", bare)
+        and _WROTE.match(f"{bare} {lines[index + 1].bare}")
     ):
         return Kind.QUOTED
     if _AUTHOR.match(bare):
@@ -138,6 +148,12 @@ CLOSING = re.compile(
     r"all the best|br|rgds|"
     r"(?:mit )?(?:[^\W\d_]{4,14}e[nmr]? )?gr(?:ü|u|ue)(?:ß|ss)e?n?(?: (?:aus|von)(?: de[rmn])? [\w ]{3,30})?|"
     r"mfg|lg|vg|danke(?: sch[öo]n)?|vielen dank|(?:mit )?beste[nm] dank|herzlich(?:st)?|"
+    r"atentamente|(?:muchas )?gracias(?: de antemano)?|(?:reciban? )?un (?:cordial )?saludo|cordialmente|"
+    r"grazie(?: mille| in anticipo)?|(?:un )?(?:caro )?saluto|buona giornata|mvg|(?:alvast )?bedankt|"
+    r"dank(?: u)?(?: wel)?|"
+    r"(?:serdecznie )?pozdrawiam(?: serdecznie)?|z (?:powa[żz]aniem|pozdrowieniami|wyrazami szacunku)|pozdrowienia|"
+    r"(?:z g[óo]ry )?dzi[ęe]kuj[ęe]|"
+    r"alles (?:gute|liebe)|vergelt['’]s gott|bis (?:dann|denn|bald)|mit verbindlichen empfehlungen|take care|"
     r"hochachtungsvoll|(?:bien )?cordialement|bien à vous|(?:meilleures |sinc[èe]res )?salutations"
     r"(?: distingu[ée]es)?|merci(?: d['’]avance| beaucoup)?|amicalement|(?:un )?saludos?(?: cordial(?:es)?)?|"
     r"(?:met )?(?:vriendelijke |hartelijke )?gr(?:oet(?:en|jes)?|tjs)|(?:cordiali |distinti )?saluti|"

@@ -11,11 +11,12 @@ from connectors.extractors.parts import Kind, Part
 from connectors.extractors.places import countries
 from connectors.extractors.regions import spoken_region
 from connectors.extractors.senders import Mail, names, read, somebody_else
+from connectors.extractors.trust import confidence
 from domain.extraction import Candidate, Found, Ground, settle
 from policies.extract import About, Extract, Wanted, at_home
 from policies.fields import Conventions, FieldType, normalised
 
-VERSION = 3
+VERSION = 4
 """Part of every extraction's key: raise it with any change of what is found."""
 
 
@@ -42,7 +43,8 @@ def find(
     for name in sorted(wanted, key=lambda name: kinds[name] is not FieldType.COUNTRY):
         region = spoken_region(mail, conventions.region, told - {""})
         here = replace(conventions, region=region)
-        one = settle(candidates(mail, extract.fields[name], kinds[name], here, extract.ours))
+        settled = candidates(mail, extract.fields[name], kinds[name], here, extract.ours)
+        one = settle(settled, confidence(kinds[name]))
         if one is not None:
             found[name] = one
             told |= {one.value} if kinds[name] is FieldType.COUNTRY and one.ground is not Ground.SEVERAL else set()
@@ -141,7 +143,7 @@ def _of_sender(
 
 _MINE = re.compile(
     r"\b(?:my|me|mine|i['’]?m|mein\w*|mich|mir|unter|erreich\w*|mon|ma|moi|me joindre|our|us|unsere?\w*|uns|"
-    r"notre|nous|"
+    r"notre|nous|mi|mis|nuestr\w+|mio|mia|nostr\w+|mijn|ons|onze|m[óo]j|moja|mnie|nasz\w*|"
     r"reach|call|write to|antwort\w* an|reply\w* to|contact)\b",
     re.IGNORECASE,
 )
@@ -149,13 +151,17 @@ _THEIRS = re.compile(
     r"\b(?:colleague\w*|kolleg\w*|coll[èe]gue\w*|boss|chefs?|cc|deputy|vertret\w*|husband|wife|ehefrau|ehemann|"
     r"brother|sister|bruder|schwester|his|her|their|him|them|seine?\w*|your|you|ihre?[mnrs]?|eure?\w*|votre|vos|"
     r"sein|warehouse|lager\w*|accounting|accounts|buchhaltung|driver|fahrer|assistant\w*|assistenz|partner|"
-    r"supplier|lieferant\w*|"
+    r"supplier|lieferant\w*|compañer\w*|colegas?|collegh?[ai]\w*|collega\w*|jefe|capo|baas|szef\w*|kierownik\w*|"
+    r"koleg\w*|koleżan\w*|kierowc\w*|conductor|autista|chauffeur\w*|marido|mujer|marito|moglie|m[ąa]ż|żona|"
+    r"magazzino|almac[ée]n|magazijn|magazyn\w*|contabilidad|contabilit[àa]|boekhouding|księgow\w*|comptabilit[ée]|"
+    r"son|sa|ses|leur|su|sus|suo|sua|zijn|haar|jego|jej|ich|no|non|niet|nie|"
     r"not|nicht|pas|spam\w*|got a mail|mailed?|wrote|schrieb)\b",
     re.IGNORECASE,
 )
 _REACH = re.compile(
     r"\b(?:call|reach|ring|phone) (?:me|us)\b|\berreich\w*|\bjoign\w*|\bme joindre|\bruf\w* (?:sie )?(?:mich|"
-    r"uns)\b|\bappel\w*[ -]moi\b|\bcall (?:me )?back\b|\br[üu]ckruf\b|\brappel\w*\b",
+    r"uns)\b|\bappel\w*[ -]moi\b|\bcall (?:me )?back\b|\br[üu]ckruf\b|\brappel\w*\b|"
+    r"\bll[áa]m\w*(?:me|nos)\b|\b(?:chiam|contatt)\w*(?:mi|ci)\b|\bbel\w* (?:u )?(?:mij|me|ons)\b|\bdo mnie\b",
     re.IGNORECASE,
 )
 
@@ -216,12 +222,16 @@ _LABEL_LETTERS = 10
 def _of_matter(
     text: str, parts: Sequence[Part], wanted: Wanted, kind: FieldType, conventions: Conventions
 ) -> Iterator[Candidate]:
-    """Matches anywhere; with cues, the one nearest to a cue within its sentence."""
+    """Matches anywhere; with cues, the one nearest to a cue within its sentence.
+
+    What has a form of its own needs no cue: a second one, though none is beside it, leaves the field open.
+    """
     found = [match for part in parts for match in of_kind(kind, wanted, text, part.start, part.end, conventions)]
-    cued = set(_cued(text, parts, wanted.cues, kind, found)) if wanted.cues else set(found)
+    cued = set(_cued(text, parts, wanted.cues, kind, found)) if wanted.cues else set()
+    uncued = Ground.UNPLACED if wanted.cues and wanted.pattern is None else Ground.ALONE
     for match in found:
-        ground = Ground.PLACED if match in cued else Ground.UNPLACED
-        if ground is Ground.PLACED or kind is not FieldType.NUMBER:
+        ground = Ground.CUED if match in cued else uncued
+        if ground is not Ground.UNPLACED or kind is not FieldType.NUMBER:
             yield Candidate(value=match.value, start=match.start, end=match.end, ground=ground)
 
 
@@ -249,8 +259,11 @@ def _gap(text: str, start: int, end: int, match: Match) -> int | None:
 
 
 _APART = re.compile(
-    r"(?<!max)(?<!ca)(?<!approx)(?<!min)(?<!bzw)(?<!incl)[.!?;](?:\s|$)|[,(](?!\d)|\n\s*\n|\n.*\n", re.IGNORECASE
+    r"(?<!max)(?<!ca)(?<!approx)(?<!min)(?<!bzw)(?<!incl)[.!?;](?:\s|$)|[,(](?!\d)|\n\s*\n|\n.*\n|"
+    r"\A\w*\*?\s?[:=][^\n]*[^\W_][^\n]*\n",
+    re.IGNORECASE,
 )
+"""What parts a cue from a value: a sentence's end, a bracket, an empty line, a label with a value of its own."""
 
 _ENDS = re.compile(r"(?<!tel)(?<!nr)(?<!no)(?<!ca)(?<!approx)(?<!max)[.!?;](?=\s|$)|\n\s*\n", re.IGNORECASE)
 

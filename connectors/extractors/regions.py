@@ -10,23 +10,26 @@ from connectors.extractors.senders import Mail
 from policies.money import MONEY, money
 
 _WORDS = {
-    "de": "und der die das wir ich nicht bitte mit für ist eine einen auch sie uns haben",
-    "en": "the and we you please with for is are our have can would this not your",
-    "fr": "le la les nous vous et pour une des est sommes pouvez avec je notre merci",
-    "it": "il di che per una sono non con abbiamo grazie nostro della",
-    "es": "el los que por una para con somos gracias nuestro del",
-    "nl": "het een wij voor met zijn kunt onze graag niet van",
+    "de": "und der das wir ich nicht bitte mit für ist eine einen auch sie uns haben guten tag grüße grüßen gruß mfg "
+    "freundlichen freundliche viele sehr geehrte damen herren moin servus danke vom zur zum bei nachricht wann kostet",
+    "en": "the and we you please with for is are our have can would this not your hello hi dear regards thanks cheers",
+    "fr": "le la les nous vous et pour une des est sommes pouvez avec je notre merci bonjour cordialement du dans au",
+    "it": "il di che per una sono non con abbiamo grazie nostro della dell del buongiorno salve saluti vorrei gentile "
+    "ordine lettore cordiali al nel",
+    "es": "el los que por una para con somos gracias nuestro del hola buenos buenas días saludos pedido al atentamente",
+    "nl": "het een wij voor met zijn kunt onze graag niet van bericht op groet groeten vriendelijke beste geachte bel "
+    "mij bestelling goedemorgen",
+    "pl": "i w na się nie jest do z że proszę są dla oraz dziękuję mamy jak dzień dobry pozdrawiam witam poważaniem",
 }
-"""Function words by language."""
+"""Function words and greetings by language."""
 
 
 def spoken_region(mail: Mail, region: str | None, told: Collection[str]) -> str | None:
     """The country in whose way the sender writes numbers without a prefix; None where that cannot be told.
 
-    The same digits are valid numbers of several countries. So the policy's region holds unless
-    the mail says otherwise: by the sender's country, the ending of their address, another
-    country's prefix at one of their numbers, another country's currency, or a language that is
-    none of the region's.
+    The same digits are valid numbers of several countries. So the mail must tell: by the sender's
+    country, the ending of their address, the country's prefix at one of their numbers, or a language
+    of the policy's region, if they speak of no other country's currency.
 
     Args:
         told: ISO codes of the sender's country, where a field says it.
@@ -37,7 +40,7 @@ def spoken_region(mail: Mail, region: str | None, told: Collection[str]) -> str 
     if seen:
         return next(iter(seen)) if len(seen) == 1 else None
     language = _language("\n".join(mail.text[part.start : part.end] for part in mail.speaking))
-    return region if region and (language is None or language in _official(region)) else None
+    return region if region and language in _official(region) else None
 
 
 def _foreign_money(mail: Mail, region: str) -> bool:

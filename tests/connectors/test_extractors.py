@@ -10,6 +10,7 @@ from connectors.extractors.guard import judged
 from connectors.extractors.parts import Kind, split
 from connectors.extractors.patterns import find
 from connectors.extractors.senders import read
+from connectors.extractors.trust import OBSERVED, confidence
 from domain.extraction import By, Found, Ground, Quoted
 from policies.extract import About, Wanted
 from policies.fields import Conventions, FieldType
@@ -50,6 +51,12 @@ def sure(text: str, **given: str) -> dict[str, str]:
     return {name: one.value for name, one in found.items() if one.confidence >= EXTRACT.threshold}
 
 
+def meant(text: str) -> dict[str, str]:
+    """What is found and stands alone on its ground, be it too unsure to be written."""
+    found, _ = find(text, list(EXTRACT.fields), EXTRACT, KINDS, POLICY.input.conventions, {})
+    return {name: one.value for name, one in found.items() if one.ground not in (Ground.UNPLACED, Ground.SEVERAL)}
+
+
 def test_a_mail_is_split_into_what_its_sender_wrote_what_is_forwarded_and_what_is_quoted() -> None:
     assert [part.kind for part in split(FORWARDED)] == [Kind.OWN, Kind.FORWARDED]
     assert [part.kind for part in split(REPLY)] == [Kind.OWN, Kind.QUOTED]
@@ -68,12 +75,43 @@ def test_of_a_quoted_mail_only_what_has_a_form_of_its_own_is_taken() -> None:
 
 
 def test_where_two_people_could_be_the_sender_nobody_is() -> None:
-    assert sure(FORWARDED.replace("FYI", "For you.\n\nBest regards\nTom Baker")).keys().isdisjoint({"name", "phone"})
+    elsewhere = FORWARDED.replace("tom@lagerwerk.example", "tom@elsewhere.example")
+    assert sure(elsewhere.replace("FYI", "For you.\n\nBest regards\nTom Baker")).keys().isdisjoint({"name", "phone"})
 
 
 def test_who_forwards_from_our_own_house_is_not_the_sender() -> None:
     own = "For you.\n\nBest regards\nTom Baker\ntom@lagerwerk.example\n+44 20 7946 0118"
     assert sure(FORWARDED.replace("FYI", own))["name"] == "Priya Raman"
+
+
+@pytest.mark.parametrize(
+    ("own", "header"),
+    [
+        pytest.param("Regards\nTom Baker\n+44 20 7946 0118", "To: tom@lagerwerk.example", id="it came to our house"),
+        pytest.param("Regards\nTom Baker\nLagerwerk Software GmbH\n+44 20 7946 0118", "To: Tom", id="our company"),
+    ],
+)
+def test_who_forwards_under_a_signature_without_an_address_is_not_the_sender(own: str, header: str) -> None:
+    found = sure(FORWARDED.replace("FYI", f"For you.\n\n{own}").replace("To: tom@lagerwerk.example", header))
+    assert (found["name"], found["phone"], found["company"]) == ("Priya Raman", "+12125550143", "Coastline Inc.")
+
+
+def test_who_writes_for_our_own_house_is_not_the_sender() -> None:
+    assert sure("FYI\n\nRegards\nTom Baker\nLagerwerk Software GmbH\n+44 20 7946 0118") == {}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Da: Ann Lee <ann@lee.example>\nInviato: oggi\nA: tom@lagerwerk.example\nOggetto: x",
+        "De: Ann Lee <ann@lee.example>\nEnviado el: hoy\nPara: tom@lagerwerk.example\nAsunto: x",
+        "Van: Ann Lee <ann@lee.example>\nVerzonden: nu\nAan: tom@lagerwerk.example\nOnderwerp: x",
+        "Od: Ann Lee <ann@lee.example>\nWysłano: dziś\nDo: tom@lagerwerk.example\nTemat: x",
+    ],
+)
+def test_what_is_forwarded_is_known_by_its_header_in_other_languages(header: str) -> None:
+    found = sure(f"Fwd: x\nFYI, Tom\n\n{header}\n\nx\n\nAnn Lee\nLee Ltd\n")
+    assert (found["name"], found["email"], found["company"]) == ("Ann Lee", "ann@lee.example", "Lee Ltd")
 
 
 def test_the_address_that_came_in_by_itself_tells_whose_words_count() -> None:
@@ -105,6 +143,8 @@ def test_the_address_that_came_in_by_itself_tells_whose_words_count() -> None:
         pytest.param("Spedition, z.Hd. Herrn Gollnick, Hafenstr. 9, Tel. 040 66969120", None, id="at an address"),
         pytest.param("Fragen an Herrn Ralf Immel, r.immel@immel.example, Tel. 040 66969120", None, id="a deputy's"),
         pytest.param("Lieferadresse:\nLager Nord\nTel. 040 66969120", None, id="the address of delivery"),
+        pytest.param("vorrei un lettore, grazie: 051 555 0144", None, id="another language's"),
+        pytest.param("Mijn collega: 040 66969120", None, id="a colleague's"),
         pytest.param("Das Budget ist CHF 4500.\nTel 033 555 01 77", None, id="another country's currency"),
     ],
 )
@@ -126,10 +166,11 @@ def test_a_phone_number_is_the_senders_or_left(said: str, phone: str | None) -> 
         pytest.param("the total is now 12k EUR (was 9k EUR)", "12000.00 EUR", id="with what it replaces"),
         pytest.param("gesamt 12k EUR statt 15k EUR", "12000.00 EUR", id="with what it was before"),
         pytest.param("the order total was 12k EUR", "12000.00 EUR", id="in the past tense"),
+        pytest.param("Budget: open\nNote: we spent 18k EUR in 2023", None, id="below a label with a value of its own"),
     ],
 )
 def test_an_amount_is_the_one_that_is_meant_or_left(said: str, amount: str | None) -> None:
-    assert sure(said).get("amount") == amount
+    assert meant(said).get("amount") == amount
 
 
 @pytest.mark.parametrize(
@@ -147,11 +188,14 @@ def test_an_amount_is_the_one_that_is_meant_or_left(said: str, amount: str | Non
         pytest.param("Impact: 40 people cannot work", None, id="nobody's"),
         pytest.param("wir haben dreißig Mitarbeiter und möchten 15.000 EUR ausgeben", None, id="an amount"),
         pytest.param("1) Mitarbeiter: wachsend", None, id="a point of a list"),
+        pytest.param("wir sind nicht 200, sondern weniger Mitarbeiter", None, id="one that is denied"),
+        pytest.param("ann@lee.example | 0161 496 0444\nPart of Lee Ltd (employees)", None, id="a phone number's end"),
+        pytest.param("nach acht Jahren bei der Nordlicht GmbH (600 Mitarbeiter)", None, id="a former house's"),
         pytest.param("Mitarbeiter: von 140 auf 165", None, id="a growth"),
     ],
 )
 def test_a_headcount_is_that_of_all_of_the_senders_house_or_left(said: str, employees: str | None) -> None:
-    assert sure(said).get("employees") == employees
+    assert meant(said).get("employees") == employees
 
 
 @pytest.mark.parametrize(
@@ -166,11 +210,48 @@ def test_a_headcount_is_that_of_all_of_the_senders_house_or_left(said: str, empl
     ],
 )
 def test_a_day_of_delivery_is_the_one_that_is_wished_or_left(said: str, day: str | None) -> None:
-    assert sure(said).get("deliver_by") == day
+    assert meant(said).get("deliver_by") == day
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "value"),
+    [
+        pytest.param("our budget is 12k EUR", "amount", "12000.00 EUR", id="an amount beside a cue"),
+        pytest.param("we have 38 employees", "employees", "38", id="a count beside a cue"),
+        pytest.param("deliver by 18.05.2026", "deliver_by", "2026-05-18", id="a day beside a cue"),
+        pytest.param("I work at Lee Ltd and ask", "company", "Lee Ltd", id="a company within a sentence"),
+        pytest.param("it is SO-090909", "order_number", "SO-090909", id="an order alone"),
+        pytest.param("same again (last order (SO-090909))", "order_number", "SO-090909", id="an order in brackets"),
+    ],
+)
+def test_what_its_kind_of_evidence_does_not_bear_out_is_offered_and_not_written(
+    said: str, field: str, value: str
+) -> None:
+    assert meant(said)[field] == value
+    assert field not in sure(said)
+
+
+def test_what_a_label_names_is_written() -> None:
+    assert sure("Employees: 38\nBudget: 12k EUR\nCompany: Lee Ltd") == {
+        "employees": "38",
+        "amount": "12000.00 EUR",
+        "company": "Lee Ltd",
+    }
+
+
+@pytest.mark.parametrize(("kind", "ground"), sorted(OBSERVED))
+def test_a_kind_of_evidence_is_written_only_where_it_was_borne_out(kind: FieldType, ground: Ground) -> None:
+    share = confidence(kind)[ground]
+    assert share == OBSERVED[kind, ground]
+    assert (share >= EXTRACT.threshold) == ((kind, ground) == (FieldType.TEXT, Ground.CUED))
+
+
+def test_of_two_orders_none_is_taken_though_one_stands_beside_a_cue() -> None:
+    assert "order_number" not in meant("please cancel order SO-090909; SO-090910 stands")
 
 
 def test_an_order_that_a_message_only_compares_with_is_not_its_own() -> None:
-    assert "order_number" not in sure("20 Rollen, wie letztes Mal (SO-090909)")
+    assert "order_number" not in meant("20 Rollen, wie letztes Mal (SO-090909)")
     assert sure("where is my last order SO-090909?")["order_number"] == "SO-090909"
 
 
@@ -184,6 +265,16 @@ def test_an_order_that_a_message_only_compares_with_is_not_its_own() -> None:
         pytest.param("Cordialement\nDUPONT Marie", None, id="the family's first"),
         pytest.param("Grüße\nAnna Keller\ninfo@anna-keller.example", None, id="perhaps the company's"),
         pytest.param("Nom : TREMBLAY", None, id="a form's family name"),
+        pytest.param(
+            "Cordiali saluti\nRossi Carlo\nc.rossi@rossi.example", None, id="the family's first by the address"
+        ),
+        pytest.param("Alles Gute\nAnna Keller", "Anna Keller", id="behind another closing"),
+        pytest.param("Frohes Schaffen\nAnna Keller", None, id="behind one that may be a name"),
+        pytest.param(
+            "Frohes Schaffen\nAnna Keller\na.keller@lee.example", "Anna Keller", id="as the address spells it"
+        ),
+        pytest.param("Grüße\nDas Sekretariat", None, id="an article"),
+        pytest.param("Grüße\nDI Valentin Huber", None, id="a title"),
     ],
 )
 def test_a_name_is_whole_and_a_persons_or_left(signed: str, name: str | None) -> None:
@@ -201,6 +292,11 @@ def test_a_name_is_whole_and_a_persons_or_left(signed: str, name: str | None) ->
         pytest.param("Varga Papír Kft.", "Varga Papír Kft.", id="a form with a full stop"),
         pytest.param("Stotz Naturkost e. K.", "Stotz Naturkost e. K.", id="a form of two letters"),
         pytest.param("Atelier d'Aubigny SAS", "Atelier d'Aubigny SAS", id="an elision"),
+        pytest.param("Crombie Feeds (Scotland) Ltd", "Crombie Feeds (Scotland) Ltd", id="a bracket"),
+        pytest.param("Ihre Gebrüder Mattern GmbH", None, id="behind a pronoun"),
+        pytest.param("Aceites Belmonte S. Coop.", "Aceites Belmonte S. Coop.", id="a cooperative"),
+        pytest.param("Ostrowski Stal Sp. z o.o. Sp.k.", "Ostrowski Stal Sp. z o.o. Sp.k.", id="a form within a form"),
+        pytest.param("Lagerwerk Software GmbH", None, id="our own"),
         pytest.param("Haus am Markt GmbH", None, id="a name that would lose its beginning"),
         pytest.param("Tafelberg Ltd & Co. Partners", None, id="a form that goes on"),
         pytest.param("Ship to:\nRasch GmbH", None, id="the address of delivery"),
@@ -223,13 +319,18 @@ def test_a_country_is_the_senders_or_left(signed: str, country: str | None) -> N
     assert sure(f"Hello\n\nplease\n\nRegards\nAnna Weber\n{signed}\n").get("country") == country
 
 
+def test_a_company_loses_the_full_stop_of_its_sentence() -> None:
+    assert meant("I write on behalf of Pennant Packaging Ltd. Invoice 5 is due.")["company"] == "Pennant Packaging Ltd"
+    assert meant("I work at Coastline Inc. We ask.")["company"] == "Coastline Inc."
+
+
 def test_in_a_chat_nobody_is_the_sender() -> None:
     talk = "[10:02] Visitor: hi\n[10:03] Agent: your name?\n[10:04] Visitor: Ann Lee\n[10:05] Agent: Tel 040 66969120"
     assert sure(talk) == {}
 
 
 def test_in_a_form_with_an_address_of_delivery_the_buyers_lines_count() -> None:
-    blocks = "Ship to:\nName: Uwe Goll\nPhone: 040 66969777\n\nBuyer: Ann Lee\nPhone: 040 66969778\n"
+    blocks = "Ship to:\nName: Uwe Goll\nPhone: +494066969777\n\nBuyer: Ann Lee\nPhone: +494066969778\n"
     found = sure(blocks)
     assert (found["name"], found["phone"]) == ("Ann Lee", "+494066969778")
 

@@ -19,6 +19,8 @@ def candidate(value: str, ground: Ground = Ground.PLACED, start: int = 0) -> Can
         pytest.param([("a", Ground.PLACED), ("b", Ground.LABELLED)], "b", Ground.LABELLED, id="a labelled one"),
         pytest.param([("a", Ground.UNPLACED), ("b", Ground.PLACED)], "b", Ground.PLACED, id="the placed one"),
         pytest.param([("a", Ground.PLACED), ("b", Ground.PLACED)], "a", Ground.SEVERAL, id="two that fit equally"),
+        pytest.param([("a", Ground.ALONE), ("a", Ground.CUED)], "a", Ground.CUED, id="the surest ground of one value"),
+        pytest.param([("a", Ground.ALONE), ("b", Ground.PLACED)], "a", Ground.SEVERAL, id="two that are both meant"),
         pytest.param([("a", Ground.UNPLACED)], "a", Ground.UNPLACED, id="one that nothing places"),
     ],
 )
@@ -28,6 +30,12 @@ def test_the_best_ground_decides_if_one_value_stands_on_it(
     found = settle(candidate(*one) for one in candidates)
     assert found is not None
     assert (found.value, found.ground, found.confidence) == (value, ground, CONFIDENCE[ground])
+
+
+def test_a_value_is_worth_what_its_ground_is_worth_for_its_type() -> None:
+    found = settle([candidate("a", Ground.CUED)], CONFIDENCE | {Ground.CUED: 0.62})
+    assert found is not None
+    assert found.confidence == 0.62
 
 
 def test_nothing_comes_of_nothing() -> None:

@@ -11,7 +11,17 @@ from domain.decision import RuleAction, RuleMatch
 from domain.errors import InputInvalid
 from domain.extraction import By, Extraction, Found, Ground
 from domain.intake import Gap
-from policies.intake import LONGEST_FIELD, LONGEST_TEXT, Checked, asked_fields, check, complete, make_item, match_rule
+from policies.intake import (
+    LONGEST_FIELD,
+    LONGEST_TEXT,
+    Checked,
+    asked_fields,
+    check,
+    complete,
+    make_item,
+    match_rule,
+    seen,
+)
 
 TINY = policy()
 ANYTHING = st.text(st.characters())
@@ -270,6 +280,18 @@ def test_each_gap_says_why_a_field_has_no_value() -> None:
         "email": Gap.ABSENT,
         "name": Gap.ABSENT,
     }
+
+
+def test_what_is_too_unsure_to_be_written_is_told_with_its_field_and_not_where_a_value_came_in() -> None:
+    unsure = Found(value="ada@example.com", by=By.PATTERN, ground=Ground.CUED, confidence=0.9)
+    extraction = Extraction(key="k", found={"email": unsure})
+    found = make_item(EXTRACTING, "web_form", "7", NOW, {"message": "hello"})
+    given = make_item(EXTRACTING, "web_form", "7", NOW, {"message": "hello", "email": "bob@example.com"})
+
+    assert check(found, EXTRACTING, extraction).unsure == ("email: ada@example.com",)
+    assert seen(found, check(found, EXTRACTING, extraction))["unsure"] == ["email: ada@example.com"]
+    assert check(given, EXTRACTING, extraction).unsure == ()
+    assert complete(found, EXTRACTING, extraction, {"email": None}).unsure == ()
 
 
 def test_a_person_may_fill_in_what_is_required_or_checked_too() -> None:

@@ -79,7 +79,7 @@ BROKEN = [
                  id="a rule that compares a number with text"),
     pytest.param("when: toys >= 100", "when: size >= 100", "size >=",
                  "rules.0.when: rule 'size >= 100': no field 'size'; known are email, faults, message, missing, "
-                 "source, text, toys.",
+                 "source, text, toys, unsure.",
                  id="an unknown field in a rule names the known ones"),
     pytest.param("when: toys >= 100", "when: $random() < 0.5", "$random",
                  "rules.0.when: rule '$random() < 0.5': no function '$random'; there are $abs, $all, $any, $filter, "
@@ -150,7 +150,7 @@ BROKEN = [
                  id="a rule that routes where there are no routes"),
     pytest.param("    system: sandbox_crm", "    system: sandbox_crm\n    when: rout == 'sales'", "when: rout",
                  "destinations.crm.when: rule 'rout == 'sales'': no field 'rout'; known are email, faults, flags, "
-                 "message, missing, route, source, text, toys.",
+                 "message, missing, route, source, text, toys, unsure.",
                  id="an unknown name in a destination's condition"),
     pytest.param("mode: auto", "mode: auto\nsla:\n  synced: {minutes: 5}", "synced",
                  "sla.synced: Input should be 'first_decision', 'delivered' or 'review_answered'.",

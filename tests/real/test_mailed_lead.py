@@ -73,8 +73,8 @@ FIELDS = {
     "name": "Katrin Osterloh",
     "phone": "+494066969452",
     "company": "Osterloh Kühllogistik GmbH & Co. KG",
-    "employees": "640",
     "country": "DE",
+    "unconfirmed": "employees: 640",
     "queue": "enterprise_sales",
 }
 """What is right, beside the address, which each test's lead has of its own."""

@@ -95,7 +95,7 @@ async def test_the_form_shows_the_message_what_was_found_where_and_what_is_missi
 
     assert TOO_MANY in form.markdown
     assert "| email | `ann@brightshelf.example` |  | by pattern, placed, 97% | `…" in form.markdown
-    assert "| quantity |  | nobody orders so many | by pattern, labelled, 99% |" in form.markdown
+    assert "| quantity |  | nobody orders so many | by pattern, labelled, 98% |" in form.markdown
     assert "a check of the policy does not hold" in form.markdown
     assert (form.preselected, list(form.choices)) == (None, ["write", "end"])
     assert list(form.inputs) == ["email", "order_number", "quantity"]
@@ -122,6 +122,14 @@ async def test_what_a_person_fills_in_is_written_and_the_ledger_tells_who_and_wh
     assert "Filled in or corrected: order number." in told
     assert "SO-104233" not in told
     assert (await desk.books()).done == 1
+
+
+async def test_the_person_sees_what_was_too_unsure_to_be_written_with_its_words(desk: Desk) -> None:
+    form = await desk.form(await desk.decided(f"It was SO-104233, I believe.{SIGNED}"))
+
+    assert "too unsure: `SO-104233`" in form.markdown
+    assert "by pattern, alone, 95%" in form.markdown
+    assert "`It was SO-104233, I believe." in form.markdown
 
 
 async def test_what_a_person_corrects_goes_before_what_was_found(desk: Desk) -> None:
