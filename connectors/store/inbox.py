@@ -41,8 +41,9 @@ class Inbox:
         """Store items, or recognise them; returns for each the id of the item that is, or was, accepted.
 
         The same source and external id, at any time, or the same content within `window` of
-        its reception, is a duplicate: recorded, linked, and never processed. Items of one call
-        are recognised among each other, in their order. It takes three statements, however many there are.
+        its reception, is a duplicate: recorded, linked, and never processed. A window of 0 compares
+        no content. Items of one call are recognised among each other, in their order. It takes three
+        statements, however many there are.
         """
         if not items:
             return []
@@ -252,7 +253,7 @@ class _Seen:
         came = [
             (when, here)
             for when, here in self.contents[one.content_hash]
-            if received_at - window <= when <= received_at + window
+            if window and received_at - window <= when <= received_at + window
         ]
         original = min(came)[1] if came else one.item_id
         self.deliveries[one.item_id] = original, one.content_hash

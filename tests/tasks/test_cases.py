@@ -237,6 +237,14 @@ async def test_a_dropped_event_is_missed_by_the_deadline_once(office):
     assert await office.watches() == ["p-1"]
 
 
+async def test_cases_that_are_late_at_the_same_moment_are_each_missed(office):
+    office.comes(*[event("asked", key, parcel=key, price="40 EUR") for key in ("p-1", "p-2", "p-3")])
+    await office.works()
+    office.later(minutes=60)
+    assert sorted(await office.watches()) == ["p-1", "p-2", "p-3"]
+    assert [decision.route for decision in await office.works()] == ["nudge"] * 3
+
+
 async def test_a_deadline_that_something_overtook_ends_by_itself(office):
     office.comes(ASKED)
     await office.works()
