@@ -208,6 +208,13 @@ def test_a_parameter_that_is_needed_and_malformed_is_missing():
     assert made.faults == ("weeks: needed, and not known", "fee: needed, and not known")
 
 
+def test_nothing_stands_in_for_what_a_person_filled_in_and_cannot_be_read():
+    made, against = plan(case_policy(), met(), "give_back", {"amount": "40 EUR"}, {}, {"amount": "20"})
+    assert made is not None
+    assert (made.parameters, against[0]) == ({}, Reason.PARAMETERS_MISSING)
+    assert made.faults[0] == "amount: this is not an amount with its currency, such as 1234.50 EUR"
+
+
 def test_requirements_see_parameters_as_numbers_and_amounts():
     policy = asking(
         requires=[{"must": "weeks > 1 and fee_amount < 5 and fee_currency == 'EUR'", "message": "too much"}]

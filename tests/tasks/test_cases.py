@@ -374,6 +374,16 @@ async def test_a_person_can_choose_only_what_is_possible_and_fill_in_what_is_mis
     assert decision.plan.parameters["amount"].model_dump() == {"value": "10.00 EUR", "evidence": "person"}
 
 
+async def test_an_amount_that_cannot_be_read_is_asked_again_and_nothing_goes_out(office):
+    item = await refund(office)
+    refused = await office.answers(f"{item}-action", "give_back", "Ada", amount="20")
+    assert refused.refusal is Refusal.IMPOSSIBLE
+    assert "amount: this is not an amount with its currency" in refused.notice
+    assert (office.case().state, len(office.writes())) == ("sent", 1)
+    await office.answers(f"{item}-action", "give_back", "Ada", amount="20 EUR")
+    assert office.decision(item).plan.parameters["amount"].value == "20.00 EUR"
+
+
 async def test_another_action_than_the_proposed_one_is_an_override(office):
     item = await refund(office)
     await office.answers(f"{item}-action", "explain", "Ada", place="with the neighbour")
