@@ -178,6 +178,7 @@ def plan(
         action=action,
         parameters=parameters,
         to=wanted.to or situation.case.state,
+        cost=cost,
         approvals=people_needed(wanted.approvals, wanted.irreversible, cost, policy.two_people_above),
         faults=(*faults, *told),
     )

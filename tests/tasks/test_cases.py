@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import NOW
-from cases import event, write_cases
+from cases import event, tiny_cases, write_cases
 from fakes import FakeSystem, fake_resources
 
 from connectors.store.engine import Store
@@ -353,6 +353,36 @@ async def test_two_who_would_give_back_different_amounts_have_not_agreed(office)
     assert (other.missing, office.case().state) == (1, "sent")
     agreed = await office.answers(f"{item}-action", "give_back", "Bo", amount="300 EUR")
     assert (agreed.missing, office.decision(item).plan.approved_by) == (0, ("Ada", "Bo"))
+
+
+async def test_the_second_is_shown_what_the_first_filled_in(office):
+    item = await refund(office, DEAR)
+    await office.answers(f"{item}-action", "give_back", "Ada", amount="150 EUR")
+    assert "Ada agreed to 'give_back' with amount `150 EUR`." in (await office.shown(f"{item}-action")).markdown
+
+
+async def test_what_another_choice_would_do_is_shown_before_it_is_chosen(office):
+    office.comes(DEAR)
+    await office.works()
+    (item,) = office.comes(event("complained", "c", note="where is my parcel"))
+    await office.works()
+    form = await office.shown(f"{item}-action")
+    assert form.preselected != "give_back"
+    assert "with amount `400.00 EUR`; costs 400.00 EUR; two different people must agree to it" in form.markdown
+
+
+async def test_an_approval_is_void_when_the_policy_has_changed_and_the_form_shows_what_it_says_now(office):
+    item = await refund(office)
+    before = await office.shown(f"{item}-action")
+    actions = tiny_cases()["actions"]
+    actions["give_back"]["parameters"]["amount"]["take"] = "30 EUR"
+    office.change_policy(actions=actions)
+    void = await office.sends(f"{item}-action", "give_back", "Ada", before.binding)
+    assert (void.refusal, office.case().state) == (Refusal.CHANGED, "sent")
+    after = await office.shown(f"{item}-action")
+    assert "amount | `30.00 EUR`" in after.markdown
+    await office.sends(f"{item}-action", "give_back", "Ada", after.binding)
+    assert office.decision(item).plan.parameters["amount"].value == "30.00 EUR"
 
 
 async def test_less_than_the_limit_needs_only_one_even_where_more_was_proposed(office):
