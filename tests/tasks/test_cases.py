@@ -28,8 +28,6 @@ from tasks.propose import Proposed, Question, ask_chunk, question_key
 from tasks.resources import Resources, opened
 from tasks.review import Settled, settle_review, show
 
-WINDOW = timedelta(hours=72)
-
 
 class Office:
     """A workflow of cases with a store and a clock that is moved by hand; each method is one thing that happens."""
@@ -51,8 +49,9 @@ class Office:
         self.now += timedelta(**delta)
 
     def comes(self, *items: InboundItem) -> list[str]:
+        window = timedelta(hours=self.here.workflow(self.policy).policy.input.duplicate_window_hours)
         with self.store.transaction() as tx:
-            return [item_id for item_id, _ in tx.inbox.accept_all("parcels", items, WINDOW, self.now)]
+            return [item_id for item_id, _ in tx.inbox.accept_all("parcels", items, window, self.now)]
 
     async def works(self, times: int = 3) -> list[Decision]:
         """One run of the flow's tasks, without Prefect around them."""
@@ -161,9 +160,24 @@ async def test_working_twice_acts_once(office):
 
 async def test_a_doubled_event_changes_nothing(office):
     office.comes(ASKED)
-    office.comes(ASKED, event("asked", "b", price="40 EUR", note="send it please"))
+    office.comes(ASKED)
     await office.works()
     assert (office.case().version, len(office.writes())) == (1, 1)
+
+
+async def test_what_happens_to_a_case_twice_in_the_same_words_is_two_events(office):
+    office.comes(ASKED)
+    await office.works()
+    first, second = office.comes(*[event("complained", key, note="where is my parcel") for key in ("c", "d")])
+    assert first != second
+    await office.works()
+    assert (office.decision(first).waits, office.decision(second).waits) == (True, True)
+
+
+async def test_a_policy_may_still_compare_content(office):
+    office.change_policy(input=tiny_cases()["input"] | {"duplicate_window_hours": 1})
+    first, second = office.comes(*[event("complained", key, note="where is my parcel") for key in ("c", "d")])
+    assert first == second
 
 
 async def test_events_that_came_in_the_wrong_order_are_settled_in_the_right_one(office):
@@ -238,10 +252,10 @@ async def test_a_dropped_event_is_missed_by_the_deadline_once(office):
 
 
 async def test_cases_that_are_late_at_the_same_moment_are_each_missed(office):
-    office.comes(*[event("asked", key, parcel=key, price="40 EUR") for key in ("p-1", "p-2", "p-3")])
+    office.comes(*[event("asked", key, parcel=key, price="40 EUR") for key in ("p-1", "p-2", "P-1")])
     await office.works()
     office.later(minutes=60)
-    assert sorted(await office.watches()) == ["p-1", "p-2", "p-3"]
+    assert sorted(await office.watches()) == ["P-1", "p-1", "p-2"]
     assert [decision.route for decision in await office.works()] == ["nudge"] * 3
 
 
