@@ -1,7 +1,7 @@
 """The inbox: accepts items once, leases them to runs, keeps what was decided of them."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -169,6 +169,10 @@ class Inbox:
     def ids(self) -> set[str]:
         """Ids of all items, duplicates included."""
         return set(self._session.exec(select(ItemRow.item_id)))
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of `ids` that are items'."""
+        return set(self._session.exec(select(ItemRow.item_id).where(col(ItemRow.item_id).in_(ids))))
 
     def find(self, fragment: str) -> list[str]:
         """Ids of the accepted items whose id or external id is, or whose id begins with, `fragment`.

@@ -251,6 +251,20 @@ async def test_a_dropped_event_is_missed_by_the_deadline_once(office):
     assert await office.watches() == ["p-1"]
 
 
+async def test_a_case_that_waits_for_a_person_is_late_once_however_often_it_is_looked_at(office):
+    office.change_policy(rules=[{"name": "asked", "when": 'event == "asked"', "route": "send"}])
+    office.comes(ASKED)
+    await office.works()
+    office.later(minutes=60)
+    await office.watches()
+    await office.works()
+    before = office.ledger()
+    for _ in range(3):
+        office.later(minutes=5)
+        assert await office.watches() == []
+    assert office.ledger() == before
+
+
 async def test_cases_that_are_late_at_the_same_moment_are_each_missed(office):
     office.comes(*[event("asked", key, parcel=key, price="40 EUR") for key in ("p-1", "p-2", "P-1")])
     await office.works()
