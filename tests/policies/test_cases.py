@@ -251,3 +251,26 @@ def test_a_cost_that_cannot_be_read_needs_two():
     made, _ = plan(case_policy(), met(standing=case(values={})), "give_back")
     assert made is not None
     assert made.approvals == 2
+
+
+COSTLY = [
+    pytest.param("order_processing", "delivered", "send_replacement", {"total": "5000 EUR"}, 2, id="a dear order"),
+    pytest.param("order_processing", "delivered", "send_replacement", {"total": "500 EUR"}, 1, id="one that is not"),
+    pytest.param("order_processing", "delivered", "send_replacement", {}, 2, id="one of an unknown total"),
+    pytest.param("order_processing", "packing", "cancel_order", {"total": "5000 EUR"}, 2, id="a dear cancellation"),
+    pytest.param("onboarding", "being_checked", "stop_onboarding", {"setup_fee": "5000 EUR"}, 2, id="a dear contract"),
+    pytest.param("onboarding", "being_checked", "stop_onboarding", {"setup_fee": "500 EUR"}, 1, id="a small one"),
+    pytest.param("onboarding", "waiting_for_payment", "waive_setup_fee", {"setup_fee": "5000 EUR"}, 2, id="a dear fee"),
+]
+
+
+@pytest.mark.parametrize(("name", "state", "action", "values", "people"), COSTLY)
+def test_how_many_people_a_shipped_action_needs_follows_from_the_case_not_from_what_one_of_them_fills_in(
+    name, state, action, values, people
+):
+    policy = cases_of(load_workflow(name))
+    here = met("customer_wrote", case(state, policy=name, values=values), policy)
+    cheap = dict.fromkeys(("worth", "total", "amount", "setup_fee"), "1 EUR")
+    made, _ = plan(policy, here, action, by_person=cheap)
+    assert made is not None
+    assert made.approvals == people
