@@ -122,6 +122,7 @@ class Plan(Frozen):
 
     Attributes:
         to: the state that it leaves the case in.
+        cost: what it costs, `1234.50 EUR`; empty where that could not be read, None where it costs nothing.
         approvals: how many different people must agree before it is done.
         approved_by: those who did.
         faults: what speaks against it, for the person who looks at it.
@@ -134,6 +135,7 @@ class Plan(Frozen):
     action: str
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     to: str
+    cost: str | None = None
     approvals: int = Field(default=0, ge=0, le=2)
     approved_by: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()

@@ -39,12 +39,15 @@ class CaseInput(Input):
         fields: follow from the events; not written in the file.
         event: template of the event's name, `case` of the case's key, over what came in.
         wait_minutes: how long an event that came before its turn waits for what should come first.
+        duplicate_window_hours: as of any policy; without it no content is compared, as the same may
+            happen to a case twice.
     """
 
     fields: dict[Name, FieldType] = Field(default_factory=dict)
     event: Template = "{{ event }}"
     case: Template
     wait_minutes: float = Field(default=60, ge=0)
+    duplicate_window_hours: float = Field(default=0, ge=0)
 
 
 class EventKind(Frozen):

@@ -43,6 +43,20 @@ class FieldType(StrEnum):
     """A company's name as its people write it, on one line."""
 
 
+TAKES = {
+    FieldType.TEXT: "any text",
+    FieldType.EMAIL: "an e-mail address",
+    FieldType.NUMBER: "a count, such as 1200",
+    FieldType.PHONE: "a telephone number with its country's prefix",
+    FieldType.COUNTRY: "a country",
+    FieldType.MONEY: "an amount with its currency, such as 1234.50 EUR",
+    FieldType.DATE: "a day, such as 2026-03-04",
+    FieldType.NAME: "a person's name",
+    FieldType.COMPANY: "a company's name",
+}
+"""What people write of each type."""
+
+
 class DateOrder(StrEnum):
     """What `03/04/2026` means."""
 

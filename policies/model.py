@@ -41,7 +41,7 @@ class Input(Frozen):
         region: ISO alpha-2 of the country whose phone numbers come without a prefix.
         date_order: what `03/04/2026` means; without it such a date is missing.
         text: template of the text that is classified.
-        duplicate_window_hours: the same content again within it is a duplicate.
+        duplicate_window_hours: the same content again within it is a duplicate; 0 compares no content.
     """
 
     fields: dict[Name, FieldType] = Field(min_length=1)

@@ -14,7 +14,7 @@ from domain.item import ClaimedItem, InboundItem
 from domain.proposal import NONE_OF_THESE
 from policies import rules
 from policies.cases import Action, CasePolicy, ParameterKind
-from policies.fields import FieldType, normalised
+from policies.fields import TAKES, FieldType, normalised
 from policies.intake import Checked, check, seen
 from policies.money import money
 from policies.templates import render
@@ -167,7 +167,7 @@ def plan(
             parameters[name] = one
         if why is not None:
             doubts.append(why)
-            faults.append(f"{name}: {'needed, and not known' if why is Reason.PARAMETERS_MISSING else 'unsupported'}")
+            faults.append(f"{name}: {_fault(why, kind, (by_person or {}).get(name, ''))}")
     against, told = _objections(policy, situation, action, parameters)
     cost = None if wanted.cost is None else money(render(wanted.cost, _known(situation, parameters)), None)
     made = Plan(
@@ -178,6 +178,7 @@ def plan(
         action=action,
         parameters=parameters,
         to=wanted.to or situation.case.state,
+        cost=cost,
         approvals=people_needed(wanted.approvals, wanted.irreversible, cost, policy.two_people_above),
         faults=(*faults, *told),
     )
@@ -193,14 +194,18 @@ def _parameter(
     evidence: Mapping[str, str],
     by_person: Mapping[str, str],
 ) -> tuple[Parameter | None, Reason | None]:
-    """A parameter's value with its evidence, or why it has none; the policy's own template counts before the agent."""
+    """A parameter's value with its evidence, or why it has none; the policy's own template counts before the agent.
+
+    What a person filled in counts before both: where it is malformed nothing stands in for it.
+    """
 
     def spelt(raw: str) -> str:
         return normalised(kind.type, raw, policy.input.conventions).strip()
 
+    if filled := by_person.get(name, "").strip():
+        value = spelt(filled)
+        return (Parameter(value=value, evidence=BY_PERSON), None) if value else (None, Reason.PARAMETERS_MISSING)
     given, taken = spelt(said.get(name, "")), spelt(render(kind.take, situation.checked.values))
-    if value := spelt(by_person.get(name, "")):
-        return Parameter(value=value, evidence=BY_PERSON), None
     if taken:
         differs = bool(given) and given.casefold() != taken.casefold()
         return Parameter(value=taken, evidence="policy"), Reason.PARAMETERS_UNSUPPORTED if differs else None
@@ -209,6 +214,13 @@ def _parameter(
         return (Parameter(value=given, evidence=where), None) if where else (None, Reason.PARAMETERS_UNSUPPORTED)
     malformed = bool(said.get(name, "").strip())
     return None, Reason.PARAMETERS_MISSING if kind.required or malformed else None
+
+
+def _fault(why: Reason, kind: ParameterKind, filled: str) -> str:
+    """What is wrong with a parameter, for the person who filled it in or may."""
+    if filled.strip():
+        return f"this is not {TAKES[kind.type]}"
+    return "needed, and not known" if why is Reason.PARAMETERS_MISSING else "unsupported"
 
 
 def _standing(raw: str, value: str, evidence: Mapping[str, str], spelt: Callable[[str], str]) -> str | None:

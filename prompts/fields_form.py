@@ -9,7 +9,7 @@ from domain.extraction import Extraction, Found
 from domain.fields_review import END, LEAVE_OUT, NOTHING, WRITE
 from domain.intake import Gap
 from domain.item import ClaimedItem
-from policies.fields import FieldType
+from policies.fields import TAKES
 from policies.intake import Checked, asked_fields
 from policies.model import Policy
 from prompts.render import ENVIRONMENT
@@ -23,18 +23,6 @@ CHOICES = {
 
 _AROUND = 30
 """Characters that are shown before and after the words that support a value."""
-
-_TAKES = {
-    FieldType.TEXT: "any text",
-    FieldType.EMAIL: "an e-mail address",
-    FieldType.NUMBER: "a count, such as 1200",
-    FieldType.PHONE: "a telephone number with its country's prefix",
-    FieldType.COUNTRY: "a country",
-    FieldType.MONEY: "an amount with its currency, such as 1234.50 EUR",
-    FieldType.DATE: "a day, such as 2026-03-04",
-    FieldType.NAME: "a person's name",
-    FieldType.COMPANY: "a company's name",
-}
 
 
 def fields_form(
@@ -79,7 +67,7 @@ def fields_form(
 def meaning(policy: Policy, name: str) -> str:
     """What a field is, and how it is written."""
     wanted = policy.extract.fields.get(name) if policy.extract else None
-    takes = _TAKES[policy.input.fields[name]]
+    takes = TAKES[policy.input.fields[name]]
     return f"{wanted.description}: {takes}" if wanted else takes
 
 
@@ -91,9 +79,9 @@ def unfit(policy: Policy, completed: Checked, gaps: Mapping[str, Gap]) -> str:
             case Gap.FAULTY:
                 told.append(f"{name}: {completed.faults[name]}")
             case Gap.MALFORMED:
-                told.append(f"{name}: this is not {_TAKES[policy.input.fields[name]]}")
+                told.append(f"{name}: this is not {TAKES[policy.input.fields[name]]}")
             case Gap.ABSENT | Gap.UNSURE:
-                told.append(f"{name} is still missing: {_TAKES[policy.input.fields[name]]}")
+                told.append(f"{name} is still missing: {TAKES[policy.input.fields[name]]}")
     return ". ".join(told)
 
 

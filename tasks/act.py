@@ -99,7 +99,7 @@ def action_review(workflow: Workflow, met: Situation, held: Decision, classifier
         policy=met.claimed.policy,
         workflow=workflow.reference,
         question={"case": met.case.key},
-        binding=shown_binding(met.case, held),
+        binding=shown_binding(workflow, met.case, held),
         why=held.reason.value,
         proposed=held.proposed,
         classifier=classifier,
@@ -107,6 +107,7 @@ def action_review(workflow: Workflow, met: Situation, held: Decision, classifier
     )
 
 
-def shown_binding(case: Case, held: Decision) -> str:
-    """Digest of what a person is shown: void once the case moves on."""
-    return digest(held.proposal_hash, case.key, case.version, held.plan.binding if held.plan else "")
+def shown_binding(workflow: Workflow, case: Case, held: Decision) -> str:
+    """Digest of what a person is shown: void once the case moves on or the policy, which plans, is another."""
+    planned = held.plan.binding if held.plan else ""
+    return digest(held.proposal_hash, case.key, case.version, planned, workflow.policy.fingerprint)

@@ -35,7 +35,7 @@ class ActionReview:
     """A decision about an event that waits, with the case as it stands now.
 
     Attributes:
-        held: with its plan made anew where the case has moved on since.
+        held: with its plan made anew where the case has moved on since, or the policy is another.
     """
 
     workflow: Workflow
@@ -53,7 +53,8 @@ class ActionReview:
         cases = cases_of(workflow)
         case = stored(tx, cases, str(review.question["case"]))
         met = situate(cases, claimed, case)
-        if held.plan is not None and held.plan.version != case.version:
+        now = (case.version, cases.fingerprint)
+        if held.plan is not None and (held.plan.version, held.policy_fingerprint) != now:
             held = held.model_copy(update={"plan": _planned(cases, met, held.plan, held.plan.action, {})[0]})
         history = tuple(tell(entry.event, entry.facts) for entry in tx.cases.history(cases.name, case.key, HISTORY))
         return cls(workflow, cases, met, held, history, review.due_at)
@@ -61,6 +62,7 @@ class ActionReview:
     def form(self, notice: str, *, late: bool) -> Form:
         """The event, its case and what is proposed; only what is possible can be chosen."""
         names = possible(self.cases, self.met) if self.met.case.key else ()
+        plans = {name: made for name in names if (made := self._planned(name, {})[0])}
         choices = {name: self.cases.actions[name].description for name in names} | {NONE_OF_THESE: NOTHING}
         proposed = self.held.plan.action if self.held.plan and not self.held.blind else None
         inputs = {
@@ -69,12 +71,12 @@ class ActionReview:
             for name, kind in self.cases.actions[action].parameters.items()
         }
         return Form(
-            markdown=action_form(self.cases, self.met, self.held, choices, self.history, self.due_at, notice),
+            markdown=action_form(self.cases, self.met, self.held, choices, plans, self.history, self.due_at, notice),
             label="Action",
             choices=choices,
             preselected=proposed if proposed in choices else None,
             inputs=inputs,
-            binding=shown_binding(self.met.case, self.held),
+            binding=shown_binding(self.workflow, self.met.case, self.held),
             due_at=self.due_at,
             late=late,
         )
@@ -103,7 +105,11 @@ class ActionReview:
         if answer.choice == NONE_OF_THESE:
             return None, ()
         filled = {name: text for name, text in answer.inputs.items() if text.strip()}
-        return _planned(self.cases, self.met, self.held.plan, answer.choice, filled)
+        return self._planned(answer.choice, filled)
+
+    def _planned(self, action: str, filled: Mapping[str, str]) -> tuple[Plan | None, tuple[Reason, ...]]:
+        """The plan of an action that is shown, and carried out; a blind check's owes the machine nothing."""
+        return _planned(self.cases, self.met, None if self.held.blind else self.held.plan, action, filled)
 
 
 def _planned(

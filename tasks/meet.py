@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from prefect import task
 
 from connectors.store.engine import Transaction
+from connectors.store.inbox import item_id
 from domain.case import Case, Gate
 from domain.item import ClaimedItem
 from domain.ledger import Event
@@ -73,11 +74,11 @@ async def note_deadlines(policy: str) -> list[str]:
         return []
     now = here.now()
     with here.store.transaction() as tx:
-        late = tx.cases.overdue(cases.name, now)
-        before = tx.inbox.ids() if late else set()
-        stored_as = tx.inbox.accept_all(cases.name, [deadline_item(case, now) for case in late], timedelta(0), now)
-    fresh = [case for case, (item_id, _) in zip(late, stored_as, strict=True) if item_id not in before]
-    for case in fresh:
+        late = [(case, deadline_item(case, now)) for case in tx.cases.overdue(cases.name, now)]
+        noted = tx.inbox.known([item_id(cases.name, item) for _, item in late])
+        fresh = [(case, item) for case, item in late if item_id(cases.name, item) not in noted]
+        tx.inbox.accept_all(cases.name, [item for _, item in fresh], timedelta(0), now)
+    for case, _ in fresh:
         message = f"case {case.key} stayed in {case.state} longer than it may"
         alert("case.late", "policy", cases.name, message, case=case.key, owner=cases.states[case.state].owner)
-    return [case.key for case in fresh]
+    return [case.key for case, _ in fresh]

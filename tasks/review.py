@@ -13,6 +13,7 @@ from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
 from policies.fields import FieldType
+from prompts.review import on_one_line
 from tasks.action_review import ActionReview
 from tasks.duplicates import DuplicateReview
 from tasks.escalate import escalate
@@ -86,8 +87,14 @@ def form_of(here: Resources, tx: Transaction, review: ReviewRow, notice: str = "
         return None
     late = here.now() > review.due_at
     told = [notice or (EXPLAIN[Refusal.LATE] if late else "")]
-    told += [f"{one.reviewer} agreed to '{one.choice}'." for one in tx.reviews.given(review.review_id)]
+    told += [_gave(one) for one in tx.reviews.given(review.review_id)]
     return question(here, tx, review).form(" ".join(filter(None, told)), late=late)
+
+
+def _gave(one: Agreed) -> str:
+    """Who agreed to what: the next one agrees only with the same filled in."""
+    filled = [f"{name} `{on_one_line(text)}`" for name, text in one.inputs.items() if text.strip()]
+    return f"{one.reviewer} agreed to '{one.choice}'{' with ' if filled else ''}{', '.join(filled)}."
 
 
 @task(task_run_name="show-{review_id}", persist_result=True)

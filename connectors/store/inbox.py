@@ -1,7 +1,7 @@
 """The inbox: accepts items once, leases them to runs, keeps what was decided of them."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,8 +41,9 @@ class Inbox:
         """Store items, or recognise them; returns for each the id of the item that is, or was, accepted.
 
         The same source and external id, at any time, or the same content within `window` of
-        its reception, is a duplicate: recorded, linked, and never processed. Items of one call
-        are recognised among each other, in their order. It takes three statements, however many there are.
+        its reception, is a duplicate: recorded, linked, and never processed. A window of 0 compares
+        no content. Items of one call are recognised among each other, in their order. It takes three
+        statements, however many there are.
         """
         if not items:
             return []
@@ -169,6 +170,10 @@ class Inbox:
         """Ids of all items, duplicates included."""
         return set(self._session.exec(select(ItemRow.item_id)))
 
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of `ids` that are items'."""
+        return set(self._session.exec(select(ItemRow.item_id).where(col(ItemRow.item_id).in_(ids))))
+
     def find(self, fragment: str) -> list[str]:
         """Ids of the accepted items whose id or external id is, or whose id begins with, `fragment`.
 
@@ -252,7 +257,7 @@ class _Seen:
         came = [
             (when, here)
             for when, here in self.contents[one.content_hash]
-            if received_at - window <= when <= received_at + window
+            if window and received_at - window <= when <= received_at + window
         ]
         original = min(came)[1] if came else one.item_id
         self.deliveries[one.item_id] = original, one.content_hash

@@ -208,6 +208,13 @@ def test_a_parameter_that_is_needed_and_malformed_is_missing():
     assert made.faults == ("weeks: needed, and not known", "fee: needed, and not known")
 
 
+def test_nothing_stands_in_for_what_a_person_filled_in_and_cannot_be_read():
+    made, against = plan(case_policy(), met(), "give_back", {"amount": "40 EUR"}, {}, {"amount": "20"})
+    assert made is not None
+    assert (made.parameters, against[0]) == ({}, Reason.PARAMETERS_MISSING)
+    assert made.faults[0] == "amount: this is not an amount with its currency, such as 1234.50 EUR"
+
+
 def test_requirements_see_parameters_as_numbers_and_amounts():
     policy = asking(
         requires=[{"must": "weeks > 1 and fee_amount < 5 and fee_currency == 'EUR'", "message": "too much"}]
@@ -244,3 +251,26 @@ def test_a_cost_that_cannot_be_read_needs_two():
     made, _ = plan(case_policy(), met(standing=case(values={})), "give_back")
     assert made is not None
     assert made.approvals == 2
+
+
+COSTLY = [
+    pytest.param("order_processing", "delivered", "send_replacement", {"total": "5000 EUR"}, 2, id="a dear order"),
+    pytest.param("order_processing", "delivered", "send_replacement", {"total": "500 EUR"}, 1, id="one that is not"),
+    pytest.param("order_processing", "delivered", "send_replacement", {}, 2, id="one of an unknown total"),
+    pytest.param("order_processing", "packing", "cancel_order", {"total": "5000 EUR"}, 2, id="a dear cancellation"),
+    pytest.param("onboarding", "being_checked", "stop_onboarding", {"setup_fee": "5000 EUR"}, 2, id="a dear contract"),
+    pytest.param("onboarding", "being_checked", "stop_onboarding", {"setup_fee": "500 EUR"}, 1, id="a small one"),
+    pytest.param("onboarding", "waiting_for_payment", "waive_setup_fee", {"setup_fee": "5000 EUR"}, 2, id="a dear fee"),
+]
+
+
+@pytest.mark.parametrize(("name", "state", "action", "values", "people"), COSTLY)
+def test_how_many_people_a_shipped_action_needs_follows_from_the_case_not_from_what_one_of_them_fills_in(
+    name, state, action, values, people
+):
+    policy = cases_of(load_workflow(name))
+    here = met("customer_wrote", case(state, policy=name, values=values), policy)
+    cheap = dict.fromkeys(("worth", "total", "amount", "setup_fee"), "1 EUR")
+    made, _ = plan(policy, here, action, by_person=cheap)
+    assert made is not None
+    assert made.approvals == people

@@ -53,6 +53,11 @@ def test_the_five_workflows_are_shipped() -> None:
     assert set(SHIPPED) >= shipped
 
 
+def test_only_policies_about_messages_compare_content() -> None:
+    comparing = {name for name, workflow in SHIPPED.items() if workflow.policy.input.duplicate_window_hours}
+    assert comparing == {name for name, workflow in SHIPPED.items() if not workflow.cases}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_policy_has_many_examples_and_some_of_each_label(name: str) -> None:
     workflow = SHIPPED[name]

@@ -18,6 +18,8 @@ POLICY = case_policy()
 DUE = NOW + timedelta(hours=4)
 HERE = met(note="my money back ``` # now", standing=case(values={"price": "400.00 EUR"}))
 
+PLANS = {name: made for name in ("give_back", "explain", "nudge") if (made := plan(POLICY, HERE, name)[0])}
+
 
 def held(made: Plan | None, reason: Reason = Reason.OPINIONS_DISAGREE) -> Decision:
     decision = decide(proposal(confidence=0.5), None, terms(), NOW).model_copy(update={"reason": reason, "holds": ()})
@@ -30,7 +32,7 @@ def test_a_form_shows_the_case_the_plan_with_its_evidence_and_who_must_agree() -
     doubted = made.model_copy(update={"faults": ("it is late",)})
     history = ("Case p-1 went | from idle.",)
     assert (
-        action_form(POLICY, HERE, held(doubted), {"give_back": "give it back"}, history, DUE, "Look again.")
+        action_form(POLICY, HERE, held(doubted), {"give_back": "give it back"}, PLANS, history, DUE, "Look again.")
         == """\
 > **Look again.**
 
@@ -61,15 +63,31 @@ approve it.
 
 **What can be chosen**
 
-- `give_back`: give it back
+- `give_back`: give it back; leads to returned; with amount `400.00 EUR`; costs 400.00 EUR; two different people \
+must agree to it
 
 What you leave empty below is taken from the event and the case. Item `it-1`. Answer by 2026-03-02 13:30 UTC."""
     )
 
 
+def test_each_choice_says_what_it_would_do_not_the_proposed_one_alone() -> None:
+    made, _ = plan(POLICY, HERE, "explain")
+    told = action_form(POLICY, HERE, held(made), {"give_back": "give it back", "nudge": "ask"}, PLANS, (), DUE, "")
+    assert "give it back; leads to returned; with amount `400.00 EUR`; costs 400.00 EUR; two different people" in told
+    assert "- `nudge`: ask\n" in told
+
+
+def test_a_choice_says_what_is_not_known_of_it() -> None:
+    unpriced = met(standing=case(values={}))
+    made, _ = plan(POLICY, unpriced, "give_back")
+    assert made is not None
+    told = action_form(POLICY, unpriced, held(None), {"give_back": "give it back"}, {"give_back": made}, (), DUE, "")
+    assert "what it costs is not known; two different people must agree to it; **against it:** amount: needed" in told
+
+
 def test_a_blind_form_says_nothing_of_what_was_proposed() -> None:
     made, _ = plan(POLICY, HERE, "give_back")
-    told = action_form(POLICY, HERE, held(made, Reason.AUDIT), {"explain": "tell where it is"}, (), DUE, "")
+    told = action_form(POLICY, HERE, held(made, Reason.AUDIT), {"explain": "tell where it is"}, {}, (), DUE, "")
     assert "blind check" in told
     assert "give_back" not in told
     assert "Why a person" not in told
@@ -77,7 +95,7 @@ def test_a_blind_form_says_nothing_of_what_was_proposed() -> None:
 
 def test_a_form_without_a_plan_or_a_named_case_still_asks() -> None:
     nameless = met(note="hm", standing=case("idle", key=""))
-    told = action_form(POLICY, nameless, held(None), {"none_of_these": "nothing"}, (), DUE, "")
+    told = action_form(POLICY, nameless, held(None), {"none_of_these": "nothing"}, {}, (), DUE, "")
     assert "with case unknown?" in told
     assert "Proposed" not in told
 

@@ -87,6 +87,14 @@ def test_the_same_content_twice_in_one_transaction_is_a_duplicate(desk) -> None:
     assert second == (first, Admission.SAME_CONTENT)
 
 
+def test_without_a_window_only_the_same_delivery_is_a_duplicate(desk) -> None:
+    items = [desk.item("m-1", text="hello"), desk.item("m-2", text="hello"), desk.item("m-1", text="hello")]
+    with desk.store.transaction() as tx:
+        came = tx.inbox.accept_all("lead_routing", items, timedelta(0), NOON)
+
+    assert [how for _, how in came] == [Admission.ACCEPTED, Admission.ACCEPTED, Admission.REPEATED]
+
+
 def test_a_duplicate_of_a_duplicate_leads_to_the_item_that_was_accepted(desk) -> None:
     first, _ = desk.accept(desk.item("m-1", text="hello"))
     desk.accept(desk.item("m-2", text="hello"))

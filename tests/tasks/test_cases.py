@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import NOW
-from cases import event, write_cases
+from cases import event, tiny_cases, write_cases
 from fakes import FakeSystem, fake_resources
 
 from connectors.store.engine import Store
@@ -27,8 +27,6 @@ from tasks.meet import meet, note_deadlines
 from tasks.propose import Proposed, Question, ask_chunk, question_key
 from tasks.resources import Resources, opened
 from tasks.review import Settled, settle_review, show
-
-WINDOW = timedelta(hours=72)
 
 
 class Office:
@@ -51,8 +49,9 @@ class Office:
         self.now += timedelta(**delta)
 
     def comes(self, *items: InboundItem) -> list[str]:
+        window = timedelta(hours=self.here.workflow(self.policy).policy.input.duplicate_window_hours)
         with self.store.transaction() as tx:
-            return [item_id for item_id, _ in tx.inbox.accept_all("parcels", items, WINDOW, self.now)]
+            return [item_id for item_id, _ in tx.inbox.accept_all("parcels", items, window, self.now)]
 
     async def works(self, times: int = 3) -> list[Decision]:
         """One run of the flow's tasks, without Prefect around them."""
@@ -161,9 +160,24 @@ async def test_working_twice_acts_once(office):
 
 async def test_a_doubled_event_changes_nothing(office):
     office.comes(ASKED)
-    office.comes(ASKED, event("asked", "b", price="40 EUR", note="send it please"))
+    office.comes(ASKED)
     await office.works()
     assert (office.case().version, len(office.writes())) == (1, 1)
+
+
+async def test_what_happens_to_a_case_twice_in_the_same_words_is_two_events(office):
+    office.comes(ASKED)
+    await office.works()
+    first, second = office.comes(*[event("complained", key, note="where is my parcel") for key in ("c", "d")])
+    assert first != second
+    await office.works()
+    assert (office.decision(first).waits, office.decision(second).waits) == (True, True)
+
+
+async def test_a_policy_may_still_compare_content(office):
+    office.change_policy(input=tiny_cases()["input"] | {"duplicate_window_hours": 1})
+    first, second = office.comes(*[event("complained", key, note="where is my parcel") for key in ("c", "d")])
+    assert first == second
 
 
 async def test_events_that_came_in_the_wrong_order_are_settled_in_the_right_one(office):
@@ -235,6 +249,28 @@ async def test_a_dropped_event_is_missed_by_the_deadline_once(office):
     assert office.case().due_at == office.now + timedelta(minutes=60)
     office.later(minutes=60)
     assert await office.watches() == ["p-1"]
+
+
+async def test_a_case_that_waits_for_a_person_is_late_once_however_often_it_is_looked_at(office):
+    office.change_policy(rules=[{"name": "asked", "when": 'event == "asked"', "route": "send"}])
+    office.comes(ASKED)
+    await office.works()
+    office.later(minutes=60)
+    await office.watches()
+    await office.works()
+    before = office.ledger()
+    for _ in range(3):
+        office.later(minutes=5)
+        assert await office.watches() == []
+    assert office.ledger() == before
+
+
+async def test_cases_that_are_late_at_the_same_moment_are_each_missed(office):
+    office.comes(*[event("asked", key, parcel=key, price="40 EUR") for key in ("p-1", "p-2", "P-1")])
+    await office.works()
+    office.later(minutes=60)
+    assert sorted(await office.watches()) == ["P-1", "p-1", "p-2"]
+    assert [decision.route for decision in await office.works()] == ["nudge"] * 3
 
 
 async def test_a_deadline_that_something_overtook_ends_by_itself(office):
@@ -347,6 +383,36 @@ async def test_two_who_would_give_back_different_amounts_have_not_agreed(office)
     assert (agreed.missing, office.decision(item).plan.approved_by) == (0, ("Ada", "Bo"))
 
 
+async def test_the_second_is_shown_what_the_first_filled_in(office):
+    item = await refund(office, DEAR)
+    await office.answers(f"{item}-action", "give_back", "Ada", amount="150 EUR")
+    assert "Ada agreed to 'give_back' with amount `150 EUR`." in (await office.shown(f"{item}-action")).markdown
+
+
+async def test_what_another_choice_would_do_is_shown_before_it_is_chosen(office):
+    office.comes(DEAR)
+    await office.works()
+    (item,) = office.comes(event("complained", "c", note="where is my parcel"))
+    await office.works()
+    form = await office.shown(f"{item}-action")
+    assert form.preselected != "give_back"
+    assert "with amount `400.00 EUR`; costs 400.00 EUR; two different people must agree to it" in form.markdown
+
+
+async def test_an_approval_is_void_when_the_policy_has_changed_and_the_form_shows_what_it_says_now(office):
+    item = await refund(office)
+    before = await office.shown(f"{item}-action")
+    actions = tiny_cases()["actions"]
+    actions["give_back"]["parameters"]["amount"]["take"] = "30 EUR"
+    office.change_policy(actions=actions)
+    void = await office.sends(f"{item}-action", "give_back", "Ada", before.binding)
+    assert (void.refusal, office.case().state) == (Refusal.CHANGED, "sent")
+    after = await office.shown(f"{item}-action")
+    assert "amount | `30.00 EUR`" in after.markdown
+    await office.sends(f"{item}-action", "give_back", "Ada", after.binding)
+    assert office.decision(item).plan.parameters["amount"].value == "30.00 EUR"
+
+
 async def test_less_than_the_limit_needs_only_one_even_where_more_was_proposed(office):
     item = await refund(office, DEAR)
     settled = await office.answers(f"{item}-action", "give_back", "Ada", amount="10 EUR")
@@ -364,6 +430,16 @@ async def test_a_person_can_choose_only_what_is_possible_and_fill_in_what_is_mis
     assert (await office.answers(f"{item}-action", "give_back", "Ada", amount="10 EUR")).refusal is None
     decision = office.decision(item)
     assert decision.plan.parameters["amount"].model_dump() == {"value": "10.00 EUR", "evidence": "person"}
+
+
+async def test_an_amount_that_cannot_be_read_is_asked_again_and_nothing_goes_out(office):
+    item = await refund(office)
+    refused = await office.answers(f"{item}-action", "give_back", "Ada", amount="20")
+    assert refused.refusal is Refusal.IMPOSSIBLE
+    assert "amount: this is not an amount with its currency" in refused.notice
+    assert (office.case().state, len(office.writes())) == ("sent", 1)
+    await office.answers(f"{item}-action", "give_back", "Ada", amount="20 EUR")
+    assert office.decision(item).plan.parameters["amount"].value == "20.00 EUR"
 
 
 async def test_another_action_than_the_proposed_one_is_an_override(office):
