@@ -91,11 +91,12 @@ def form_of(here: Resources, tx: Transaction, review: ReviewRow, notice: str = "
 
 
 @task(task_run_name="show-{review_id}", persist_result=True)
-async def show(review_id: str, notice: str = "") -> Form | None:
+async def show(review_id: str, notice: str = "", asking: int = 1) -> Form | None:
     """The form of a review that waits; None if it no longer does. An ask; never asks the model.
 
     Args:
         notice: why the former answer was refused, if there was one.
+        asking: which of its run's forms it is: each is made anew, even after the same refusal.
     """
     here = resources()
     with here.store.reading() as tx:
@@ -104,8 +105,8 @@ async def show(review_id: str, notice: str = "") -> Form | None:
 
 
 @task(task_run_name="settle-{review_id}", persist_result=True)
-async def settle_review(review_id: str, answer: Answer) -> Settled:
-    """`settle_answer` as a step of the review's flow run."""
+async def settle_review(review_id: str, answer: Answer, asking: int = 1) -> Settled:  # noqa: ARG001  of its key
+    """`settle_answer` as a step of the review's flow run: once for each form (`asking`) and answer."""
     return settle_answer(resources(), review_id, answer)
 
 
