@@ -91,7 +91,7 @@ def form_of(here: Resources, tx: Transaction, review: ReviewRow, notice: str = "
 
 
 @task(task_run_name="show-{review_id}", persist_result=True)
-async def show(review_id: str, notice: str = "", asking: int = 1) -> Form | None:
+async def show(review_id: str, notice: str = "", asking: int = 1) -> Form | None:  # noqa: ARG001  of its key
     """The form of a review that waits; None if it no longer does. An ask; never asks the model.
 
     Args:
