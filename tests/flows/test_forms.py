@@ -212,3 +212,24 @@ async def test_each_form_of_a_run_shows_what_stands_then_even_after_the_same_ref
     await desk.works()
     assert "Bob agreed" not in before
     assert "Bob agreed" in await desk.form(4)
+
+
+@pytest.mark.parametrize(
+    ("choice", "becomes"),
+    [
+        pytest.param("access", "Resuming", id="a choice of the form"),
+        pytest.param("since", "Cancelled", id="a choice that the policy has since"),
+        pytest.param("", "Cancelled", id="a rule decided, so there is none"),
+    ],
+)
+async def test_a_form_that_waits_ends_when_its_review_is_decided_elsewhere(desk, choice, becomes):
+    await desk.works()
+    with desk.store.transaction() as tx:
+        if choice:
+            answer = Answer(choice=choice, reviewer="Bob", binding=desk.row().binding)
+            tx.reviews.answered(desk.review_id, answer, datetime.now(UTC))
+        else:
+            tx.reviews.relieved(desk.review_id, "invoices", datetime.now(UTC))
+    async with desk.after():
+        assert [await close_forms.fn(desk.policy) for _ in range(2)] == [1, 0]
+    assert await desk.state(desk.row().flow_run) == becomes
