@@ -1,5 +1,6 @@
 """What happens to events and cases, whatever comes doubled, late, early, unknown or not at all. No Prefect server."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from builders import NOW
 from cases import event, write_cases
 from fakes import FakeSystem, fake_resources
+from typer.testing import CliRunner
 
 from connectors.store.engine import Store
+from console.main import app
 from domain.case import Case
 from domain.decision import Decision, Kind, Reason
 from domain.errors import PolicyInvalid
@@ -460,3 +463,28 @@ async def test_the_flow_for_messages_refuses_a_policy_about_cases(office):
 async def test_a_policy_about_messages_has_no_deadlines(office):
     office.policy = "lead_routing"
     assert await office.watches() == []
+
+
+async def test_the_command_line_decides_an_action_only_as_it_was_shown(office, tmp_path, monkeypatch):
+    office.comes(ASKED)
+    await office.works()
+    (item,) = office.comes(REFUND)
+    await office.works()
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'store.db'}")
+
+    async def reviews(*command: str) -> str:
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["reviews", *command])
+        return " ".join(result.output.split())
+
+    async def shown() -> str:
+        return (await reviews("show", f"{item}-action")).rpartition("Shown: ")[2][:8]
+
+    decide = ("decide", f"{item}-action", "give_back", "--reviewer", "Ada", "--late")
+    former = await shown()
+    assert "add --shown" in await reviews(*decide)
+    office.comes(event("complained", "d", note="where is my parcel", weeks="2"))
+    await office.works()
+    other = [entry.facts["review"] for entry in office.ledger() if entry.event == "review_opened"][-1]
+    await office.answers(other, "explain", "Cy", place="at the depot")
+    assert "has changed since" in await reviews(*decide, "--shown", former)
+    assert "Decided: give_back." in await reviews(*decide, "--shown", await shown())
