@@ -152,7 +152,8 @@ async def _cancelled(flow_run: str) -> bool:
         state = (await client.read_flow_run(UUID(flow_run))).state
         if state is None or state.type is not StateType.PAUSED:
             return False
-        cancelled = Cancelled(message="its review was decided elsewhere, by what its form has no choice for")
+        why = "its review was decided elsewhere, by what its form has no choice for"
+        cancelled: State[object] = Cancelled(message=why)
         await client.set_flow_run_state(UUID(flow_run), cancelled, force=True)
     return True
 

@@ -1,14 +1,16 @@
 """What a review flow run shows and settles, whatever the review asks."""
 
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
-from prefect import task
+from prefect import Task, task
+from prefect.client.schemas.objects import State, TaskRun
 from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
 from domain.agreement import Agreed, barred, before, missing
+from domain.errors import Retryable
 from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
@@ -104,7 +106,22 @@ async def show(review_id: str, notice: str = "", asking: int = 1) -> Form | None
         return None if review is None else form_of(here, tx, review, notice)
 
 
-@task(task_run_name="settle-{review_id}", persist_result=True)
+async def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether the same answer may be kept a moment later."""
+    return isinstance(await state.aresult(raise_on_failure=False), Retryable)
+
+
+RETRY_AFTER_S = [1.0, 5.0, 20.0]
+"""Seconds to wait before each repetition where the store does not answer: a person's answer is in hand."""
+
+
+@task(
+    task_run_name="settle-{review_id}",
+    persist_result=True,
+    retries=len(RETRY_AFTER_S),
+    retry_delay_seconds=RETRY_AFTER_S,
+    retry_condition_fn=_may_pass,
+)
 async def settle_review(review_id: str, answer: Answer, asking: int = 1) -> Settled:  # noqa: ARG001  of its key
     """`settle_answer` as a step of the review's flow run: once for each form (`asking`) and answer."""
     return settle_answer(resources(), review_id, answer)

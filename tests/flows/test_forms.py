@@ -1,9 +1,9 @@
 """What becomes of flow runs that show forms and die, on a real Prefect server; no worker takes them up here."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Pending, R
 from tiny import write_tiny
 from waiting import ask
 
-from connectors.store.engine import Store
+from connectors.store.engine import Store, Transaction
 from connectors.store.tables import ReviewRow
 from console.local_prefect import deploy_reviews
+from domain.errors import Unavailable
 from domain.review import Answer
 from flows.review import review
 from tasks.forms import FINISHING, MOST_FORMS, STARTING, close_forms, open_forms
@@ -117,6 +118,28 @@ async def desk(prefect: str, tmp_path: Path) -> AsyncIterator[Desk]:
         await desk.open()
         yield desk
         await desk.clear()
+
+
+class Hiccup(Store):
+    """A store that does not answer the first time that something is to be kept."""
+
+    answers = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        if not self.answers:
+            self.answers = True
+            raise Unavailable("the database does not answer")
+        with super().transaction() as tx:
+            yield tx
+
+
+async def test_an_answer_is_not_lost_where_the_store_does_not_answer_at_once(desk, tmp_path):
+    await desk.answered("Ann")
+    with closing(Hiccup(sqlite_database(tmp_path / "store.db"))) as store:
+        await replace(desk, store=store).works()
+    with desk.store.reading() as tx:
+        assert [one.reviewer for one in tx.reviews.given(desk.review_id)] == ["Ann"]
 
 
 @pytest.mark.parametrize("ended", [Crashed, Failed])
