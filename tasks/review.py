@@ -9,12 +9,13 @@ from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from domain.agreement import Agreed, barred, before, missing
+from domain.agreement import Agreed, barred, before, missing, unknown
 from domain.errors import Retryable
 from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
 from policies.fields import FieldType
+from policies.load import Workflow
 from tasks.action_review import ActionReview
 from tasks.duplicates import DuplicateReview
 from tasks.escalate import escalate
@@ -149,6 +150,7 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
         if ReviewKind(review.kind) is ReviewKind.ACTION and form.binding != review.binding:
             tx.reviews.rebind(review_id, form.binding)  # the case has moved on: what was shown before is void
         refused = refusal(answer, form, review.binding, now) or _barred(here, tx, review, answer, given)
+        refused = refused or _unknown(here, review, answer, asked)
         notice = EXPLAIN[refused] if refused else asked.objection(answer)
         if notice:
             tx.reviews.refuse(review_id, answer, notice, now)
@@ -178,11 +180,21 @@ def _barred(
     told = [*item.fields.items(), *(case.values.items() if case else ())]
     senders = [text for name, text in told if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
     about = [*senders, *item.other.values()]
-    known = [
-        frozenset(word.casefold() for word in (person.name, *person.addresses.values()))
-        for person in workflow.people.people
-    ]
-    return barred(answer, about, given, known, key_used=tx.keys.used(answer.key))
+    return barred(answer, about, given, _known(workflow), key_used=tx.keys.used(answer.key))
+
+
+def _unknown(here: Resources, review: ReviewRow, answer: Answer, asked: Question) -> Refusal | None:
+    """That nobody knows who answers, where the policy wants that of those who must agree."""
+    workflow = here.workflow(review.workflow)
+    if not workflow.policy.knows_reviewers:
+        return None
+    return unknown(answer, asked.needs(answer), _known(workflow))
+
+
+def _known(workflow: Workflow) -> list[frozenset[str]]:
+    """What each person of the people file is called."""
+    people = workflow.people.people
+    return [frozenset(word.casefold() for word in (one.name, *one.addresses.values())) for one in people]
 
 
 def _together(answer: Answer, given: Sequence[Agreed]) -> dict[str, object]:

@@ -19,7 +19,7 @@ from domain.decision import Decision, Kind, Reason
 from domain.errors import PolicyInvalid
 from domain.item import InboundItem
 from domain.ledger import Entry, first_break
-from domain.review import Answer, Refusal
+from domain.review import Answer, Proven, Refusal
 from domain.story import tell
 from policies.next_action import Said
 from tasks.account import balance
@@ -311,6 +311,28 @@ async def test_above_the_limit_two_different_people_must_agree(office):
     assert (second.refusal, office.case().state, office.decision(item).by) == (None, "returned", "Ada and Bo")
     assert len(office.writes()) == 2
     assert await office.unaccounted() == 0
+
+
+async def test_whom_nobody_knows_is_not_one_of_two_people(office):
+    item = await refund(office, DEAR)
+    refused = await office.answers(f"{item}-action", "give_back", "Bob")
+    assert (refused.refusal, office.case().state) == (Refusal.UNKNOWN_PERSON, "sent")
+    assert "people file" in refused.notice
+    assert (await office.answers(f"{item}-action", "give_back", "Ada")).missing == 1
+    by_link = {"reviewer": "ann@example.com", "proven": Proven.LINK}
+    form = await office.shown(f"{item}-action")
+    async with opened(office.here):
+        answer = Answer(choice="give_back", binding=form.binding, **by_link)
+        assert (await settle_review.fn(f"{item}-action", answer)).by == "Ada and ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"review": {"proven": False}}, {"two_people_above": None}], ids=["said", "unlimited"]
+)
+async def test_names_are_taken_as_given_where_the_policy_does_not_want_them_known(office, changes):
+    office.change_policy(**changes)
+    item = await refund(office, DEAR)
+    assert (await office.answers(f"{item}-action", "give_back", "Bob")).refusal is None
 
 
 async def test_an_approval_is_void_when_the_case_moved_on_and_is_asked_anew(office):
