@@ -1,8 +1,8 @@
 """What becomes of flow runs that show forms and die, on a real Prefect server; no worker takes them up here."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from databases import sqlite_database
-from fakes import FakeSystem, fake_resources
+from fakes import FakeSystem, Hiccup, fake_resources
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.exceptions import Pause
@@ -20,10 +20,9 @@ from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Pending, R
 from tiny import write_tiny
 from waiting import ask
 
-from connectors.store.engine import Store, Transaction
+from connectors.store.engine import Store
 from connectors.store.tables import ReviewRow
 from console.local_prefect import deploy_reviews
-from domain.errors import Unavailable
 from domain.review import Answer
 from flows.review import review
 from tasks.forms import FINISHING, MOST_FORMS, STARTING, close_forms, open_forms
@@ -118,20 +117,6 @@ async def desk(prefect: str, tmp_path: Path) -> AsyncIterator[Desk]:
         await desk.open()
         yield desk
         await desk.clear()
-
-
-class Hiccup(Store):
-    """A store that does not answer the first time that something is to be kept."""
-
-    answers = False
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        if not self.answers:
-            self.answers = True
-            raise Unavailable("the database does not answer")
-        with super().transaction() as tx:
-            yield tx
 
 
 async def test_an_answer_is_not_lost_where_the_store_does_not_answer_at_once(desk, tmp_path):
