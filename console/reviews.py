@@ -25,6 +25,9 @@ LOCAL = "http://127.0.0.1:8710"
 
 REVIEW = "The review's or the item's id, or the beginning of it."
 
+SHOWN = 8
+"""Characters that name what was shown: the first ones of its digest."""
+
 app = typer.Typer(help="Questions that wait for a person.", no_args_is_help=True)
 
 
@@ -64,6 +67,7 @@ def show(review: Annotated[str, typer.Argument(help=REVIEW)]) -> None:
     asked = [
         f"{form.label}: one of {', '.join(form.choices)}",
         *[f"{name}: {what}" for name, what in form.inputs.items()],
+        f"Shown: {form.binding[:SHOWN]}, which 'decide --shown' takes",
     ]
     OUT.print("\n" + shown("\n".join(asked), lines=True), highlight=False)
 
@@ -89,11 +93,14 @@ def decide(
         list[str] | None, typer.Option("--input", metavar="NAME=TEXT", help="A text that the form asks for.")
     ] = None,
     late: Annotated[bool, typer.Option("--late", help="You know that the time for it is over.")] = False,
+    seen: Annotated[
+        str, typer.Option("--shown", help="What 'show' ends with, so that nothing else is decided; a must for actions.")
+    ] = "",
 ) -> None:
     """Answer a review, as the form in Prefect's UI does; the first answer wins."""
     with explained():
         given = dict(_input(one) for one in inputs or ())
-        OUT.print(asyncio.run(_decide(review, choice, given, reviewer, note, late)), highlight=False)
+        OUT.print(asyncio.run(_decide(review, choice, given, reviewer, note, late, seen)), highlight=False)
 
 
 def _input(given: str) -> tuple[str, str]:
@@ -103,12 +110,15 @@ def _input(given: str) -> tuple[str, str]:
     return name, text
 
 
-async def _decide(name: str, choice: str, inputs: dict[str, str], reviewer: str, note: str, late: bool) -> str:
+async def _decide(
+    name: str, choice: str, inputs: dict[str, str], reviewer: str, note: str, late: bool, seen: str
+) -> str:
     async with opened() as here:
         review = _find(here, name)
+        binding = await _binding(review, seen)
         given = {"choice": choice, "inputs": inputs, "reviewer": reviewer, "note": note}
         try:
-            answer = Answer.model_validate(given | {"binding": review.binding, "aware_late": late})
+            answer = Answer.model_validate(given | {"binding": binding, "aware_late": late})
         except ValidationError as exc:
             fault = exc.errors(include_url=False)[0]
             raise InputInvalid(f"{fault['loc'][0]}: {fault['msg']}") from exc
@@ -126,6 +136,23 @@ async def _decide(name: str, choice: str, inputs: dict[str, str], reviewer: str,
         if given_to.resumed:
             return f"Decided: {settled.choice}. Its flow run goes on and delivers."
         return f"Decided: {settled.choice}. The write goes out with the next run or 'interlock outbox drain'."
+
+
+async def _binding(review: ReviewRow, seen: str) -> str:
+    """The binding of what the reviewer was shown; that which stands where they need not say.
+
+    Raises:
+        InputInvalid: they must, and do not.
+    """
+    if not seen and review.kind == ReviewKind.ACTION:
+        raise InputInvalid(
+            f"an action is decided as it was shown: add --shown with what 'interlock reviews show {review.review_id}' "
+            "ends with"
+        )
+    form = await show_form.fn(review.review_id) if seen else None
+    if form is None:
+        return review.binding
+    return form.binding if seen == form.binding[:SHOWN] else seen
 
 
 @app.command()

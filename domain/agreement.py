@@ -60,6 +60,21 @@ def barred(
     return None
 
 
+def unknown(answer: Answer, needed: int, known: Iterable[frozenset[str]]) -> Refusal | None:
+    """That nobody knows who gave an answer which different people must give; None where one is enough, or it is known.
+
+    It is known by a link that was sent to them, or by a name or an address of somebody in the people file.
+
+    Args:
+        needed: how many must give it in all.
+        known: as `names` takes it.
+    """
+    own = names(answer.reviewer)
+    if needed < 2 or answer.proven is Proven.LINK or any(own & words for words in known):  # noqa: PLR2004  two people
+        return None
+    return Refusal.UNKNOWN_PERSON
+
+
 def before(answer: Answer, given: Sequence[Agreed]) -> tuple[Agreed, ...]:
     """Those who have given this very answer to this very question."""
     what = (answer.choice, answer.inputs, answer.binding)

@@ -48,6 +48,11 @@ def kind(cause: Cause) -> Literal["item", "policy", "source", "system"]:
             assert_never(cause)
 
 
+def lasts(cause: Cause) -> bool:
+    """Whether what stands about a cause goes on: it is resolved when the cause ends, and never seen again."""
+    return cause is Cause.REVIEW_LATE
+
+
 class LadderStep(Frozen):
     """Whom to tell, and how.
 
@@ -117,12 +122,14 @@ class Course(Frozen):
     Attributes:
         last_at: when its cause was last seen.
         given: the notice of each turn, in order.
+        lasts: whether its cause goes on for as long as it stands, seen again or not.
     """
 
     began_at: AwareDatetime
     last_at: AwareDatetime
     given: tuple[Given, ...] = ()
     acknowledged_at: AwareDatetime | None = None
+    lasts: bool = False
 
 
 class Move(StrEnum):
@@ -202,9 +209,10 @@ def _after_the_end(course: Course, ended_at: datetime, ladder: Ladder, why: Why,
     quiet_until = ended_at + timedelta(minutes=ladder.quiet_minutes)
     if now < quiet_until:
         return Next(move=Move.WAIT, why=why, at=quiet_until)
-    if course.last_at > ended_at:
+    acknowledged = why is Why.ACKNOWLEDGED
+    if course.last_at > ended_at or (acknowledged and course.lasts):
         return Next(move=Move.RENEW, why=Why.WENT_ON)
-    return Next(move=Move.CLOSE if why is Why.ACKNOWLEDGED else Move.WAIT, why=why)
+    return Next(move=Move.CLOSE if acknowledged else Move.WAIT, why=why)
 
 
 class Pending(Frozen):

@@ -142,6 +142,8 @@ class Refusal(StrEnum):
     KEY_USED = "key_used"
     CONCERNED = "concerned"
     SAME_PERSON = "same_person"
+    UNKNOWN_PERSON = "unknown_person"
+    """Several must agree, and nobody knows whose name this is: one person could give them all."""
 
 
 EXPLAIN: dict[Refusal, str] = {
@@ -158,6 +160,10 @@ EXPLAIN: dict[Refusal, str] = {
     Refusal.KEY_USED: "This link was used before, and each decides once. Ask for a new one.",
     Refusal.CONCERNED: "You sent this or asked for it, so somebody else must decide it.",
     Refusal.SAME_PERSON: "You have agreed to this already; a different person must agree too.",
+    Refusal.UNKNOWN_PERSON: (
+        "Different people must agree to this, so it must be known who you are: answer by a link of your own "
+        "('interlock reviews link' makes one), or under your name as it stands in the people file."
+    ),
 }
 
 

@@ -25,10 +25,10 @@ async def review(review_id: str) -> Settled | None:
     async with opened():
         settled: Settled | None = None
         for asking in range(1, MOST_ASKED + 1):
-            form = await show(review_id, settled.notice if settled else "")
+            form = await show(review_id, settled.notice if settled else "", asking)
             if form is None:
                 break
-            settled = await settle_review(review_id, await ask(form, key=f"{ASKED}{asking}"))
+            settled = await settle_review(review_id, await ask(form, key=f"{ASKED}{asking}"), asking)
             if settled.refusal is None and not settled.missing:
                 break
         await deliver_due(WAIT_S)

@@ -1,6 +1,9 @@
 """Looks after what waits and what acts: deadlines, audit, drift, late reviews, ladders, forms, promises, the books."""
 
-from prefect import flow
+from collections.abc import Coroutine
+from typing import Any
+
+from prefect import Task, flow
 
 from domain.account import Account
 from tasks.account import balance
@@ -15,20 +18,30 @@ from tasks.resources import opened
 from tasks.review import escalate_late
 from tasks.standing import step_back, watch_drift
 
+STEPS: tuple[Task[[str], Coroutine[Any, Any, Any]], ...] = (
+    note_deadlines,
+    step_back,
+    watch_drift,
+    escalate_late,
+    assign_reviews,
+    watch_clocks,
+    climb,
+    open_forms,
+    close_forms,
+)
+"""In this order: what one of them escalates, `climb` tells."""
+
 
 @flow(name="watch", flow_run_name=named("watch"))
 async def watch(policy: str) -> Account:
-    """For a schedule: nothing waits longer than the policy says, or goes wrong unseen, without somebody being told."""
+    """For a schedule: nothing waits longer than the policy says, or goes wrong unseen, without somebody being told.
+
+    A step that fails keeps none of the others; the run fails at the end, and counts as no watch.
+    """
     async with opened():
-        await note_deadlines(policy)
-        await step_back(policy)
-        await watch_drift(policy)
-        await escalate_late(policy)
-        await assign_reviews(policy)
-        await watch_clocks(policy)
-        await climb(policy)
-        await open_forms(policy)
-        await close_forms(policy)
+        ended = [await step(policy, return_state=True) for step in STEPS]  # type: ignore[misc]  # Prefect's own slip
         account = await balance(policy)
+        for state in ended:
+            await state.aresult()
         await beat(policy)
         return account

@@ -151,6 +151,11 @@ class CasePolicy(Policy):
     look_ups: dict[Name, LookUp] = Field(default_factory=dict)
     agent: Agent = Agent()
 
+    @property
+    def knows_reviewers(self) -> bool:
+        """The same; where costs need two people, unless the file says otherwise."""
+        return self.two_people_above is not None if self.review.proven is None else self.review.proven
+
     @cached_property
     def machine(self) -> Machine:
         """The states and events, as the domain knows them."""

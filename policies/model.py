@@ -174,6 +174,8 @@ class Review(Frozen):
         calendar: one of `calendars`; without it every minute counts.
         people: how many different people must choose the same route before it counts; a blind check
             takes one, who must not know what another said.
+        proven: whether, where several must agree, only those count who are known: by a link, or by a name of the
+            people file; if it is not said, where the policy has `two_people_above`.
         assign: to whom reviews are given; without it whoever comes first takes them.
         forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
             run each; the others wait in the store, on the review page and the command line.
@@ -185,6 +187,7 @@ class Review(Frozen):
     calendar: Name | None = None
     assign: Assigning | None = None
     people: int = Field(default=1, ge=1, le=5)
+    proven: bool | None = None
     forms: int = Field(default=50, ge=0, le=1000)
     leave_out: bool = False
     end: bool = True
@@ -243,6 +246,11 @@ class Policy(Frozen):
     def classifies(self) -> bool:
         """Whether there are routes to choose among; else the fields alone decide."""
         return bool(self.routes)
+
+    @property
+    def knows_reviewers(self) -> bool:
+        """Whether, where several must agree, only those count who are known."""
+        return bool(self.review.proven)
 
     @property
     def scope(self) -> str:

@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import AwaitingRetry, Crashed
+from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from connectors.store.tables import ReviewRow
 from domain.review import Answer
@@ -102,8 +102,9 @@ async def open_forms(policy: str) -> int:
 async def close_forms(policy: str) -> int:
     """Let flow runs go on that wait with a form though their review was decided elsewhere; an act, safe to repeat.
 
-    That is so where Prefect could not be reached when the answer came. Those whose process and worker
-    were killed since, Prefect is told of: they would hold a slot of the pool forever. Returns how many go on.
+    That is so where Prefect could not be reached when the answer came. Those whose form has no room for the
+    answer, as a rule gave it or it is no choice of theirs, are cancelled. Those whose process and worker were
+    killed since, Prefect is told of: they would hold a slot of the pool forever. Returns how many end.
     """
     here = resources()
     name = here.workflow(policy).policy.name
@@ -119,7 +120,7 @@ async def close_forms(policy: str) -> int:
     decided = {run: review for run, review in reviews.items() if review is not None and review.answered_at is not None}
     await _bury((run for run in decided if here.now() - states[run].timestamp > FINISHING), states)
     waiting = {run: review for run, review in decided.items() if states[run].type is StateType.PAUSED}
-    return sum([await resume(run, _kept(review)) for run, review in waiting.items()])
+    return sum([await _goes_on(run, review) or await _cancelled(run) for run, review in waiting.items()])
 
 
 async def resume(flow_run: str, answer: Answer) -> bool:
@@ -138,8 +139,23 @@ async def resume(flow_run: str, answer: Answer) -> bool:
     return response.status is SetStateStatus.ACCEPT
 
 
-def _kept(review: ReviewRow) -> Answer:
-    return Answer(choice=review.answer or "", reviewer=review.reviewer or "", binding=review.binding)
+async def _goes_on(flow_run: str, review: ReviewRow) -> bool:
+    """Let a run that waits take what was answered elsewhere; False where nobody did, or its form refuses it."""
+    if review.answer is None:
+        return False
+    return await resume(flow_run, Answer(choice=review.answer, reviewer=review.reviewer or "", binding=review.binding))
+
+
+async def _cancelled(flow_run: str) -> bool:
+    """Cancel a run that waits with a form; False where it does not wait any more."""
+    async with get_client() as client:
+        state = (await client.read_flow_run(UUID(flow_run))).state
+        if state is None or state.type is not StateType.PAUSED:
+            return False
+        why = "its review was decided elsewhere, by what its form has no choice for"
+        cancelled: State[object] = Cancelled(message=why)
+        await client.set_flow_run_state(UUID(flow_run), cancelled, force=True)
+    return True
 
 
 async def _bury(flow_runs: Iterable[str], states: dict[str, State[object]]) -> None:

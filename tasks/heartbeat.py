@@ -26,5 +26,11 @@ def silence(tx: Transaction, policy: str, now: datetime) -> timedelta | None:
     return now - last if last else None
 
 
+def unwatched(tx: Transaction, now: datetime) -> dict[str, timedelta]:
+    """For how long nobody has watched over the policies that were watched once, where that is too long."""
+    silent = {name.removeprefix(_name("")): now - at for name, at in tx.heartbeats.all(_name(""))}
+    return {policy: time for policy, time in silent.items() if time > STALE_AFTER}
+
+
 def _name(policy: str) -> str:
     return f"watch:{policy}"

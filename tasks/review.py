@@ -1,18 +1,21 @@
 """What a review flow run shows and settles, whatever the review asks."""
 
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
-from prefect import task
+from prefect import Task, task
+from prefect.client.schemas.objects import State, TaskRun
 from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from domain.agreement import Agreed, barred, before, missing
+from domain.agreement import Agreed, barred, before, missing, unknown
+from domain.errors import Retryable
 from domain.escalation import Cause
 from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
 from policies.fields import FieldType
+from policies.load import Workflow
 from prompts.review import on_one_line
 from tasks.action_review import ActionReview
 from tasks.duplicates import DuplicateReview
@@ -98,11 +101,12 @@ def _gave(one: Agreed) -> str:
 
 
 @task(task_run_name="show-{review_id}", persist_result=True)
-async def show(review_id: str, notice: str = "") -> Form | None:
+async def show(review_id: str, notice: str = "", asking: int = 1) -> Form | None:  # noqa: ARG001  of its key
     """The form of a review that waits; None if it no longer does. An ask; never asks the model.
 
     Args:
         notice: why the former answer was refused, if there was one.
+        asking: which of its run's forms it is: each is made anew, even after the same refusal.
     """
     here = resources()
     with here.store.reading() as tx:
@@ -110,9 +114,24 @@ async def show(review_id: str, notice: str = "") -> Form | None:
         return None if review is None else form_of(here, tx, review, notice)
 
 
-@task(task_run_name="settle-{review_id}", persist_result=True)
-async def settle_review(review_id: str, answer: Answer) -> Settled:
-    """`settle_answer` as a step of the review's flow run."""
+async def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether the same answer may be kept a moment later."""
+    return isinstance(await state.aresult(raise_on_failure=False), Retryable)
+
+
+RETRY_AFTER_S = [1.0, 5.0, 20.0]
+"""Seconds to wait before each repetition where the store does not answer: a person's answer is in hand."""
+
+
+@task(
+    task_run_name="settle-{review_id}",
+    persist_result=True,
+    retries=len(RETRY_AFTER_S),
+    retry_delay_seconds=RETRY_AFTER_S,
+    retry_condition_fn=_may_pass,
+)
+async def settle_review(review_id: str, answer: Answer, asking: int = 1) -> Settled:  # noqa: ARG001  of its key
+    """`settle_answer` as a step of the review's flow run: once for each form (`asking`) and answer."""
     return settle_answer(resources(), review_id, answer)
 
 
@@ -138,6 +157,7 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
         if ReviewKind(review.kind) is ReviewKind.ACTION and form.binding != review.binding:
             tx.reviews.rebind(review_id, form.binding)  # the case has moved on: what was shown before is void
         refused = refusal(answer, form, review.binding, now) or _barred(here, tx, review, answer, given)
+        refused = refused or _unknown(here, review, answer, asked)
         notice = EXPLAIN[refused] if refused else asked.objection(answer)
         if notice:
             tx.reviews.refuse(review_id, answer, notice, now)
@@ -167,11 +187,21 @@ def _barred(
     told = [*item.fields.items(), *(case.values.items() if case else ())]
     senders = [text for name, text in told if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
     about = [*senders, *item.other.values()]
-    known = [
-        frozenset(word.casefold() for word in (person.name, *person.addresses.values()))
-        for person in workflow.people.people
-    ]
-    return barred(answer, about, given, known, key_used=tx.keys.used(answer.key))
+    return barred(answer, about, given, _known(workflow), key_used=tx.keys.used(answer.key))
+
+
+def _unknown(here: Resources, review: ReviewRow, answer: Answer, asked: Question) -> Refusal | None:
+    """That nobody knows who answers, where the policy wants that of those who must agree."""
+    workflow = here.workflow(review.workflow)
+    if not workflow.policy.knows_reviewers:
+        return None
+    return unknown(answer, asked.needs(answer), _known(workflow))
+
+
+def _known(workflow: Workflow) -> list[frozenset[str]]:
+    """What each person of the people file is called."""
+    people = workflow.people.people
+    return [frozenset(word.casefold() for word in (one.name, *one.addresses.values())) for one in people]
 
 
 def _together(answer: Answer, given: Sequence[Agreed]) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from builders import NOW
+from tiny import write_people
 
 from domain.case import Case
 from domain.item import ClaimedItem, InboundItem
@@ -122,7 +123,9 @@ def write_cases(folder: Path, **changes: Any) -> str:
     """Write the tiny policy with its examples into `folder`; returns its path."""
     path = folder / "parcels.yaml"
     told = f"parcels that people ask for, of the test in {folder}"  # its own, so that no test meets another's cache
-    path.write_text(yaml.safe_dump(tiny_cases(description=told, **changes), sort_keys=False), encoding="utf-8")
+    said = {"description": told, "people": "people.yaml", **changes}
+    path.write_text(yaml.safe_dump(tiny_cases(**said), sort_keys=False), encoding="utf-8")
+    write_people(folder, {"people": {"Ada": {}, "Bo": {}, "Cy": {}}})
     labels = ["send", "settle", "explain", "nudge", "give_back", "none_of_these"]
     lines = [
         json.dumps({"id": f"{label}-{number}", "text": text, "label": label})

@@ -1,6 +1,7 @@
 """Fakes of the ports, for flows: a model that answers by script, a system that fails by script."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +21,9 @@ from connectors.ports import (
     Unreadable,
 )
 from connectors.settings import Settings
-from connectors.store.engine import Store
+from connectors.store.engine import Store, Transaction
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
-from domain.errors import InterlockError
+from domain.errors import InterlockError, Unavailable
 from domain.extraction import Quoted
 from domain.proposal import ScoresFrom, Tokens
 from policies.load import Workflow
@@ -164,6 +165,20 @@ class FakeSource:
 def words_only(workflow: Workflow) -> Examples:
     """A workflow's examples, compared by their words: what is the same on every machine."""
     return LabelledExamples(labelled(workflow), None, Path("nothing is kept"))
+
+
+class Hiccup(Store):
+    """A store that does not answer the first time that something is to be kept."""
+
+    answers = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        if not self.answers:
+            self.answers = True
+            raise Unavailable("the database does not answer")
+        with super().transaction() as tx:
+            yield tx
 
 
 def fake_resources(

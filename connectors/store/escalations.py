@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from connectors.store.ledger import Ledger
 from connectors.store.waiting import Place
 from connectors.store.watch_tables import EscalationRow, NoticeRow
-from domain.escalation import Cause, Course, Given, LadderStep, Matter, Topic, Why, escalation_id
+from domain.escalation import Cause, Course, Given, LadderStep, Matter, Topic, Why, escalation_id, lasts
 from domain.ledger import Event
 
 
@@ -273,4 +273,10 @@ def _course(row: EscalationRow, notices: Sequence[NoticeRow]) -> Course:
     given = tuple(
         Given(at=turns[turn][0].at, failed=all(notice.failed for notice in turns[turn])) for turn in sorted(turns)
     )
-    return Course(began_at=row.began_at, last_at=row.last_at, given=given, acknowledged_at=row.acknowledged_at)
+    return Course(
+        began_at=row.began_at,
+        last_at=row.last_at,
+        given=given,
+        acknowledged_at=row.acknowledged_at,
+        lasts=lasts(Cause(row.cause)),
+    )

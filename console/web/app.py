@@ -25,6 +25,7 @@ from console.web.trigger import Trigger
 from domain.errors import PolicyInvalid, Retryable
 from policies.load import Workflow
 from tasks.accept import admit
+from tasks.heartbeat import unwatched
 from tasks.resources import Resources
 from tasks.trigger import Start, start_route
 
@@ -92,11 +93,12 @@ def create_app(here: Resources, doors: Mapping[str, Door], access: Access | None
     async def health(_request: Request) -> JSONResponse:
         try:
             async with asyncio.timeout(HEALTH_S):
-                await asyncio.to_thread(_read_head, here)
+                stale = await asyncio.to_thread(_unwatched, here)
         except Exception as exc:  # noqa: BLE001  whatever it is, this is where it is told
             LOG.warning("not healthy: %s %s", type(exc).__name__, exc)
             return JSONResponse({"status": "unavailable", "database": "does not answer"}, 503)
-        return JSONResponse({"status": "ok", "database": "reachable"})
+        told = {"unwatched": stale} if stale else {}
+        return JSONResponse({"status": "ok", "database": "reachable", **told})
 
     app = Starlette(
         routes=[
@@ -115,9 +117,11 @@ def _people_routes(here: Resources, access: Access) -> list[Route]:
     return [*ReviewsApi(here, access).routes(), *review_routes(here, access), *escalation_routes(here, access)]
 
 
-def _read_head(here: Resources) -> None:
+def _unwatched(here: Resources) -> list[str]:
+    """The policies that nobody watches over any more; also a look whether the ledger can be read."""
     with here.store.reading() as tx:
         tx.ledger.head()
+        return sorted(unwatched(tx, here.now()))
 
 
 async def _refused(request: Request, exc: Exception) -> Response:

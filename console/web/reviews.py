@@ -21,6 +21,7 @@ from console.web.together import Together
 from console.web.wish import Wish
 from domain.keys import Key, KeyFault, Purpose
 from domain.review import Answer, Refusal
+from tasks.heartbeat import unwatched
 from tasks.resources import Resources
 
 STATIC = {"reviews.css": "text/css", "reviews.js": "text/javascript", "mark.svg": "image/svg+xml"}
@@ -63,7 +64,13 @@ class ReviewPages(Desk):
             return self.ask_who(request, 401)
         wish = Wish.read(request.query_params)
         found = await asyncio.to_thread(shown.queue, self.here, wish, visitor.name)
-        return page("queue", 200, **self.session(visitor, wish), **vars(found), done=await self.done(request))
+        silent = await asyncio.to_thread(self._unwatched)
+        told = {"done": await self.done(request), "unwatched": silent}
+        return page("queue", 200, **self.session(visitor, wish), **vars(found), **told)
+
+    def _unwatched(self) -> list[str]:
+        with self.here.store.reading() as tx:
+            return sorted(unwatched(tx, self.here.now()))
 
     async def show(self, request: Request) -> Response:
         """One review: for who is signed in, or has the key of a link to it."""

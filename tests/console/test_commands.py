@@ -440,6 +440,13 @@ class TestReviewsDecide:
         assert "is not NAME=TEXT" in terminal.told(*command, "phone")
         assert "not asked for" in terminal.told(*command, "phone=1=2")
 
+    def test_what_was_shown_is_checked_where_it_is_said(self, terminal, item):
+        shown = terminal.run("reviews", "show", item).stdout.rpartition("Shown: ")[2][:8]
+        command = ("reviews", "decide", item, "billing", "--reviewer", "Ann", "--shown")
+        assert "has changed since" in terminal.told(*command, "0" * 8)
+        assert terminal.run(*command, shown).stdout.startswith("Decided: billing.")
+        assert "decided this already" in terminal.told("reviews", "decide", item, "access", *command[4:], shown)
+
     def test_a_reviewer_is_required(self, terminal, item):
         assert "--reviewer" in terminal.told("reviews", "decide", item, "billing")
 

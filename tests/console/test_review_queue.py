@@ -377,3 +377,14 @@ class TestTogether:
         ann = await desk.signed_in()
         await ann.send(f"/reviews/{review}", choice="billing")
         assert (await ann.get(f"/reviews/{review}/same")).status_code == 404
+
+
+async def test_the_queue_and_the_health_check_say_that_nobody_watches_any_more(desk):
+    with desk.store.transaction() as tx:
+        tx.heartbeats.beat("watch:tiny", desk.now)
+    browser, told = await desk.signed_in(), []
+    for minutes in (15, 1):
+        desk.later(minutes=minutes)
+        health = (await browser.get("/healthz")).json()
+        told.append((health.get("unwatched"), "Nobody has watched over tiny" in (await browser.get("/reviews")).text))
+    assert told == [(None, False), (["tiny"], True)]

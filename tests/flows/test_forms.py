@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from uuid import UUID
 
 import pytest
 from databases import sqlite_database
-from fakes import FakeSystem, fake_resources
+from fakes import FakeSystem, Hiccup, fake_resources
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
-from prefect.states import Completed, Crashed, Failed, Pending, Running, State
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow_async
+from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Pending, Running, State
 from tiny import write_tiny
 from waiting import ask
 
@@ -22,6 +24,7 @@ from connectors.store.engine import Store
 from connectors.store.tables import ReviewRow
 from console.local_prefect import deploy_reviews
 from domain.review import Answer
+from flows.review import review
 from tasks.forms import FINISHING, MOST_FORMS, STARTING, close_forms, open_forms
 from tasks.resources import opened
 from tasks.review import settle_answer
@@ -67,6 +70,20 @@ class Desk:
         async with get_client() as client:
             await client.set_flow_run_state(UUID(self.row().flow_run), state, force=True)
 
+    async def works(self) -> None:
+        """What a worker does with the review's run: until it is suspended, or over."""
+        async with get_client() as client:
+            run = await client.read_flow_run(UUID(self.row().flow_run))
+        async with self.after():
+            with suppress(Pause):  # so a run ends its process
+                await run_flow_async(review, flow_run=run, parameters=run.parameters, return_type="state")
+
+    async def form(self, number: int) -> str:
+        """What a suspended run's form says."""
+        async with get_client() as client:
+            key = f"suspended-asked-{number}-description"
+            return str(json.loads(await client.read_flow_run_input(UUID(self.row().flow_run), key)))
+
     async def state(self, flow_run: str) -> str:
         async with get_client() as client:
             found = (await client.read_flow_run(UUID(flow_run))).state
@@ -100,6 +117,14 @@ async def desk(prefect: str, tmp_path: Path) -> AsyncIterator[Desk]:
         await desk.open()
         yield desk
         await desk.clear()
+
+
+async def test_an_answer_is_not_lost_where_the_store_does_not_answer_at_once(desk, tmp_path):
+    await desk.answered("Ann")
+    with closing(Hiccup(sqlite_database(tmp_path / "store.db"))) as store:
+        await replace(desk, store=store).works()
+    with desk.store.reading() as tx:
+        assert [one.reviewer for one in tx.reviews.given(desk.review_id)] == ["Ann"]
 
 
 @pytest.mark.parametrize("ended", [Crashed, Failed])
@@ -180,3 +205,39 @@ async def test_a_run_that_nobody_watches_any_more_is_told_of_when_its_review_is_
             await close_forms.fn(desk.policy)
         found.append(await desk.state(former))
     assert found == ["Running", "Crashed"]
+
+
+async def test_each_form_of_a_run_shows_what_stands_then_even_after_the_same_refusal(desk, tmp_path):
+    write_tiny(tmp_path, review={"people": 3})
+    await desk.answered("Ann", form=1)
+    await desk.answered("Ann", form=2)
+    await desk.works()
+    assert desk.events().count("answer_refused") == 1, "the same answer to another form is another answer"
+    before = await desk.form(3)
+    desk.agrees("Bob")
+    await desk.answered("Ann", form=3)
+    await desk.becomes(AwaitingRetry())
+    await desk.works()
+    assert "Bob agreed" not in before
+    assert "Bob agreed" in await desk.form(4)
+
+
+@pytest.mark.parametrize(
+    ("choice", "becomes"),
+    [
+        pytest.param("access", "Resuming", id="a choice of the form"),
+        pytest.param("since", "Cancelled", id="a choice that the policy has since"),
+        pytest.param("", "Cancelled", id="a rule decided, so there is none"),
+    ],
+)
+async def test_a_form_that_waits_ends_when_its_review_is_decided_elsewhere(desk, choice, becomes):
+    await desk.works()
+    with desk.store.transaction() as tx:
+        if choice:
+            answer = Answer(choice=choice, reviewer="Bob", binding=desk.row().binding)
+            tx.reviews.answered(desk.review_id, answer, datetime.now(UTC))
+        else:
+            tx.reviews.relieved(desk.review_id, "invoices", datetime.now(UTC))
+    async with desk.after():
+        assert [await close_forms.fn(desk.policy) for _ in range(2)] == [1, 0]
+    assert await desk.state(desk.row().flow_run) == becomes

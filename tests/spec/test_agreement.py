@@ -3,7 +3,7 @@
 import pytest
 from builders import NOW
 
-from domain.agreement import Agreed, barred, before, missing, names, same_person
+from domain.agreement import Agreed, barred, before, missing, names, same_person, unknown
 from domain.review import Answer, Proven, Refusal
 
 
@@ -99,3 +99,20 @@ def test_how_many_people_are_missing(needed: int, given: list[Agreed], still: in
 def test_an_answer_of_several_people_names_all_of_them() -> None:
     assert answer(" Ada ").by == "Ada"
     assert answer("Ada", agreed=("Bob", "Cid")).by == "Bob and Cid and Ada"
+
+
+KNOWN = [frozenset({"ada lovelace", "ada@example.com"})]
+
+
+@pytest.mark.parametrize(
+    ("given", "needed", "why"),
+    [
+        pytest.param(answer("Bob"), 1, None, id="one person's name is taken as given"),
+        pytest.param(answer("Bob"), 2, Refusal.UNKNOWN_PERSON, id="one of two people must be known"),
+        pytest.param(answer(" ADA  Lovelace"), 2, None, id="by their name"),
+        pytest.param(answer("Countess <ada@example.com>"), 2, None, id="or by an address"),
+        pytest.param(answer("Bob", proven=Proven.LINK), 2, None, id="or by a link of theirs"),
+    ],
+)
+def test_who_counts_where_different_people_must_agree(given: Answer, needed: int, why: Refusal | None) -> None:
+    assert unknown(given, needed, KNOWN) is why

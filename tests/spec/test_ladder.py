@@ -94,6 +94,12 @@ def test_what_an_acknowledgement_does(acknowledged, last, now, expected):
     assert next_notice(LADDER, course, ALWAYS, at(now)) == expected
 
 
+def test_what_lasts_for_as_long_as_it_stands_is_told_anew_though_it_is_never_seen_again():
+    course = Course(began_at=NINE, last_at=NINE, given=given(0), acknowledged_at=at(5), lasts=True)
+    assert next_notice(LADDER, course, ALWAYS, at(64)).move is Move.WAIT
+    assert next_notice(LADDER, course, ALWAYS, at(65)) == Next(move=Move.RENEW, why=Why.WENT_ON)
+
+
 def test_what_goes_on_after_everybody_was_told_begins_anew():
     course = Course(began_at=NINE, last_at=at(331), given=given(0, 30, 90, 210, 330))
     assert next_notice(LADDER, course, ALWAYS, at(390)) == Next(move=Move.RENEW, why=Why.WENT_ON)

@@ -19,7 +19,7 @@ from domain.review import Answer
 from policies.intake import check, match_rule
 from policies.load import load_workflow
 from tasks.assign import assign_reviews
-from tasks.escalate import climb
+from tasks.escalate import acknowledge, climb
 from tasks.resources import opened
 from tasks.review import escalate_late, settle_review
 
@@ -201,3 +201,18 @@ async def test_a_late_review_is_told_of_until_it_is_answered(floor):
     await answer(floor, item)
     assert floor.escalations() == []
     assert floor.events(item)[-5:] == ["notified", "review_answered", "decided", "queued", "resolved"]
+
+
+async def test_a_late_review_that_somebody_took_over_is_told_of_again_while_it_waits(floor):
+    item = floor.waits(1)
+    floor.later(minutes=241)
+    async with opened(floor.here):
+        await escalate_late.fn(floor.policy)
+        await climb.fn(floor.policy)
+        with floor.store.transaction() as tx:
+            (taken,) = tx.escalations.waiting("tiny")
+            assert acknowledge(tx, taken.escalation_id, "Ann", floor.now)
+        for _ in range(2):
+            floor.later(minutes=60)
+            await climb.fn(floor.policy)
+    assert floor.escalations() == [f"nobody answered the review {item} by 2026-03-02 13:00 UTC"]

@@ -1,5 +1,6 @@
 """What happens to events and cases, whatever comes doubled, late, early, unknown or not at all. No Prefect server."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,16 @@ import pytest
 from builders import NOW
 from cases import event, tiny_cases, write_cases
 from fakes import FakeSystem, fake_resources
+from typer.testing import CliRunner
 
 from connectors.store.engine import Store
+from console.main import app
 from domain.case import Case
 from domain.decision import Decision, Kind, Reason
 from domain.errors import PolicyInvalid
 from domain.item import InboundItem
 from domain.ledger import Entry, first_break
-from domain.review import Answer, Refusal
+from domain.review import Answer, Proven, Refusal
 from domain.story import tell
 from policies.next_action import Said
 from tasks.account import balance
@@ -346,6 +349,28 @@ async def test_above_the_limit_two_different_people_must_agree(office):
     assert await office.unaccounted() == 0
 
 
+async def test_whom_nobody_knows_is_not_one_of_two_people(office):
+    item = await refund(office, DEAR)
+    refused = await office.answers(f"{item}-action", "give_back", "Bob")
+    assert (refused.refusal, office.case().state) == (Refusal.UNKNOWN_PERSON, "sent")
+    assert "people file" in refused.notice
+    assert (await office.answers(f"{item}-action", "give_back", "Ada")).missing == 1
+    by_link = {"reviewer": "ann@example.com", "proven": Proven.LINK}
+    form = await office.shown(f"{item}-action")
+    async with opened(office.here):
+        answer = Answer(choice="give_back", binding=form.binding, **by_link)
+        assert (await settle_review.fn(f"{item}-action", answer)).by == "Ada and ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"review": {"proven": False}}, {"two_people_above": None}], ids=["said", "unlimited"]
+)
+async def test_names_are_taken_as_given_where_the_policy_does_not_want_them_known(office, changes):
+    office.change_policy(**changes)
+    item = await refund(office, DEAR)
+    assert (await office.answers(f"{item}-action", "give_back", "Bob")).refusal is None
+
+
 async def test_an_approval_is_void_when_the_case_moved_on_and_is_asked_anew(office):
     item = await refund(office, DEAR)
     form = await office.shown(f"{item}-action")
@@ -536,3 +561,28 @@ async def test_the_flow_for_messages_refuses_a_policy_about_cases(office):
 async def test_a_policy_about_messages_has_no_deadlines(office):
     office.policy = "lead_routing"
     assert await office.watches() == []
+
+
+async def test_the_command_line_decides_an_action_only_as_it_was_shown(office, tmp_path, monkeypatch):
+    office.comes(ASKED)
+    await office.works()
+    (item,) = office.comes(REFUND)
+    await office.works()
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'store.db'}")
+
+    async def reviews(*command: str) -> str:
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["reviews", *command])
+        return " ".join(result.output.split())
+
+    async def shown() -> str:
+        return (await reviews("show", f"{item}-action")).rpartition("Shown: ")[2][:8]
+
+    decide = ("decide", f"{item}-action", "give_back", "--reviewer", "Ada", "--late")
+    former = await shown()
+    assert "add --shown" in await reviews(*decide)
+    office.comes(event("complained", "d", note="where is my parcel", weeks="2"))
+    await office.works()
+    other = [entry.facts["review"] for entry in office.ledger() if entry.event == "review_opened"][-1]
+    await office.answers(other, "explain", "Cy", place="at the depot")
+    assert "has changed since" in await reviews(*decide, "--shown", former)
+    assert "Decided: give_back." in await reviews(*decide, "--shown", await shown())

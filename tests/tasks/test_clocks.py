@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from builders import proposal
 from click.testing import Result
-from fakes import FakeSystem, fake_resources
+from databases import sqlite_database
+from fakes import FakeSystem, Hiccup, fake_resources
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_events import events_about
 from tiny import message, write_tiny
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 from connectors.store.engine import Store
 from console.main import app
-from domain.errors import InputInvalid
+from domain.errors import InputInvalid, Unavailable
 from domain.review import Answer
 from flows.watch import watch
 from tasks.clocks import watch_clocks
@@ -216,6 +217,20 @@ async def test_the_flow_tells_prefect_and_leaves_its_heartbeat(office, prefect):
         assert await events_about(prefect, f"interlock.item.{one}", 1) == {"interlock.sla.breached": "the lead"}
     with office.store.reading() as tx:
         assert silence(tx, "tiny", office.now) == timedelta(0)
+
+
+async def test_a_step_that_fails_keeps_no_other_and_the_watch_fails_at_the_end(office, prefect, tmp_path):
+    item = office.accept()
+    office.now += timedelta(minutes=16)
+    with closing(Hiccup(sqlite_database(tmp_path / "interlock.db"))) as store:
+        here = fake_resources(store, None, FakeSystem(), clock=lambda: office.now)
+        with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+            async with opened(here):
+                with pytest.raises(Unavailable):
+                    await watch(office.policy)
+    assert office.events(item) == ["sla_breached"]
+    with office.store.reading() as tx:
+        assert silence(tx, "tiny", office.now) is None
 
 
 def command(*arguments: str, code: int = 0) -> Result:
