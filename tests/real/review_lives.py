@@ -18,7 +18,7 @@ from builders import proposal
 from doom import kill, listen
 from fakes import fake_resources
 
-from connectors.ports import Capabilities, Idempotency, Upsert
+from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.store.engine import Store
 from domain.delivery import DeliveryOutcome, Operation, Written
 from domain.item import ClaimedItem
@@ -33,7 +33,7 @@ from tasks.propose import Proposed
 from tasks.resources import Resources, opened
 from tasks.review import form_of, settle_answer
 
-PEOPLE = ("Ann", "Bob")
+PEOPLE = ("Ada", "Bo")
 ANSWERS = {
     ReviewKind.ROUTE: ("billing", {}),
     ReviewKind.ACTION: ("give_back", {}),

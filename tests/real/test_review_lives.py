@@ -147,7 +147,7 @@ def test_a_review_ends_the_same_wherever_its_process_is_killed(lives, kind, step
 @pytest.mark.parametrize("kind", STEPS)
 def test_what_nobody_kills_is_decided_by_those_who_must_and_written_once(lives, kind):
     found = lives.unharmed(kind)
-    people = "Ann" if kind is ReviewKind.FIELDS else "Ann and Bob"
+    people = "Ada" if kind is ReviewKind.FIELDS else "Ada and Bo"
     writes = 2 if kind is ReviewKind.ACTION else 1  # the parcel was sent before it was asked back
     assert (found["review"][1], found["decision"]["by"]) == (people, people)
     assert len(found["sent"]) == writes
