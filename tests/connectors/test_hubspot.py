@@ -150,7 +150,7 @@ ANSWERS: dict[str, tuple[httpx.Response | Exception, type[DeliveryOutcome], str]
     "account is moving": (httpx.Response(477, headers={"Retry-After": "60"}), RetryAfter, "477"),
     "throttled": (httpx.Response(429, json={"policyName": "TEN_SECONDLY_ROLLING"}), RetryAfter, "429"),
     "broken": (httpx.Response(500), Unknown, "500"),
-    "down": (httpx.Response(503), RetryAfter, "503"),
+    "down": (httpx.Response(503), Unknown, "503"),
     "not reached": (httpx.ConnectError("refused"), RetryAfter, "nothing was sent"),
     "no answer": (httpx.ReadTimeout("late"), Unknown, "no whole answer"),
 }

@@ -152,7 +152,7 @@ async def test_a_consumption_that_outlasts_the_try_or_cannot_be_asked_leaves_it_
         (httpx.Response(400, json={"document": ["No file"], "detail": "no file"}), Invalid),
         (httpx.Response(401), RetryAfter),
         (httpx.Response(429, headers={"Retry-After": "3"}), RetryAfter),
-        (httpx.Response(503), RetryAfter),
+        (httpx.Response(503), Unknown),
         (httpx.Response(500), Unknown),
         (httpx.Response(200, text="<html>"), Unknown),
         (httpx.ConnectError("refused"), RetryAfter),

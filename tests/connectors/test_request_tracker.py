@@ -249,7 +249,7 @@ ERRORS: dict[str, tuple[httpx.Response | Exception, type[object]]] = {
     "no right": (httpx.Response(403, json={"message": "No permission"}), RetryAfter),
     "gone": (httpx.Response(404, json={"message": "Not Found"}), Invalid),
     "throttled by a proxy": (httpx.Response(429, headers={"Retry-After": "7"}), RetryAfter),
-    "down": (httpx.Response(503), RetryAfter),
+    "down": (httpx.Response(503), Unknown),
     "not reached": (httpx.ConnectError("refused"), RetryAfter),
     "broken inside": (httpx.Response(500), Unknown),
     "gateway timed out": (httpx.Response(504), Unknown),

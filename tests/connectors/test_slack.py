@@ -131,7 +131,7 @@ ERRORS: dict[str, tuple[httpx.Response | Exception, type[object]]] = {
     "fatal_error": (no("fatal_error"), Unknown),
     "no without a reason": (httpx.Response(200, json={"ok": False}), Invalid),
     "throttled": (httpx.Response(429, headers={"Retry-After": "30"}), RetryAfter),
-    "down": (httpx.Response(503), RetryAfter),
+    "down": (httpx.Response(503), Unknown),
     "broken inside": (httpx.Response(500), Unknown),
     "not reached": (httpx.ConnectError("refused"), RetryAfter),
     "no answer in time": (httpx.ReadTimeout("late"), Unknown),

@@ -221,7 +221,7 @@ class TestPolicy:
         [
             (["fax"], "intake.sources.0: source 'fax' is unknown. Use one of: imap, folder"),
             (["imap", {"source": "hubspot"}], "intake.sources.1: options: give 'object', HubSpot object whose"),
-            ([{"source": "imap", "options": {"folder": "x"}}], "intake.sources.0: options: no 'folder'; use none"),
+            ([{"source": "imap", "options": {"folder": "x"}}], "intake.sources.0: options: no 'folder'; use since"),
             (["imap", {"source": "imap"}], "intake.sources.1: reads what intake.sources.0 reads; remove one of them"),
         ],
         ids=["unknown", "missing option", "unknown option", "twice"],
