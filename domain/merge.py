@@ -1,0 +1,190 @@
+"""Three-way merge, field by field, of what several systems say of one record.
+
+Each system is held against its own base: what it showed when the systems last agreed, in its own
+spelling. So what a vendor made of our write is no edit, and who changed nothing has no say. An
+edit that nothing contradicts is taken everywhere; where edits contradict each other the field's
+rule decides, and where it cannot, the field stands still until a person has decided. There is no
+"last writer wins": clocks of different systems disagree, and a late poll is no late edit.
+
+The idea is that of `diff3`: Khanna, Kunal and Pierce, "A Formal Investigation of Diff3" (2007).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from domain.values import Frozen
+
+Spelling = Callable[[str], str]
+"""Gives the one spelling that two values share if they mean the same; of its own result it changes nothing."""
+
+
+class Kind(StrEnum):
+    """How edits of several systems become one."""
+
+    ASK = "ask"
+    """They do not: a person decides."""
+    UNION = "union"
+    """Tags: what anybody added is in, what anybody removed is out."""
+    APPEND = "append"
+    """Notes: what each has added at the end, one after the other."""
+    FORWARD = "forward"
+    """Stages: the furthest of them; only the owner goes back."""
+
+
+class FieldRule(Frozen):
+    """What the policy says of a field.
+
+    Attributes:
+        owner: the system whose edit goes before all others, and which alone may clear the field.
+        stages: of `forward`, in their order.
+        separator: between the tags of `union`.
+    """
+
+    owner: str | None = Field(default=None, min_length=1)
+    kind: Kind = Kind.ASK
+    stages: tuple[str, ...] = ()
+    separator: str = Field(default=",", min_length=1)
+
+    @model_validator(mode="after")
+    def _stages_belong_to_forward(self) -> "FieldRule":
+        if (self.kind is Kind.FORWARD) != bool(self.stages):
+            raise ValueError("stages go with 'kind: forward' and nothing else; add them or remove them")
+        if len(set(self.stages)) < len(self.stages):
+            raise ValueError("a stage stands twice in 'stages'; name each once")
+        return self
+
+
+class Side(Frozen):
+    """A field in one system: as it is, and as it was when the systems last agreed. Empty is blank."""
+
+    now: str = ""
+    base: str = ""
+
+
+class Why(StrEnum):
+    """What made a field's value."""
+
+    UNCHANGED = "unchanged"
+    ONE_EDIT = "one_edit"
+    SAME_EDIT = "same_edit"
+    """Several made the same of it."""
+    OWNER = "owner"
+    UNION = "union"
+    APPEND = "append"
+    FORWARD = "forward"
+    KEPT_FILLED = "kept_filled"
+    """Somebody who may not do that cleared it."""
+    CONFLICT = "conflict"
+
+
+class Merged(Frozen):
+    """What becomes of a field.
+
+    Attributes:
+        value: what the systems are to agree on; in a conflict what they last agreed on, and nobody is written to.
+        edited: the systems that changed the field, in the order of their names.
+        writes: what is to be written where, by system.
+    """
+
+    value: str
+    why: Why
+    edited: tuple[str, ...] = ()
+    writes: dict[str, str] = Field(default_factory=dict)
+
+
+def merge(rule: FieldRule, agreed: str, sides: Mapping[str, Side], spelling: Spelling) -> Merged:
+    """What becomes of one field; the same whatever the order of `sides`.
+
+    A field that was never agreed on has a blank base and is blank in `agreed`: then whatever is
+    filled in counts as an edit.
+
+    Args:
+        agreed: what the systems last agreed on.
+        sides: by system, at least one; a system that does not have the field is left out.
+    """
+    same = _tags_alike(rule, spelling) if rule.kind is Kind.UNION else spelling
+    edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
+    counted = {name: value for name, value in edits.items() if value.strip() or name == rule.owner}
+    value, why = _value(rule, agreed, counted, sides, same)
+    if not counted and edits and same(agreed) != same(""):
+        why = Why.KEPT_FILLED
+    if why is Why.CONFLICT:
+        return Merged(value=agreed, why=why, edited=tuple(edits))
+    writes = {name: value for name, side in sorted(sides.items()) if same(side.now) != same(value)}
+    return Merged(value=value, why=why, edited=tuple(edits), writes=writes)
+
+
+def _value(
+    rule: FieldRule, agreed: str, edits: Mapping[str, str], sides: Mapping[str, Side], same: Spelling
+) -> tuple[str, Why]:
+    if not edits:
+        return agreed, Why.UNCHANGED
+    if rule.owner is not None and (owners := edits.get(rule.owner)) is not None:
+        alone = {same(value) for value in edits.values()} == {same(owners)}
+        return owners, (_agreeing(edits) if alone else Why.OWNER)
+    if rule.kind is Kind.FORWARD:
+        return _furthest(rule.stages, agreed, edits, same)
+    if len({same(value) for value in edits.values()}) == 1:
+        return min(edits.values()), _agreeing(edits)
+    match rule.kind:
+        case Kind.UNION:
+            return _union(rule, agreed, {name: sides[name] for name in edits}, same), Why.UNION
+        case Kind.APPEND:
+            return _appended(agreed, {name: sides[name] for name in edits})
+        case _:
+            return agreed, Why.CONFLICT
+
+
+def _agreeing(edits: Mapping[str, str]) -> Why:
+    return Why.ONE_EDIT if len(edits) == 1 else Why.SAME_EDIT
+
+
+def _furthest(stages: Sequence[str], agreed: str, edits: Mapping[str, str], same: Spelling) -> tuple[str, Why]:
+    """The furthest stage; one that the policy does not name is for a person, unless it is the only edit's."""
+    place = {same(stage): number for number, stage in enumerate(stages)}
+    if any(same(value) not in place for value in edits.values()):
+        return agreed, Why.CONFLICT
+    reached = [value for value in (agreed, *sorted(edits.values())) if same(value) in place]
+    furthest = max(reached, key=lambda value: place[same(value)])
+    moved = {name: value for name, value in edits.items() if same(value) == same(furthest)}
+    return furthest, (_agreeing(edits) if len(moved) == len(edits) else Why.FORWARD)
+
+
+def _tags(rule: FieldRule, value: str) -> list[str]:
+    return [tag for tag in (part.strip() for part in value.split(rule.separator)) if tag]
+
+
+def _tags_alike(rule: FieldRule, spelling: Spelling) -> Spelling:
+    """Two lists of tags mean the same if they have the same tags, in whatever order."""
+
+    def alike(value: str) -> str:
+        return rule.separator.join(sorted({spelling(tag) for tag in _tags(rule, value)}))
+
+    return alike
+
+
+def _union(rule: FieldRule, agreed: str, edited: Mapping[str, Side], same: Spelling) -> str:
+    """The tags that were agreed on without those that anybody removed, then the new ones."""
+    had = {same(tag): tag for tag in _tags(rule, agreed)}
+    added: dict[str, str] = {}
+    for side in edited.values():
+        before, after = ({same(tag): tag for tag in _tags(rule, text)} for text in (side.base, side.now))
+        for gone in before.keys() - after.keys():
+            had.pop(gone, None)
+        for fresh in after.keys() - before.keys():
+            added[fresh] = min(after[fresh], added.get(fresh, after[fresh]))
+    return f"{rule.separator} ".join([*had.values(), *[added[tag] for tag in sorted(added.keys() - had.keys())]])
+
+
+def _appended(agreed: str, edited: Mapping[str, Side]) -> tuple[str, Why]:
+    """What was agreed on, and what each has added; a change of what stood there is for a person."""
+    parts: list[str] = []
+    for side in edited.values():
+        if not side.now.startswith(side.base.rstrip()):
+            return agreed, Why.CONFLICT
+        part = side.now[len(side.base.rstrip()) :].strip()
+        if part not in parts:
+            parts.append(part)
+    return "\n".join(filter(None, [agreed.rstrip(), *parts])), Why.APPEND

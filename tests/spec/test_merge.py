@@ -1,0 +1,172 @@
+"""What becomes of a field that several systems hold: a table of cases, and what holds for all of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.merge import FieldRule, Kind, Merged, Side, Why, merge
+
+STAGES = ("lead", "offer", "won")
+ASK = FieldRule()
+OWNED = FieldRule(owner="crm")
+TAGS = FieldRule(kind=Kind.UNION)
+NOTES = FieldRule(kind=Kind.APPEND)
+STAGE = FieldRule(kind=Kind.FORWARD, stages=STAGES)
+OWNED_STAGE = FieldRule(owner="crm", kind=Kind.FORWARD, stages=STAGES)
+
+
+def spelling(value: str) -> str:
+    return " ".join(value.split()).casefold()
+
+
+def sides(base: str, **now: str) -> dict[str, Side]:
+    return {name: Side(now=value, base=base) for name, value in now.items()}
+
+
+TABLE = [
+    pytest.param(ASK, "a", sides("a", crm="a", desk="a"), "a", Why.UNCHANGED, {}, id="nobody changed it"),
+    pytest.param(ASK, "a", sides("a", crm="A ", desk="a"), "a", Why.UNCHANGED, {}, id="another spelling is no edit"),
+    pytest.param(ASK, "a", sides("a", crm="b", desk="a"), "b", Why.ONE_EDIT, {"desk": "b"}, id="one edit goes on"),
+    pytest.param(
+        ASK, "a", sides("a", crm="b", desk="B"), "B", Why.SAME_EDIT, {}, id="several that mean the same are one"
+    ),
+    pytest.param(
+        ASK, "a", sides("a", crm="b", desk="b", sql="a"), "b", Why.SAME_EDIT, {"sql": "b"}, id="and reach the others"
+    ),
+    pytest.param(ASK, "a", sides("a", crm="b", desk="c"), "a", Why.CONFLICT, {}, id="two that differ are for a person"),
+    pytest.param(ASK, "", sides("", crm="a", desk=""), "a", Why.ONE_EDIT, {"desk": "a"}, id="at the first link-up too"),
+    pytest.param(ASK, "", sides("", crm="a", desk="b"), "", Why.CONFLICT, {}, id="where both are filled"),
+    pytest.param(
+        OWNED, "a", sides("a", crm="b", desk="c"), "b", Why.OWNER, {"desk": "b"}, id="the owner's goes before others"
+    ),
+    pytest.param(
+        OWNED, "a", sides("a", crm="a", desk="c"), "c", Why.ONE_EDIT, {"crm": "c"}, id="who is no owner may edit"
+    ),
+    pytest.param(
+        OWNED, "a", sides("a", crm="a", desk="b", sql="c"), "a", Why.CONFLICT, {}, id="the owner who says nothing"
+    ),
+    pytest.param(OWNED, "a", sides("a", crm="b", desk="B"), "b", Why.SAME_EDIT, {}, id="the owner's is no stronger"),
+    pytest.param(OWNED, "a", sides("a", crm="", desk="a"), "", Why.ONE_EDIT, {"desk": ""}, id="the owner clears"),
+    pytest.param(
+        OWNED, "a", sides("a", crm="a", desk=""), "a", Why.KEPT_FILLED, {"desk": "a"}, id="nobody else clears"
+    ),
+    pytest.param(
+        ASK, "a", sides("a", crm="", desk="b"), "b", Why.ONE_EDIT, {"crm": "b"}, id="a blank is none of two edits"
+    ),
+    pytest.param(
+        TAGS, "x,y", sides("x,y", crm="x,y,z", desk="y"), "y, z", Why.UNION, {"crm": "y, z", "desk": "y, z"},
+        id="tags: one added, one removed"),
+    pytest.param(TAGS, "x,y", sides("x,y", crm="Y, x", desk="x,y"), "x,y", Why.UNCHANGED, {}, id="tags have no order"),
+    pytest.param(
+        TAGS, "", sides("", crm="b", desk="a, B"), "a, B", Why.UNION, {"crm": "a, B"}, id="tags added twice are in once"
+    ),
+    pytest.param(
+        NOTES, "hello", sides("hello", crm="hello\nann", desk="hello\nbob"), "hello\nann\nbob", Why.APPEND,
+        {"crm": "hello\nann\nbob", "desk": "hello\nann\nbob"}, id="notes: one after the other"),
+    pytest.param(
+        NOTES, "hello", sides("hello", crm="hello\nann", desk="hello\nann", sql="hello\nbob"), "hello\nann\nbob",
+        Why.APPEND, dict.fromkeys(("crm", "desk", "sql"), "hello\nann\nbob"), id="notes: the same twice is in once"),
+    pytest.param(
+        NOTES, "hello", sides("hello", crm="hallo", desk="hello\nbob"), "hello", Why.CONFLICT, {},
+        id="notes: what stood there was changed"),
+    pytest.param(
+        STAGE, "lead", sides("lead", crm="offer", desk="won"), "won", Why.FORWARD, {"crm": "won"}, id="the furthest"
+    ),
+    pytest.param(
+        STAGE, "offer", sides("offer", crm="lead", desk="offer"), "offer", Why.FORWARD, {"crm": "offer"},
+        id="stages go forward only"),
+    pytest.param(
+        OWNED_STAGE, "offer", sides("offer", crm="lead", desk="won"), "lead", Why.OWNER, {"desk": "lead"},
+        id="unless the owner goes back"),
+    pytest.param(
+        STAGE, "offer", sides("offer", crm="lost", desk="won"), "offer", Why.CONFLICT, {}, id="an unknown stage"
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "agreed", "held", "value", "why", "writes"), TABLE)
+def test_what_becomes_of_a_field(rule, agreed, held, value, why, writes) -> None:
+    merged = merge(rule, agreed, held, spelling)
+    assert (merged.value, merged.why, merged.writes) == (value, why, writes)
+
+
+def test_what_a_vendor_made_of_our_write_is_no_edit() -> None:
+    held = {"crm": Side(now="+49 40 1", base="+49 40 1"), "desk": Side(now="0049401", base="0049401")}
+    assert merge(ASK, "+49401", held, lambda value: value.replace(" ", "")).edited == ()
+
+
+def test_who_edited_is_told_in_a_conflict_too() -> None:
+    assert merge(ASK, "a", sides("a", sql="c", desk="a", crm="b"), spelling).edited == ("crm", "sql")
+
+
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        pytest.param({"kind": "forward"}, "stages go with", id="forward without stages"),
+        pytest.param({"stages": ["a"]}, "stages go with", id="stages of nothing"),
+        pytest.param({"kind": "forward", "stages": ["a", "a"]}, "stands twice", id="a stage twice"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(given_, told) -> None:
+    with pytest.raises(ValidationError, match=told):
+        FieldRule.model_validate(given_)
+
+
+RULES = st.sampled_from([ASK, OWNED, TAGS, FieldRule(owner="desk", kind=Kind.UNION), NOTES, STAGE, OWNED_STAGE])
+VALUES = st.one_of(
+    st.sampled_from(["", "lead", "offer", "won", "Won ", "x", "x,y", "y, x", "hello", "hello\nann"]),
+    st.text("xy, \n", max_size=6),
+)
+HELD = st.dictionaries(st.sampled_from(["crm", "desk", "sql"]), st.builds(Side, now=VALUES, base=VALUES), min_size=1)
+
+
+def settled(rule: FieldRule, merged: Merged, held: dict[str, Side]) -> Merged:
+    """The next merge, after everything was written and read back."""
+    after = {name: merged.writes.get(name, side.now) for name, side in held.items()}
+    return merge(rule, merged.value, {name: Side(now=now, base=now) for name, now in after.items()}, spelling)
+
+
+@given(RULES, VALUES, HELD)
+def test_after_one_round_nothing_is_left_to_do(rule, agreed, held) -> None:
+    merged = merge(rule, agreed, held, spelling)
+    if merged.why is not Why.CONFLICT:
+        again = settled(rule, merged, held)
+        assert (again.value, again.why, again.writes) == (merged.value, Why.UNCHANGED, {})
+
+
+@given(RULES, VALUES, HELD, st.randoms())
+def test_the_order_of_the_systems_changes_nothing(rule, agreed, held, dice) -> None:
+    shuffled = list(held.items())
+    dice.shuffle(shuffled)
+    assert merge(rule, agreed, dict(shuffled), spelling) == merge(rule, agreed, held, spelling)
+
+
+@given(RULES.filter(lambda rule: rule.kind is not Kind.FORWARD), VALUES, VALUES.filter(str.strip))
+def test_an_edit_that_nothing_contradicts_is_taken_everywhere(rule, agreed, edit) -> None:
+    held = {"crm": Side(now=agreed, base=agreed), "desk": Side(now=edit, base=agreed)}
+    merged = merge(rule, agreed, held, spelling)
+    after = {name: merged.writes.get(name, side.now) for name, side in held.items()}
+    assert spelling(after["crm"]) == spelling(after["desk"]) or rule.kind is Kind.UNION
+    if merged.edited:
+        assert (merged.value, merged.why) == (edit, Why.ONE_EDIT)
+
+
+@given(RULES, VALUES, HELD)
+def test_in_a_conflict_nobody_is_written_to_and_there_are_two_who_edited(rule, agreed, held) -> None:
+    merged = merge(rule, agreed, held, spelling)
+    if merged.why is Why.CONFLICT:
+        assert (merged.value, merged.writes) == (agreed, {})
+        assert len(merged.edited) > 1 or rule.kind is Kind.FORWARD
+
+
+@given(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")))
+def test_tags_keep_what_was_added_and_lose_what_was_removed(base, ours, theirs) -> None:
+    held = {
+        "crm": Side(now=",".join(ours), base=",".join(base)),
+        "desk": Side(now=",".join(theirs), base=",".join(base)),
+    }
+    value = merge(FieldRule(owner="nobody", kind=Kind.UNION), ",".join(base), held, spelling).value
+    if ours and theirs:
+        wanted = (base - (base - ours) - (base - theirs)) | (ours - base) | (theirs - base)
+        assert {tag.strip() for tag in value.split(",") if tag.strip()} == wanted
