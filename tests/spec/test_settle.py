@@ -86,7 +86,12 @@ def test_every_other_review_says_in_its_name_what_it_asks(about: str, name: str)
 
 
 def test_the_table_has_a_row_for_every_refusal_of_an_open_review() -> None:
-    of_the_person = {Refusal.KEY_USED, Refusal.CONCERNED, Refusal.SAME_PERSON}  # see spec/test_agreement.py
+    of_the_person = {
+        Refusal.KEY_USED,
+        Refusal.CONCERNED,
+        Refusal.SAME_PERSON,
+        Refusal.UNKNOWN_PERSON,
+    }  # see spec/test_agreement.py
     assert {row.values[2] for row in REFUSALS} == set(Refusal) - of_the_person - {
         Refusal.ALREADY_DECIDED,
         Refusal.IMPOSSIBLE,  # what a kind itself objects to
