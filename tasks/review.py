@@ -90,8 +90,10 @@ def form_of(here: Resources, tx: Transaction, review: ReviewRow, notice: str = "
         return None
     late = here.now() > review.due_at
     told = [notice or (EXPLAIN[Refusal.LATE] if late else "")]
-    told += [_gave(one) for one in tx.reviews.given(review.review_id)]
-    return question(here, tx, review).form(" ".join(filter(None, told)), late=late)
+    asked = question(here, tx, review)
+    binding = asked.form("", late=late).binding  # who agreed to what stood there before has agreed to nothing
+    told += [_gave(one) for one in tx.reviews.given(review.review_id) if one.binding == binding]
+    return asked.form(" ".join(filter(None, told)), late=late)
 
 
 def _gave(one: Agreed) -> str:

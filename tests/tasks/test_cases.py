@@ -388,6 +388,8 @@ async def test_an_approval_is_void_when_the_case_moved_on_and_is_asked_anew(offi
     await office.answers(other, "none_of_these", "Cy")
     second = await office.answers(f"{item}-action", "give_back", "Bo")
     assert (second.missing, second.writes, office.case().state) == (1, False, "sent")
+    now_agreed = (await office.shown(f"{item}-action")).markdown
+    assert ("Bo agreed" in now_agreed, "Ada agreed" in now_agreed) == (True, False)
     await office.answers(f"{item}-action", "give_back", "Ada")
     assert (office.case().state, office.decision(item).by) == ("returned", "Bo and Ada")
     assert await office.unaccounted() == 0
