@@ -160,11 +160,13 @@ async def _cancelled(flow_run: str) -> bool:
 
 async def _bury(flow_runs: Iterable[str], states: dict[str, State[object]]) -> None:
     """Tell Prefect of those runs that have begun, and whose processes nobody watches any more, that they crashed."""
+    dead = [flow_run for flow_run in flow_runs if states[flow_run].type in BEGUN]
+    if not dead:
+        return
     async with get_client() as client:
-        for flow_run in flow_runs:
-            if states[flow_run].type in BEGUN:
-                states[flow_run] = Crashed(message="its process and its worker were killed")
-                await client.set_flow_run_state(UUID(flow_run), states[flow_run], force=True)
+        for flow_run in dead:
+            states[flow_run] = Crashed(message="its process and its worker were killed")
+            await client.set_flow_run_state(UUID(flow_run), states[flow_run], force=True)
 
 
 async def _resumed(here: Resources, review: ReviewRow, states: dict[str, State[object]]) -> bool:

@@ -99,9 +99,10 @@ class Outbox:
         due = [_due(now), ~self._out_of_turn(now)]
         well = [*due, col(OperationRow.scope).not_in(troubled)]
         rows = self._oldest(count, *well)
-        for scope, system in dict.fromkeys((row.scope, row.system) for row in rows if row.state == State.PENDING):
-            new = col(OperationRow.state) == State.PENDING
-            more = self._oldest((batches or {}).get(system, 1), *well, new, col(OperationRow.scope) == scope)
+        new = col(OperationRow.state) == State.PENDING
+        at_once = {row.scope: (batches or {}).get(row.system, 1) for row in rows if row.state == State.PENDING}
+        for scope in [scope for scope, most in at_once.items() if most > 1]:
+            more = self._oldest(at_once[scope], *well, new, col(OperationRow.scope) == scope)
             held = {row.seq for row in rows}
             rows += [row for row in more if row.seq not in held]
         for scope, breaker in troubled.items():
