@@ -59,6 +59,11 @@ class ActionReview:
         history = tuple(tell(entry.event, entry.facts) for entry in tx.cases.history(cases.name, case.key, HISTORY))
         return cls(workflow, cases, met, held, history, review.due_at)
 
+    @property
+    def binding(self) -> str:
+        """Of the proposal, the case and the policy."""
+        return shown_binding(self.workflow, self.met.case, self.held)
+
     def form(self, notice: str, *, late: bool) -> Form:
         """The event, its case and what is proposed; only what is possible can be chosen."""
         names = possible(self.cases, self.met) if self.met.case.key else ()
@@ -76,7 +81,7 @@ class ActionReview:
             choices=choices,
             preselected=proposed if proposed in choices else None,
             inputs=inputs,
-            binding=shown_binding(self.workflow, self.met.case, self.held),
+            binding=self.binding,
             due_at=self.due_at,
             late=late,
         )

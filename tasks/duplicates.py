@@ -103,6 +103,11 @@ class DuplicateReview:
         """What a review asks, as it was found when it was opened."""
         return cls(tx.inbox.get(review.item_id), review.question, review.due_at)
 
+    @property
+    def binding(self) -> str:
+        """Of the question."""
+        return digest(self.question)
+
     def form(self, notice: str, *, late: bool) -> Form:
         """The new record beside those that it may be, and a choice among them."""
         asked = self._asked
@@ -116,7 +121,7 @@ class DuplicateReview:
             ),
             label="Which record",
             choices=offered,
-            binding=digest(self.question),
+            binding=self.binding,
             due_at=self.due_at,
             late=late,
         )

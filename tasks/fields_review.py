@@ -45,6 +45,11 @@ class FieldsReview:
         """The item's fields as they would be written."""
         return check(self.claimed.item, self.workflow.policy, self.extraction)
 
+    @property
+    def binding(self) -> str:
+        """Of the proposal."""
+        return self.proposal.hash
+
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what was found with its evidence, a text for each field; a blind check shows nothing found."""
         policy, held, found = self.workflow.policy, self.held, self.found
@@ -56,7 +61,7 @@ class FieldsReview:
             choices={name: CHOICES[name] for name, may in allowed.items() if may},
             preselected=None if held.blind or not allowed.get(wanted or "") else wanted,
             inputs={name: meaning(policy, name) for name in asked_fields(policy)},
-            binding=self.proposal.hash,
+            binding=self.binding,
             due_at=self.due_at,
             late=late,
         )

@@ -29,6 +29,11 @@ from tasks.route_review import RouteReview
 class Question(Protocol):
     """An open review with all that its kind needs to know, as it stands in the store."""
 
+    @property
+    def binding(self) -> str:
+        """Digest of what the reviewer is shown."""
+        ...
+
     def form(self, notice: str, *, late: bool) -> Form:
         """What the reviewer is shown, `notice` before everything else."""
         ...
@@ -91,8 +96,8 @@ def form_of(here: Resources, tx: Transaction, review: ReviewRow, notice: str = "
     late = here.now() > review.due_at
     told = [notice or (EXPLAIN[Refusal.LATE] if late else "")]
     asked = question(here, tx, review)
-    binding = asked.form("", late=late).binding  # who agreed to what stood there before has agreed to nothing
-    told += [_gave(one) for one in tx.reviews.given(review.review_id) if one.binding == binding]
+    # Who agreed to what stood there before has agreed to nothing.
+    told += [_gave(one) for one in tx.reviews.given(review.review_id) if one.binding == asked.binding]
     return asked.form(" ".join(filter(None, told)), late=late)
 
 

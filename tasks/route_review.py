@@ -34,6 +34,11 @@ class RouteReview:
         """The decision that a review is about, as it stands."""
         return cls(here.workflow(review.workflow), *tx.inbox.under_review(review.item_id), review.due_at)
 
+    @property
+    def binding(self) -> str:
+        """Of the proposal."""
+        return self.proposal.hash
+
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what is said of it, and the policy's routes; a blind check shows no proposal."""
         policy, held = self.workflow.policy, self.held
@@ -42,7 +47,7 @@ class RouteReview:
             label="Route",
             choices={name: route.description for name, route in policy.routes.items()} | {NONE_OF_THESE: NO_ROUTE},
             preselected=held.proposed if held.proposed in policy.labels and not held.blind else None,
-            binding=self.proposal.hash,
+            binding=self.binding,
             due_at=self.due_at,
             late=late,
         )
