@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.shared import OUT, explained, one_item
+from console.shared import OUT, explained, only
 from tasks.customer import ask_customer, customer_answered
 from tasks.resources import Resources, opened
 
@@ -37,5 +37,5 @@ def answered(item: Item, by: By) -> None:
 async def _act(item: str, act: Callable[[Resources, str], bool]) -> bool:
     async with opened() as here:
         with here.store.reading() as tx:
-            item_id = one_item(tx, item)
+            item_id = only(tx.inbox.find(item), item, "item")
         return act(here, item_id)

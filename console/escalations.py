@@ -7,7 +7,7 @@ import typer
 
 from connectors.store.engine import Transaction
 from connectors.store.watch_tables import EscalationRow
-from console.shared import OUT, explained, reading, shown
+from console.shared import OUT, explained, only, reading, shown
 from domain.errors import InputInvalid
 from tasks.escalate import acknowledge as take_over
 from tasks.resources import opened
@@ -42,14 +42,13 @@ def acknowledge(
 async def _acknowledge(escalation: str, by: str) -> str:
     async with opened() as here:
         with here.store.transaction() as tx:
-            found = tx.escalations.find(escalation)
-            if len(found) != 1:
-                raise InputInvalid(f"'{escalation}' is not one escalation; see 'interlock escalations list'")
-            taken = take_over(tx, found[0], by, here.now())
-            row = tx.escalations.get(found[0])
+            listed = "escalation; see 'interlock escalations list'"
+            named = only(tx.escalations.find(escalation), escalation, listed)
+            taken = take_over(tx, named, by, here.now())
+            row = tx.escalations.get(named)
     if not taken and row is not None:
-        raise InputInvalid(f"{found[0]}: {shown(row.outcome)}")
-    return f"{found[0]} is yours; nobody else is told."
+        raise InputInvalid(f"{named}: {shown(row.outcome)}")
+    return f"{named} is yours; nobody else is told."
 
 
 def _told(tx: Transaction, row: EscalationRow) -> str:

@@ -9,7 +9,7 @@ import typer
 from connectors.capabilities import Upsert
 from connectors.store.dead_letters import DeadLetter
 from connectors.store.engine import Transaction
-from console.shared import OUT, explained
+from console.shared import OUT, explained, only
 from domain.errors import InputInvalid, PolicyInvalid
 from domain.escalation import Cause
 from policies.intake import storable
@@ -68,10 +68,7 @@ def _found(tx: Transaction, item: str | None, system: str | None) -> str | None:
         raise InputInvalid("name an item, or with --system the system whose dead letters are put back")
     if item is None:
         return None
-    found = tx.inbox.find(item) or tx.outbox.find(item)
-    if len(found) != 1:
-        raise InputInvalid(f"'{item}' is not one item or notice")
-    return found[0]
+    return only(tx.inbox.find(item) or tx.outbox.find(item), item, "item or notice")
 
 
 def _adds(here: Resources, letter: DeadLetter) -> bool:

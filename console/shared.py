@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -42,15 +42,14 @@ def reading() -> Iterator[Transaction]:
         store.close()
 
 
-def one_item(tx: Transaction, fragment: str) -> str:
-    """The id of the item that a person names by it or by its beginning.
+def only(found: Sequence[str], fragment: str, what: str) -> str:
+    """The one id that was found for what a person named, by it or by its beginning.
 
     Raises:
         InputInvalid: there is none, or there are several.
     """
-    found = tx.inbox.find(fragment)
     if len(found) != 1:
-        raise InputInvalid(f"'{fragment}' is not one item")
+        raise InputInvalid(f"'{fragment}' is not one {what}")
     return found[0]
 
 
