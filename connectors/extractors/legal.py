@@ -80,15 +80,19 @@ _SHORTEST_DOMAIN = 4
 
 def is_of_house(name: str, domains: Sequence[str]) -> bool:
     """Whether a company's name begins with a domain's: `Nordwind Lager GmbH`, `nordwind.de`."""
-    spelled = [plain_letters(domain.rsplit(".", 1)[0].rsplit(".", 1)[-1]) for domain in domains]
+    spelled = map(_house, domains)
     return any(len(one) >= _SHORTEST_DOMAIN and plain_letters(name).startswith(one) for one in spelled)
 
 
 def of_domain(name: str, domains: frozenset[str]) -> bool:
     """Whether a name, its legal form aside, is spelled by a domain: `Nordwind Lager GmbH`, `nordwind-lager.de`."""
     plain = plain_letters(re.sub(rf"[ ,]+{LEGAL}$", "", name))
-    spelled = {plain_letters(domain.rsplit(".", 1)[0].rsplit(".", 1)[-1]) for domain in domains}
-    return len(plain) >= _SHORTEST_DOMAIN and plain in spelled
+    return len(plain) >= _SHORTEST_DOMAIN and plain in map(_house, domains)
+
+
+def _house(domain: str) -> str:
+    """What a domain calls its house: `nordwindlager` of `mail.nordwind-lager.de`."""
+    return plain_letters(domain.rsplit(".", 1)[0].rsplit(".", 1)[-1])
 
 
 def plain_letters(text: str) -> str:
