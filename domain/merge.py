@@ -9,7 +9,7 @@ rule decides, and where it cannot, the field stands still until a person has dec
 The idea is that of `diff3`: Khanna, Kunal and Pierce, "A Formal Investigation of Diff3" (2007).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import Field, model_validator
@@ -18,6 +18,10 @@ from domain.values import Frozen
 
 Spelling = Callable[[str], str]
 """Gives the one spelling that two values share if they mean the same; of its own result it changes nothing."""
+
+
+HEAD = ""
+"""Who set what is agreed on, where that was not the owner."""
 
 
 class Kind(StrEnum):
@@ -94,20 +98,26 @@ class Merged(Frozen):
     writes: dict[str, str] = Field(default_factory=dict)
 
 
-def merge(rule: FieldRule, agreed: str, sides: Mapping[str, Side], spelling: Spelling) -> Merged:
+def merge(
+    rule: FieldRule, agreed: str, sides: Mapping[str, Side], spelling: Spelling, set_by: Collection[str] = ()
+) -> Merged:
     """What becomes of one field; the same whatever the order of `sides`.
 
     A field that was never agreed on has a blank base and is blank in `agreed`: then whatever is
-    filled in counts as an edit.
+    filled in counts as an edit. An edit of a side whose base is not what is agreed on was made without
+    knowing that: what is agreed on is then held against it, as if it were an edit of those who set it.
 
     Args:
-        agreed: what the systems last agreed on.
+        agreed: what the systems last agreed on, perhaps without all of them holding it yet.
         sides: by system, at least one; a system that does not have the field is left out.
+        set_by: the systems that made `agreed` what it is.
     """
     same = _tags_alike(rule, spelling) if rule.kind is Kind.UNION else spelling
     edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
     counted = {name: value for name, value in edits.items() if value.strip() or name == rule.owner}
-    value, why = _value(rule, agreed, counted, sides, same)
+    unaware = any(same(sides[name].base) != same(agreed) for name in counted)
+    head = {rule.owner if rule.owner is not None and rule.owner in set_by else HEAD: agreed} if unaware else {}
+    value, why = _value(rule, agreed, head | counted, {name: sides[name] for name in counted}, same)
     if not counted and edits and same(agreed) != same(""):
         why = Why.KEPT_FILLED
     if why is Why.CONFLICT:
@@ -117,22 +127,28 @@ def merge(rule: FieldRule, agreed: str, sides: Mapping[str, Side], spelling: Spe
 
 
 def _value(
-    rule: FieldRule, agreed: str, edits: Mapping[str, str], sides: Mapping[str, Side], same: Spelling
+    rule: FieldRule, agreed: str, said: Mapping[str, str], edited: Mapping[str, Side], same: Spelling
 ) -> tuple[str, Why]:
-    if not edits:
+    """The value, and why.
+
+    Args:
+        said: what the edits made of the field, and perhaps what is agreed on, as somebody's word.
+        edited: the sides with an edit.
+    """
+    if not edited:
         return agreed, Why.UNCHANGED
-    if rule.owner is not None and (owners := edits.get(rule.owner)) is not None:
-        alone = {same(value) for value in edits.values()} == {same(owners)}
-        return owners, (_agreeing(edits) if alone else Why.OWNER)
+    alike = len({same(value) for value in said.values()}) == 1
+    if rule.owner is not None and (owners := said.get(rule.owner)) is not None:
+        return owners, (_agreeing(said) if alike else Why.OWNER)
     if rule.kind is Kind.FORWARD:
-        return _furthest(rule.stages, agreed, edits, same)
-    if len({same(value) for value in edits.values()}) == 1:
-        return min(edits.values()), _agreeing(edits)
+        return _furthest(rule.stages, agreed, said, same)
+    if alike:
+        return (agreed if HEAD in said else min(said.values())), _agreeing(said)
     match rule.kind:
         case Kind.UNION:
-            return _union(rule, agreed, {name: sides[name] for name in edits}, same), Why.UNION
+            return _union(rule, agreed, edited, same), Why.UNION
         case Kind.APPEND:
-            return _appended(agreed, {name: sides[name] for name in edits})
+            return _appended(agreed, edited)
         case _:
             return agreed, Why.CONFLICT
 
@@ -184,7 +200,13 @@ def _appended(agreed: str, edited: Mapping[str, Side]) -> tuple[str, Why]:
     for side in edited.values():
         if not side.now.startswith(side.base.rstrip()):
             return agreed, Why.CONFLICT
-        part = side.now[len(side.base.rstrip()) :].strip()
-        if part not in parts:
+        if (part := _added(side, agreed.rstrip())) not in parts:
             parts.append(part)
     return "\n".join(filter(None, [agreed.rstrip(), *parts])), Why.APPEND
+
+
+def _added(side: Side, agreed: str) -> str:
+    """What a side has added; one that is new to it all may hold a part of what is agreed on, or more."""
+    if base := side.base.rstrip():
+        return side.now[len(base) :].strip()
+    return "" if agreed.startswith(side.now.strip()) else side.now.strip().removeprefix(agreed).strip()

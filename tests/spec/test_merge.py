@@ -153,11 +153,54 @@ def test_an_edit_that_nothing_contradicts_is_taken_everywhere(rule, agreed, edit
 
 
 @given(RULES, VALUES, HELD)
-def test_in_a_conflict_nobody_is_written_to_and_there_are_two_who_edited(rule, agreed, held) -> None:
+def test_in_a_conflict_nobody_is_written_to_and_edits_contradict_each_other_or_what_is_agreed_on(
+    rule, agreed, held
+) -> None:
     merged = merge(rule, agreed, held, spelling)
     if merged.why is Why.CONFLICT:
         assert (merged.value, merged.writes) == (agreed, {})
-        assert len(merged.edited) > 1 or rule.kind is Kind.FORWARD
+        unaware = any(spelling(held[name].base) != spelling(agreed) for name in merged.edited)
+        assert len(merged.edited) > 1 or unaware or rule.kind is Kind.FORWARD
+
+
+LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
+"""The desk's edit was made before it was told of what the crm had made of the field."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "agreed", "set_by", "held", "value", "why", "writes"),
+    [
+        pytest.param(ASK, "b", {"crm"}, LATE, "b", Why.CONFLICT, {}, id="unaware of each other: for a person"),
+        pytest.param(OWNED, "b", {"crm"}, LATE, "b", Why.OWNER, {"desk": "b"}, id="the owner's still goes before"),
+        pytest.param(OWNED, "b", {"sql"}, LATE, "b", Why.CONFLICT, {}, id="which the owner only took over"),
+        pytest.param(
+            FieldRule(owner="desk"), "b", {"crm"}, LATE, "c", Why.OWNER, {"crm": "c"}, id="the owner may be late"
+        ),
+        pytest.param(
+            ASK, "b", {"crm"}, LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {}, id="it says the same"
+        ),
+        pytest.param(
+            TAGS, "x,z", {"crm"}, {"crm": Side(now="x,z", base="x,z"), "desk": Side(now="y", base="x")}, "z, y",
+            Why.UNION, {"crm": "z, y", "desk": "z, y"}, id="tags: late additions and removals count"),
+        pytest.param(
+            NOTES, "n\na", {"crm"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n\nb", base="n")},
+            "n\na\nb", Why.APPEND, dict.fromkeys(("crm", "desk"), "n\na\nb"), id="notes: late ones come behind"),
+        pytest.param(
+            NOTES, "n\na", {"crm"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n", base="")}, "n\na",
+            Why.APPEND, {"desk": "n\na"}, id="notes: a new record has some of them"),
+        pytest.param(
+            NOTES, "n", {"crm"}, {"crm": Side(now="n", base="n"), "desk": Side(now="n\nb", base="")}, "n\nb",
+            Why.APPEND, {"crm": "n\nb"}, id="notes: or more than them"),
+        pytest.param(
+            STAGE, "won", {"crm"}, {"crm": Side(now="won", base="won"), "desk": Side(now="offer", base="lead")}, "won",
+            Why.FORWARD, {"desk": "won"}, id="stages: a late one is behind"),
+    ],
+)  # fmt: skip
+def test_an_edit_that_was_made_without_knowing_what_is_agreed_on_contradicts_that(
+    rule, agreed, set_by, held, value, why, writes
+) -> None:
+    merged = merge(rule, agreed, held, spelling, set_by)
+    assert (merged.value, merged.why, merged.writes) == (value, why, writes)
 
 
 @given(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")))
