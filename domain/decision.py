@@ -77,6 +77,8 @@ class Reason(StrEnum):
     PRECONDITION_FAILED = "precondition_failed"
     NEEDS_APPROVAL = "needs_approval"
     NEEDS_TWO_PEOPLE = "needs_two_people"
+    EDITS_CONTRADICT = "edits_contradict"
+    MAYBE_SAME = "maybe_same"
     APPROVED = "approved"
     OVERRIDDEN = "overridden"
     DISMISSED = "dismissed"

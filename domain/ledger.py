@@ -66,6 +66,10 @@ class Event(StrEnum):
     SLA_BREACHED = "sla_breached"
     EVENT_WAITS = "event_waits"
     CASE_MOVED = "case_moved"
+    LINKED = "linked"
+    """A system's record was found to be one of an entity's, or two entities to be one."""
+    MERGED = "merged"
+    """Edits of an entity's fields were heard; of what they made of the fields, only the names are here."""
 
 
 class Entry(Frozen):

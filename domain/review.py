@@ -27,9 +27,13 @@ class ReviewKind(StrEnum):
     """What is missing or wrong in an item's fields, and whether it is written."""
     DUPLICATE = "duplicate"
     """Whether a record of another system is the one that is about to be written."""
+    CONFLICT = "conflict"
+    """What a field is of which several systems say different things."""
+    LINK = "link"
+    """Whether a system's record is of the same thing as records that are known."""
 
 
-_THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE, ReviewKind.FIELDS})
+_THE_ITEMS_OWN = frozenset({ReviewKind.ROUTE, ReviewKind.FIELDS, ReviewKind.CONFLICT, ReviewKind.LINK})
 """Kinds of which an item has at most one, named as the item is."""
 
 

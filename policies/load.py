@@ -18,6 +18,7 @@ from policies.cases import CasePolicy
 from policies.model import Policy
 from policies.people import load_people, unknown_people
 from policies.strict_yaml import load_yaml, read_text
+from policies.sync import SyncPolicy
 
 HERE = Path(__file__).parent
 PEOPLE = "people.yaml"
@@ -25,6 +26,8 @@ PEOPLE = "people.yaml"
 
 _OF_CASES = re.compile(r"(?m)^states\s*:")
 """What only a policy about cases has."""
+_OF_RECORDS = re.compile(r"(?m)^objects\s*:")
+"""What only a policy about records that are kept in step has."""
 
 
 class Example(Frozen):
@@ -50,6 +53,11 @@ class Workflow:
     def cases(self) -> CasePolicy | None:
         """The policy, where it is about cases."""
         return self.policy if isinstance(self.policy, CasePolicy) else None
+
+    @property
+    def sync(self) -> SyncPolicy | None:
+        """The policy, where it keeps records in step."""
+        return self.policy if isinstance(self.policy, SyncPolicy) else None
 
     @property
     def reference(self) -> str:
@@ -81,6 +89,17 @@ def cases_of(workflow: Workflow) -> CasePolicy:
     if workflow.cases is None:
         raise PolicyInvalid(f"{workflow.path} is not about cases: run flows.route on it")
     return workflow.cases
+
+
+def sync_of(workflow: Workflow) -> SyncPolicy:
+    """The policy of a workflow that keeps records in step.
+
+    Raises:
+        PolicyInvalid: it is about something else.
+    """
+    if workflow.sync is None:
+        raise PolicyInvalid(f"{workflow.path} keeps no records in step: it has no 'objects'")
+    return workflow.sync
 
 
 def find_policy(name: str) -> Path:
@@ -153,7 +172,8 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyInvalid: one line a fault.
     """
-    model = CasePolicy if _OF_CASES.search(read_text(path)) else Policy
+    text = read_text(path)
+    model = CasePolicy if _OF_CASES.search(text) else SyncPolicy if _OF_RECORDS.search(text) else Policy
     return load_yaml(path, model, "name: <workflow>")
 
 

@@ -16,6 +16,7 @@ from connectors.store.accounts import Accounts
 from connectors.store.assignments import Assignments
 from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
+from connectors.store.crosswalk import Crosswalk
 from connectors.store.cursors import Cursors
 from connectors.store.dead_letters import DeadLetters
 from connectors.store.escalations import Escalations
@@ -34,7 +35,7 @@ from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -70,6 +71,7 @@ class Transaction:
         self.clocks = Clocks(session, self.ledger, self.cursors)
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)
+        self.crosswalk = Crosswalk(session, self.ledger)
 
 
 class Store:

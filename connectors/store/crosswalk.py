@@ -1,0 +1,373 @@
+"""Which records of which systems are of the same thing, what they showed last, and what is agreed on."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+from sqlalchemy import delete, func, insert, not_, update
+from sqlmodel import Session, col, select
+
+from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
+from connectors.store.ledger import Ledger
+from connectors.store.states import FINAL
+from connectors.store.tables import OperationRow
+from domain.entity import Entity, Held, Move, Standing
+from domain.ledger import Event
+from domain.values import digest
+
+_FIELDS = TypeAdapter(dict[str, Standing])
+
+
+class Of(NamedTuple):
+    """Things of one kind under one policy."""
+
+    policy: str
+    object: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a system showed of a record.
+
+    Attributes:
+        now: by field, in the fields' own values.
+        raw: the system's spelling, where that is another.
+        keys: what the record may be found by; see `KeyRow`.
+    """
+
+    now: dict[str, str]
+    raw: dict[str, str] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
+    changed_at: datetime | None = None
+    changed_by: str = ""
+    operation_id: str = ""
+
+
+@dataclass(frozen=True)
+class Due:
+    """An entity that something has changed of, with its records by system."""
+
+    row: EntityRow
+    records: dict[str, RecordRow]
+
+    @property
+    def entity(self) -> Entity:
+        """As the domain has it."""
+        held = {system: _held(record) for system, record in self.records.items()}
+        return Entity(fields=_FIELDS.validate_python(self.row.fields), records=held)
+
+
+class Crosswalk:
+    """The entities and records of all policies."""
+
+    def __init__(self, session: Session, ledger: Ledger) -> None:
+        self._session = session
+        self._ledger = ledger
+
+    def note(self, of: Of, system: str, external_ids: Collection[str]) -> None:
+        """Take down that these records changed, or are there; each is read again."""
+        known = set(
+            self._session.exec(select(RecordRow.external_id).where(*_in(of, system), _named(external_ids)))
+        )
+        told = {"unread": True, "told": RecordRow.told + 1}
+        self._session.execute(update(RecordRow).where(*_in(of, system), _named(external_ids)).values(told))
+        new = [
+            _blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known
+        ]
+        if new:
+            self._session.execute(insert(RecordRow), new)
+
+    def unread(self, of: Of, system: str, count: int) -> list[RecordRow]:
+        """Up to `count` records that changed since they were read, and that no write is under way to."""
+        query = select(RecordRow).where(
+            *_in(of, system),
+            col(RecordRow.unread),
+            col(RecordRow.operation_id).is_(None),
+            col(RecordRow.external_id).is_not(None),
+        )
+        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
+
+    def shown(self, seq: int, told: int, shown: Shown | None) -> bool:
+        """Keep what a system showed of a record, None for one that is gone; whether that is anything new.
+
+        What was read while a write was begun may show that or not, and is thrown away.
+
+        Args:
+            told: the record's own, as it was before it was read.
+        """
+        row = self._session.get_one(RecordRow, seq)
+        if row.operation_id is not None:
+            return False
+        row.unread = row.told != told
+        if shown is None:
+            changed, row.gone = not row.gone, True
+        else:
+            changed = row.gone or (row.now, row.raw) != (shown.now, shown.raw)
+            row.now, row.raw, row.gone = shown.now, shown.raw, False
+            row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
+        if changed and shown is not None:
+            self._find_by(row, shown.keys)
+        if changed and row.entity_id is not None:
+            self._make_due(row.entity_id)
+        return changed
+
+    def renamed(self, seq: int, external_id: str, now: datetime) -> None:
+        """Follow a record that its system has merged into another one, the survivor.
+
+        What both were records of is one thing. Where that leaves a system with two records of it, the
+        second is kept apart, for a person to look at.
+        """
+        row = self._session.get_one(RecordRow, seq)
+        of, system = Of(row.policy, row.object), row.system
+        survivor = self._session.exec(
+            select(RecordRow).where(*_in(of, system), col(RecordRow.external_id) == external_id)
+        ).first()
+        if survivor is None:
+            row.external_id = external_id
+            return
+        into, gone = survivor.entity_id, row.entity_id
+        row.entity_id, row.gone, row.unread, row.asked = None, True, False, True
+        survivor.unread, survivor.told = True, survivor.told + 1
+        if gone is None or gone == into:
+            return
+        if into is None:
+            self.link(survivor, gone, now)
+            return
+        self.merge(gone, into, now)
+
+    def merge(self, gone: str, into: str, now: datetime) -> None:
+        """Make two entities one: what the first had records of is what the second is."""
+        has = {row.system for row in self._records_of([into])}
+        for record in self._records_of([gone]):
+            if record.system in has:
+                record.entity_id, record.asked = None, True
+            else:
+                self.link(record, into, now)
+        self._session.get_one(EntityRow, gone).merged_into = into
+        self._ledger.append(gone, Event.LINKED, now, merged_into=into)
+
+    def strange(self, of: Of, count: int) -> list[RecordRow]:
+        """Up to `count` records that were read, and of which nobody knows what they are of."""
+        query = select(RecordRow).where(
+            RecordRow.policy == of.policy,
+            RecordRow.object == of.object,
+            col(RecordRow.entity_id).is_(None),
+            not_(col(RecordRow.unread)),
+            not_(col(RecordRow.asked)),
+            not_(col(RecordRow.gone)),
+        )
+        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
+
+    def alike(self, of: Of, keys: Collection[str], but: int) -> list[RecordRow]:
+        """The records that share one of `keys`, without the one of number `but`."""
+        if not keys:
+            return []
+        query = (
+            select(RecordRow)
+            .join(KeyRow, col(KeyRow.record) == RecordRow.seq)
+            .where(KeyRow.policy == of.policy, KeyRow.object == of.object, col(KeyRow.key).in_(keys))
+            .where(RecordRow.seq != but, not_(col(RecordRow.gone)))
+            .distinct()
+        )
+        return sorted(self._session.exec(query), key=lambda row: row.seq or 0)
+
+    def begin(self, of: Of, record: RecordRow, now: datetime) -> str:
+        """A new entity, of which this is the first record; returns its id."""
+        entity_id = "en-" + digest(*of, record.system, record.external_id)[:16]
+        self._session.add(EntityRow(entity_id=entity_id, policy=of.policy, object=of.object, fields={}, made_at=now))
+        self._session.flush()
+        self.link(record, entity_id, now)
+        return entity_id
+
+    def link(self, record: RecordRow, entity_id: str, now: datetime, by: str = "") -> None:
+        """Take a record for one of an entity; whatever it holds is news to that."""
+        record.entity_id, record.base, record.asked = entity_id, {}, False
+        self._make_due(entity_id)
+        facts = {"system": record.system, "record": record.external_id, "by": by}
+        self._ledger.append(entity_id, Event.LINKED, now, **facts)
+
+    def due(self, of: Of, count: int) -> list[Due]:
+        """Up to `count` entities that something has changed of."""
+        query = select(EntityRow).where(EntityRow.policy == of.policy, EntityRow.object == of.object)
+        rows = list(self._session.exec(query.where(col(EntityRow.due)).order_by(EntityRow.entity_id).limit(count)))
+        return self._with_records(rows)
+
+    def get(self, entity_id: str) -> Due:
+        """An entity.
+
+        Raises:
+            LookupError: there is none of that id.
+        """
+        row = self._session.get(EntityRow, entity_id)
+        if row is None:
+            raise LookupError(f"no entity {entity_id}")
+        return self._with_records([row])[0]
+
+    def keep(self, due: Due, after: Entity, moves: Sequence[Move], now: datetime, by: str = "") -> None:
+        """Keep what became of an entity, and what was made of the edits.
+
+        Args:
+            by: the person who decided, where one did.
+        """
+        row = due.row
+        row.due = False
+        before = due.entity
+        if after.fields != before.fields:
+            row.fields = _FIELDS.dump_python(after.fields, mode="json", exclude_defaults=True)
+        for system, held in after.records.items():
+            if held.base != due.records[system].base:
+                due.records[system].base = held.base
+        if not moves:
+            return
+        told = [_told(due, move, now, by) for move in moves]
+        self._session.execute(insert(MoveRow), told)
+        whys = {move.field: move.why.value for move in moves}
+        self._ledger.append(row.entity_id, Event.MERGED, now, object=row.object, fields=whys, by=by)
+
+    def sending(self, due: Due, system: str, operation_id: str, values: Mapping[str, str]) -> None:
+        """Note that a write is under way that makes a system hold these values; where it has no record, of a new one."""
+        record = due.records.get(system)
+        if record is None:
+            of = Of(due.row.policy, due.row.object)
+            record = RecordRow(**_blank(of, system) | {"unread": False, "entity_id": due.row.entity_id})
+            self._session.add(record)
+        record.operation_id, record.sent, record.refused = operation_id, dict(values), None
+        due.row.writes += 1
+
+    def ended(self, policy: str, count: int) -> list[tuple[RecordRow, OperationRow]]:
+        """Up to `count` records to which a write was under way that has its outcome."""
+        query = (
+            select(RecordRow, OperationRow)
+            .join(OperationRow, col(OperationRow.operation_id) == RecordRow.operation_id)
+            .where(RecordRow.policy == policy, col(OperationRow.state).in_(FINAL))
+        )
+        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
+
+    def written(self, record: RecordRow, external_id: str, held: Mapping[str, str], raw: Mapping[str, str]) -> None:
+        """A write to a record went out: it holds these values now, and they are no edit of its system's."""
+        if record.external_id is None:
+            of = Of(record.policy, record.object)
+            echo = (*_in(of, record.system), col(RecordRow.external_id) == external_id)
+            self._session.execute(delete(RecordRow).where(*echo, col(RecordRow.entity_id).is_(None)))
+            record.external_id = external_id
+        record.now, record.base = record.now | dict(held), record.base | dict(held)
+        record.raw = {name: text for name, text in record.raw.items() if name not in held} | dict(raw)
+        self._idle(record)
+
+    def not_written(self, record: RecordRow, *, refused: bool) -> None:
+        """A write came to nothing: the record had changed, or it was given up."""
+        record.refused = record.sent if refused else None
+        if record.external_id is None and not refused:
+            self._session.delete(record)
+            self._make_due(record.entity_id or "")
+            return
+        self._idle(record)
+
+    def creating(self, policy: str, operation_ids: Collection[str]) -> set[str]:
+        """Those of these writes that are making a record."""
+        wanted = col(RecordRow.operation_id).in_(operation_ids), col(RecordRow.external_id).is_(None)
+        found = self._session.exec(select(RecordRow.operation_id).where(RecordRow.policy == policy, *wanted))
+        return {name for name in found if name}
+
+    def forget(self, record: RecordRow) -> None:
+        """Drop a record of which nothing is known yet: a write of ours that came back before it was said to be done."""
+        self._session.delete(record)
+
+    def waiting(self, policy: str) -> bool:
+        """Whether there is anything to read, to recognise or to merge."""
+        mine = RecordRow.policy == policy
+        unread = select(RecordRow.seq).where(
+            mine, col(RecordRow.unread), col(RecordRow.operation_id).is_(None), col(RecordRow.external_id).is_not(None)
+        )
+        due = select(EntityRow.entity_id).where(EntityRow.policy == policy, col(EntityRow.due))
+        return any(self._session.exec(query.limit(1)).first() is not None for query in (unread, due))
+
+    def under_way(self, policy: str) -> int:
+        """How many records a write is under way to."""
+        query = select(func.count()).where(RecordRow.policy == policy, col(RecordRow.operation_id).is_not(None))
+        return self._session.exec(query).one()
+
+    def find(self, fragment: str) -> list[str]:
+        """Ids of the entities whose id begins with `fragment`, or that have a record of that id or key."""
+        named = select(RecordRow.entity_id).where(col(RecordRow.external_id) == fragment)
+        keyed = (
+            select(RecordRow.entity_id)
+            .join(KeyRow, col(KeyRow.record) == RecordRow.seq)
+            .where(col(KeyRow.key).endswith(f"={fragment.casefold()}", autoescape=True))
+        )
+        own = select(EntityRow.entity_id).where(col(EntityRow.entity_id).startswith(fragment, autoescape=True))
+        found = {name for query in (own, named, keyed) for name in self._session.exec(query.limit(20)) if name}
+        return sorted(found)
+
+    def history(self, entity_id: str, named: str | None = None) -> list[MoveRow]:
+        """What was made of the edits of an entity's fields, or of one, the oldest first."""
+        query = select(MoveRow).where(MoveRow.entity_id == entity_id)
+        query = query.where(MoveRow.field == named) if named else query
+        return list(self._session.exec(query.order_by(col(MoveRow.seq))))
+
+    def _idle(self, record: RecordRow) -> None:
+        record.operation_id, record.sent = None, None
+        record.unread, record.told = record.external_id is not None, record.told + 1
+        if record.entity_id is not None:
+            self._make_due(record.entity_id)
+
+    def _make_due(self, entity_id: str) -> None:
+        self._session.execute(update(EntityRow).where(col(EntityRow.entity_id) == entity_id).values(due=True))
+
+    def _find_by(self, row: RecordRow, keys: frozenset[str]) -> None:
+        had = set(self._session.exec(select(KeyRow.key).where(KeyRow.record == row.seq)))
+        if lost := had - keys:
+            self._session.execute(delete(KeyRow).where(col(KeyRow.record) == row.seq, col(KeyRow.key).in_(lost)))
+        named = {"record": row.seq, "policy": row.policy, "object": row.object}
+        if new := [named | {"key": key} for key in sorted(keys - had)]:
+            self._session.execute(insert(KeyRow), new)
+
+    def _records_of(self, entity_ids: Sequence[str]) -> list[RecordRow]:
+        query = select(RecordRow).where(col(RecordRow.entity_id).in_(entity_ids))
+        return list(self._session.exec(query.order_by(col(RecordRow.seq))))
+
+    def _with_records(self, rows: Sequence[EntityRow]) -> list[Due]:
+        records: dict[str, dict[str, RecordRow]] = {row.entity_id: {} for row in rows}
+        for record in self._records_of(list(records)):
+            records[record.entity_id or ""][record.system] = record
+        return [Due(row, records[row.entity_id]) for row in rows]
+
+
+def _in(of: Of, system: str) -> tuple[Any, ...]:
+    return RecordRow.policy == of.policy, RecordRow.object == of.object, RecordRow.system == system
+
+
+def _named(external_ids: Collection[str]) -> Any:
+    return col(RecordRow.external_id).in_(set(external_ids))
+
+
+def _blank(of: Of, system: str) -> dict[str, Any]:
+    empty: dict[str, Any] = {"now": {}, "base": {}, "raw": {}, "changed_by": "", "seen": ""}
+    flags = {"unread": True, "told": 0, "gone": False, "asked": False}
+    return {"policy": of.policy, "object": of.object, "system": system} | empty | flags
+
+
+def _held(record: RecordRow) -> Held:
+    return Held(
+        external_id=record.external_id or "",
+        now=record.now,
+        base=record.base,
+        busy=record.operation_id is not None,
+        gone=record.gone,
+        refused=record.refused or {},
+    )
+
+
+def _told(due: Due, move: Move, now: datetime, by: str) -> dict[str, Any]:
+    edited = {
+        system: {
+            "value": value,
+            "at": record.changed_at.isoformat() if (record := due.records[system]).changed_at else "",
+            "by": record.changed_by,
+        }
+        for system, value in move.edited.items()
+    }
+    told = move.model_dump(mode="json", include={"field", "before", "after", "why"})
+    return told | {"entity_id": due.row.entity_id, "at": now, "edited": edited, "by": by}
