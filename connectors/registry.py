@@ -1,4 +1,4 @@
-"""Which systems a policy may name, and which sources bring items in."""
+"""Which systems a policy may name, which sources bring items in, and which systems can be kept in step."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +9,10 @@ from connectors.documents import object_store, paperless
 from connectors.files import drop
 from connectors.help_desk import request_tracker, request_tracker_changes, zendesk
 from connectors.help_desk import sandbox as sandbox_help_desk
+from connectors.kept import Kept
 from connectors.mail import imap, smtp
 from connectors.ports import Changes, Destination
-from connectors.spec import SourceSpec, SystemSpec, Variable
+from connectors.spec import KeptSpec, SourceSpec, SystemSpec, Variable
 from connectors.tables import sql_changes, sql_table
 from connectors.web_api import described
 from domain.delivery import Operation
@@ -41,6 +42,9 @@ SOURCES: dict[str, SourceSpec] = {
     "request_tracker": request_tracker_changes.SOURCE,
     "sql_table": sql_changes.SOURCE,
 }
+
+
+KEPT: dict[str, KeptSpec] = {}
 
 
 def system_spec(system: str) -> SystemSpec:
@@ -127,6 +131,30 @@ def open_source(source: str, options: Mapping[str, str], environ: Mapping[str, s
     """
     spec = source_spec(source)
     return spec.open(_set(f"source '{source}'", spec.variables, environ), spec.chosen(options))
+
+
+def kept_spec(system: str) -> KeptSpec:
+    """How to open `system` as one that is kept in step.
+
+    Raises:
+        PolicyInvalid: it cannot be kept in step, or there is none of that name.
+    """
+    if (spec := KEPT.get(system)) is None:
+        raise PolicyInvalid(f"system '{system}' cannot be kept in step. Use one of: {', '.join(KEPT)}")
+    return spec
+
+
+def open_kept(system: str, options: Mapping[str, str], fields: Sequence[str], environ: Mapping[str, str]) -> Kept:
+    """One kind of record of `system`, set up from `environ` and a policy's options; the caller closes it.
+
+    Args:
+        fields: the names, by the system, of what is kept in step.
+
+    Raises:
+        PolicyInvalid: it cannot be kept in step, or an option or variable is missing or unusable; says what to set.
+    """
+    spec = kept_spec(system)
+    return spec.open(_set(f"system '{system}'", spec.variables, environ), spec.chosen(options), fields)
 
 
 def _set(who: str, variables: Sequence[Variable], environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.delivery import SETTLES_S
+from domain.settling import SETTLES_S
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 
+from connectors.kept import Kept
 from connectors.ports import Changes, Destination
 from domain.errors import PolicyInvalid
 
@@ -80,6 +81,33 @@ class SourceSpec:
     def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
         """As `SystemSpec.chosen`."""
         return chosen(self.options, given)
+
+
+@dataclass(frozen=True)
+class KeptSpec:
+    """How to open a system whose records are kept in step with other systems'.
+
+    Attributes:
+        open: makes it of the variables' values, the options, and the names of the fields that are kept in step,
+            by the system; raises PolicyInvalid if one is unusable.
+        variables: what it reads; `open` sees every one of them and nothing else.
+        options: all that a policy tells of the kind of record: what its destination and its source know.
+        system: the destination by which it is written to.
+    """
+
+    open: Callable[[Mapping[str, str], Mapping[str, str], Sequence[str]], Kept]
+    variables: tuple[Variable, ...]
+    options: tuple[Option, ...]
+    system: SystemSpec
+
+    def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
+        """As `SystemSpec.chosen`."""
+        return chosen(self.options, given)
+
+    def destination_options(self, options: Mapping[str, str]) -> dict[str, str]:
+        """Those of the kind's options that go with an operation."""
+        known = {option.name for option in self.system.options}
+        return {name: text for name, text in options.items() if name in known}
 
 
 def chosen(options: Sequence[Option], given: Mapping[str, str]) -> dict[str, str]:

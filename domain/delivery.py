@@ -56,6 +56,9 @@ class Operation(Frozen):
         invites: whom the message invites to what, if it is one that does.
         searched: how it was searched, to be searched again if the record of `external_id` is gone.
         gone: the target's ids of records that were to be written to and were not there any more.
+        expected: what the record of `external_id` held of the values when the write was decided; None where
+            that does not matter. A record that holds anything else by now, and not the operation's own
+            values already, is not written.
     """
 
     operation_id: str
@@ -71,6 +74,7 @@ class Operation(Frozen):
     invites: Invitation | None = None
     searched: Search | None = None
     gone: tuple[str, ...] = ()
+    expected: dict[str, str] | None = None
 
     def sent_to(self, external_id: str) -> Self:
         """Searched for, and to be sent to this record."""
@@ -88,19 +92,30 @@ def operation_id(item_id: str, destination: str) -> str:
 
 
 class Written(Frozen):
-    """The target holds the record as wanted. `external_id` is the target's id."""
+    """The target holds the record as wanted.
+
+    Attributes:
+        external_id: the target's id.
+        found: whether a look-up found an earlier try's write, so that nothing was sent again.
+        values: what the record held of the written values right after the write, in the system's own spelling,
+            where that is known for sure to be this write's own effect and nobody else's; else empty.
+    """
 
     kind: Literal["created", "updated", "unchanged"]
     external_id: str
     found: bool = False
-    """Whether a look-up found an earlier try's write, so that nothing was sent again."""
+    values: dict[str, str] = Field(default_factory=dict)
 
 
 class Conflict(Frozen):
-    """Somebody changed the record between our read and our write."""
+    """Somebody changed the record between our read and our write; nothing was written.
+
+    `moved`: the record holds something else than `expected`; whoever decided on the write must decide again.
+    """
 
     kind: Literal["conflict"] = "conflict"
     detail: str
+    moved: bool = False
 
 
 class Ambiguous(Frozen):
@@ -170,25 +185,6 @@ class NotThere(Frozen):
     detail: str = "no trace of the earlier try"
 
 
-SETTLES_S = 60.0
-"""Seconds for which a server may go on with a request whose sender is gone: the usual limit of gateways
-(nginx's proxy_read_timeout, Cloudflare's and AWS's load balancers: 60 to 100; a request at work is mostly
-ended long before)."""
-
-
-def not_there(sent_until: datetime | None, settles_s: float, search_lag_s: float) -> NotThere:
-    """What a look-up that found nothing says of a write.
-
-    Args:
-        sent_until: when its last send ended; None where nothing is under way any more.
-        settles_s: for so long afterwards the target may still carry it out,
-        search_lag_s: and for so long after that its search may miss it.
-    """
-    if sent_until is None:
-        return NotThere()
-    return NotThere(believed_from=sent_until + timedelta(seconds=settles_s + search_lag_s))
-
-
 DeliveryOutcome = Written | Conflict | Ambiguous | Invalid | RetryAfter | Unknown | NotThere
 """Closed: every send and every look-up ends in one of these."""
 
@@ -246,6 +242,10 @@ TRACELESS = "only a person can tell whether it was written; 'interlock outbox re
 """What is to be done about an unknown outcome that no look-up can clear."""
 
 
+MOVED = "the record has changed since the write was decided"
+"""Why a write ends that must be decided anew."""
+
+
 def next_step(
     outcome: DeliveryOutcome,
     operation: str,
@@ -264,11 +264,14 @@ def next_step(
     searched for again.
     The delay doubles and carries up to half of itself as jitter, drawn from the operation's
     id so that it can be repeated; a target's Retry-After is never undercut. What a conflict has
-    shown is read anew at once, further conflicts after a delay.
+    shown is read anew at once, further conflicts after a delay; but a write whose record has
+    moved on ends unwritten, for it must be decided anew.
     """
     match outcome:
         case Written():
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
+        case Conflict(moved=True):
+            return NextStep(step=Step.DONE, at=now, reason=f"not written: {MOVED}: {outcome.detail}")
         case Invalid(gone=True) if searched and tries.sends < patience.attempts:
             return NextStep(step=Step.SEARCH_AGAIN, at=now, reason=outcome.detail)
         case Invalid() | Ambiguous():

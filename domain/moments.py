@@ -66,7 +66,7 @@ class _Seen:
                 self._first("answered_at", entry)
             case Event.QUEUED:
                 self._unwritten.add(entry.facts["operation"])
-            case Event.ATTEMPTED if entry.facts["next"] == Step.DONE:
+            case Event.ATTEMPTED if entry.facts["next"] == Step.DONE and not entry.facts.get("moved"):
                 self._unwritten.discard(entry.facts["operation"])
                 if self._settled and not self._unwritten:
                     self._first("delivered_at", entry)

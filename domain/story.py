@@ -3,6 +3,7 @@
 from typing import Any, assert_never
 
 from domain.decision import Reason
+from domain.delivery import MOVED
 from domain.duplicates import Comparison
 from domain.explain import BECAUSE
 from domain.ledger import Event
@@ -222,6 +223,8 @@ def _attempted(facts: dict[str, Any]) -> str:
     if outcome in ("created", "updated", "unchanged"):
         found = " An earlier try had gone through after all; nothing was sent again." if facts["found"] else ""
         return f"Written to {where}: {outcome}, record {facts['external_id']}.{found}"
+    if facts.get("moved"):
+        return f"Not written to {where}: {MOVED} ({facts['detail']}). It must be decided anew."
     what = "Looking the write up in" if facts["look_up"] else f"Try {facts['attempt']} to write to"
     what = "Searching for duplicates in" if facts.get("search") else what
     return f"{what} {where} ended {_words(outcome)}: {facts['detail']}. Next: {_words(facts['next'])}."

@@ -16,7 +16,7 @@ class Tally(Frozen):
         accepted: items that came in; `duplicates` and `refused` records did not.
         auto, by_rule, rejected: items decided so at first; `to_person` left to a person.
         answered: reviews that a person decided.
-        written: writes that a system confirmed.
+        written: writes that a system confirmed; those that ended because their record had `moved` are not.
         retried: calls and writes that had to be tried again.
         llm_calls: requests to the model; `cache_hits` are items that needed none.
     """
@@ -31,6 +31,7 @@ class Tally(Frozen):
     answered: int = Field(default=0, ge=0)
     escalated: int = Field(default=0, ge=0)
     written: int = Field(default=0, ge=0)
+    moved: int = Field(default=0, ge=0)
     retried: int = Field(default=0, ge=0)
     dead_lettered: int = Field(default=0, ge=0)
     llm_calls: int = Field(default=0, ge=0)
@@ -66,6 +67,8 @@ def _counts(entry: Entry) -> list[tuple[str, int]]:
             return [("to_person", 1)]
         case Event.DECIDED:
             return [({"auto": "auto", "rule": "by_rule", "reject": "rejected", "human": "answered"}[facts["kind"]], 1)]
+        case Event.ATTEMPTED if facts.get("moved"):
+            return [("moved", 1)]
         case Event.ATTEMPTED:
             return [({Step.DONE: "written", Step.DEAD_LETTER: "dead_lettered"}.get(facts["next"], "retried"), 1)]
         case Event.ESCALATED:

@@ -23,11 +23,11 @@ from domain.delivery import (
     Step,
     Unknown,
     next_step,
-    not_there,
 )
 from domain.duplicates import Comparison, Finding
 from domain.errors import PolicyInvalid
 from domain.escalation import Cause
+from domain.settling import not_there
 from tasks.duplicates import Searched, keep, search_for
 from tasks.escalate import escalate
 from tasks.names import ACT

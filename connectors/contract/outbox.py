@@ -7,7 +7,6 @@ from typing import assert_never
 from connectors.capabilities import Idempotency
 from connectors.contract.subject import Subject, hold
 from domain.delivery import (
-    SETTLES_S,
     Ambiguous,
     Conflict,
     DeliveryOutcome,
@@ -21,8 +20,8 @@ from domain.delivery import (
     Unknown,
     Written,
     next_step,
-    not_there,
 )
+from domain.settling import SETTLES_S, not_there
 
 PATIENCE = Patience(attempts=12)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -150,7 +150,9 @@ class Outbox:
             search=due.operation.search is not None,
             outcome=outcome.kind,
             next=step.step.value,
-            **outcome.model_dump(mode="json", exclude={"kind"}),
+            **outcome.model_dump(
+                mode="json", exclude={"kind", "values"}
+            ),  # what a record holds can be erased, the ledger not
         )
         if step.step is Step.DEAD_LETTER:
             self._ledger.append(row.item_id, Event.DEAD_LETTERED, now, **facts, why=step.reason)

@@ -484,6 +484,13 @@ STORIES = [
     ),
     pytest.param(
         Event.ATTEMPTED,
+        attempted(Conflict(detail="stage is not what it was", moved=True), Step.DONE),
+        "Not written to crm: the record has changed since the write was decided (stage is not what it was). "
+        "It must be decided anew.",
+        id="moved",
+    ),
+    pytest.param(
+        Event.ATTEMPTED,
         attempted(Unknown(detail="no answer"), Step.LOOK_UP),
         "Try 1 to write to crm ended unknown: no answer. Next: look up.",
         id="unknown",
@@ -654,6 +661,7 @@ def test_the_tally_counts_what_the_ledger_says() -> None:
         (Event.ATTEMPTED, attempted(Unknown(detail="?"), Step.LOOK_UP)),
         (Event.ATTEMPTED, attempted(Written(kind="created", external_id="7"), Step.DONE)),
         (Event.ATTEMPTED, attempted(conflict, Step.DEAD_LETTER)),
+        (Event.ATTEMPTED, attempted(Conflict(detail="409", moved=True), Step.DONE)),
         (Event.DEAD_LETTERED, {}),
         (Event.BALANCED, {}),
     ]
@@ -669,6 +677,7 @@ def test_the_tally_counts_what_the_ledger_says() -> None:
         answered=1,
         escalated=1,
         written=1,
+        moved=1,
         retried=3,
         dead_lettered=1,
         llm_calls=5,

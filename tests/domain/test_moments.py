@@ -31,6 +31,10 @@ def tried(name: str, step: Step = Step.DONE) -> Happened:
     return Event.ATTEMPTED, {"operation": name, "next": step.value}
 
 
+def moved(name: str) -> Happened:
+    return Event.ATTEMPTED, {"operation": name, "next": Step.DONE.value, "moved": True}
+
+
 def story(*happened: Happened) -> list[Entry]:
     """What happened, a minute apart from noon."""
     return [
@@ -53,6 +57,9 @@ TABLE = [
         [ACCEPTED, WRITES, queued("a"), tried("a", Step.SEND_AGAIN), tried("a", Step.LOOK_UP), tried("a")],
         {"decided": 1, "delivered": 5},
         id="tries that ended otherwise are no delivery",
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), moved("a")], {"decided": 1}, id="a write that ended unwritten is no delivery"
     ),
     pytest.param(
         [ACCEPTED, WRITES, queued("a"), queued("b"), tried("b"), tried("a")],

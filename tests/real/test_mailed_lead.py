@@ -34,10 +34,10 @@ from connectors.sandbox.proxy import CutAnswer, CutRequest, Late, Proxy, WireFau
 from connectors.settings import Settings
 from connectors.store.engine import Store
 from console.sandboxes import Sandboxes, sandboxes
-from domain.delivery import SETTLES_S
 from domain.errors import Retryable
 from domain.ledger import first_break
 from domain.proposal import AskOutcome, Proposal
+from domain.settling import SETTLES_S
 from flows.collect import collect
 from flows.route import route
 from policies.load import HERE, PEOPLE

@@ -21,8 +21,8 @@ from domain.delivery import (
     Unknown,
     Written,
     next_step,
-    not_there,
 )
+from domain.settling import not_there
 
 THREE = Patience(attempts=3, first_delay_s=2, longest_delay_s=60)
 
@@ -34,6 +34,7 @@ CREATED = Written(kind="created", external_id="7")
 UPDATED = Written(kind="updated", external_id="7")
 UNCHANGED = Written(kind="unchanged", external_id="7")
 CONFLICT = Conflict(detail="changed meanwhile")
+MOVED_ON = Conflict(detail="stage is not what it was", moved=True)
 AMBIGUOUS = Ambiguous(detail="two records match")
 INVALID = Invalid(detail="no such queue")
 LATER = RetryAfter(detail="busy")
@@ -64,6 +65,11 @@ TABLE = [
         for doing, tries in {"sending": SENDING, "on the last send": LAST_SEND, "looking up": LOOKING}.items()
     ],
     pytest.param(GONE, SENDING, Step.DEAD_LETTER, NO_WAIT, id="a record that is gone is given up"),
+    # It must be decided anew: nothing is sent again.
+    *[
+        pytest.param(MOVED_ON, tries, Step.DONE, NO_WAIT, id=f"a record that moved on, while {doing}, ends the write")
+        for doing, tries in {"sending": SENDING, "on the last send": LAST_SEND, "looking up": LOOKING}.items()
+    ],
     # Nothing was written: send again.
     pytest.param(CONFLICT, SENDING, Step.SEND_AGAIN, NO_WAIT, id="a conflict is sent again at once on a fresh read"),
     pytest.param(CONFLICT, Tries(sends=2), Step.SEND_AGAIN, SECOND_WAIT, id="one that goes on is given time"),
@@ -149,6 +155,12 @@ def test_that_nothing_is_there_is_believed_when_nothing_can_come_of_the_send_and
     ("outcome", "tries", "reason"),
     [
         pytest.param(CREATED, SENDING, "created", id="done"),
+        pytest.param(
+            MOVED_ON,
+            SENDING,
+            "not written: the record has changed since the write was decided: stage is not what it was",
+            id="moved",
+        ),
         pytest.param(INVALID, SENDING, "no such queue", id="refused"),
         pytest.param(LATER, SENDING, "busy", id="to be sent again"),
         pytest.param(LATER, LAST_SEND, "gave up after 3 tries: busy", id="given up"),
