@@ -79,6 +79,8 @@ class Reason(StrEnum):
     NEEDS_TWO_PEOPLE = "needs_two_people"
     EDITS_CONTRADICT = "edits_contradict"
     MAYBE_SAME = "maybe_same"
+    SYSTEMS_AGREE = "systems_agree"
+    SAID = "said"
     APPROVED = "approved"
     OVERRIDDEN = "overridden"
     DISMISSED = "dismissed"
@@ -189,7 +191,9 @@ class Decision(Frozen):
 INCOMPLETE = frozenset({Reason.FIELDS_MISSING, Reason.FIELDS_UNSURE, Reason.CHECK_FAILED})
 """Reasons that whoever sent the message could mend."""
 
-SETTLED = frozenset({Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED, Reason.COMPLETED, Reason.LEFT_OUT})
+SETTLED = frozenset(
+    {Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED, Reason.COMPLETED, Reason.LEFT_OUT, Reason.SAID}
+)
 """Reasons that only a person's answer gives."""
 
 OF_CASES = frozenset(

@@ -40,11 +40,13 @@ class Standing(Frozen):
         agreed: what the systems are to hold.
         set_by: the systems, or the person, that made it so.
         contested: what the systems say instead, while a person is asked; empty while there is no contradiction.
+        contests: how often there was one.
     """
 
     agreed: str = ""
     set_by: tuple[str, ...] = ()
     contested: dict[str, str] = Field(default_factory=dict)
+    contests: int = 0
 
 
 class Held(Frozen):
@@ -146,7 +148,7 @@ def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[
 
 def decided(entity: Entity, field: str, value: str, by: str) -> Entity:
     """The entity once somebody has said what a contested field is; every edit so far is heard with that."""
-    standing = Standing(agreed=value, set_by=(by,))
+    standing = Standing(agreed=value, set_by=(by,), contests=entity.fields[field].contests)
     records = {
         name: record.model_copy(update={"base": record.base | {field: record.now[field]}})
         if field in record.now
@@ -176,13 +178,14 @@ def _base(entity: Entity, name: str, field: str, of: FieldTerms) -> str:
 
 def _standing(of: FieldTerms, before: Standing, merged: Merged, sides: Mapping[str, Side]) -> Standing:
     if merged.why is Why.CONFLICT:
-        return before.model_copy(update={"contested": {name: sides[name].now for name in merged.edited}})
-    moved = of.spelling(merged.value) != of.spelling(before.agreed)
-    if not moved:
-        return Standing(agreed=before.agreed, set_by=before.set_by) if before.contested else before
+        contested = {name: sides[name].now for name in merged.edited}
+        return before.model_copy(update={"contested": contested, "contests": before.contests + (not before.contested)})
+    if of.spelling(merged.value) == of.spelling(before.agreed):
+        return before.model_copy(update={"contested": {}}) if before.contested else before
     level = all(of.spelling(side.base) == of.spelling(before.agreed) for side in sides.values())
     set_by = merged.edited if level else tuple(sorted({*before.set_by, *merged.edited}))
-    return Standing(agreed=of.normal(merged.value) if merged.value.strip() else "", set_by=set_by)
+    agreed = of.normal(merged.value) if merged.value.strip() else ""
+    return Standing(agreed=agreed, set_by=set_by, contests=before.contests)
 
 
 def _writes(

@@ -81,6 +81,8 @@ class Why(StrEnum):
     KEPT_FILLED = "kept_filled"
     """Somebody who may not do that cleared it."""
     CONFLICT = "conflict"
+    DECIDED = "decided"
+    """A person has said it."""
 
 
 class Merged(Frozen):

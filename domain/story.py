@@ -125,6 +125,11 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"Came before its turn: {facts['case']} is {_words(facts['state'])}. Waits until {facts['until']}."
         case Event.CASE_MOVED:
             return _moved(facts)
+        case Event.LINKED:
+            return _linked(facts)
+        case Event.MERGED:
+            made = ", ".join(f"{_words(name)} ({_words(why)})" for name, why in facts["fields"].items())
+            return f"Edits were heard{' by ' + facts['by'] if facts['by'] else ''}: {made}."
         case _:
             assert_never(event)
 
@@ -134,8 +139,18 @@ _ABOUT = {
     "fields": " about its fields",
     "action": " what to do",
     "duplicate": " whether another system has the record already",
+    "conflict": " what a field is",
+    "link": " what a record is of",
 }
 """What a review of each kind asks."""
+
+
+def _linked(facts: dict[str, Any]) -> str:
+    if into := facts.get("merged_into"):
+        return f"Was found to be the same as {into}."
+    if facts.get("gone"):
+        return f"Record {facts['record']} was deleted in {facts['system']}; another one is made."
+    return f"Record {facts['record']} of {facts['system']} was linked{' by ' + facts['by'] if facts['by'] else ''}."
 
 
 def _source(facts: dict[str, Any]) -> str:

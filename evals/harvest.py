@@ -29,6 +29,8 @@ from policies.situations import headed
 LEFT_OUT = {
     ReviewKind.FIELDS: "about fields, which have no label: measure them with 'evals extract'",
     ReviewKind.DUPLICATE: "about duplicates, of which the classifier says nothing",
+    ReviewKind.CONFLICT: "about records that systems keep, which nobody classifies",
+    ReviewKind.LINK: "about records that systems keep, which nobody classifies",
 }
 """Why answers of a kind become no items."""
 

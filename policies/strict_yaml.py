@@ -1,7 +1,7 @@
 """Reads a YAML file into a strict model; every error names the file, the line, the path inside it and the mend."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +52,25 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
         raise PolicyInvalid(f"{path}: not UTF-8. Save the file as UTF-8.") from exc
+
+
+def line_of(source: str, at: Sequence[str]) -> int:
+    """The number, from 0, of the line that a key of a YAML text stands on.
+
+    Args:
+        at: the keys that lead to it.
+
+    Raises:
+        LookupError: there is no such key.
+    """
+    node, line = yaml.compose(source, Loader=yaml.SafeLoader), 0
+    for name in at:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = next(((key, child) for key, child in pairs if key.value == name), None)
+        if found is None:
+            raise LookupError(f"no {'.'.join(at)}")
+        line, node = found[0].start_mark.line, found[1]
+    return line
 
 
 def _doubled_keys(node: yaml.Node, at: tuple[str, ...]) -> Iterator[tuple[str, int]]:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from domain.decision import Mode
+from domain.delivery import Patience
 from domain.entity import FieldTerms
 from domain.merge import FieldRule, Kind
 from domain.values import Frozen
@@ -176,11 +177,13 @@ class SyncPolicy(Policy):
     Attributes:
         mode: `shadow` reads and compares and writes nothing; `auto` writes.
         objects: what is kept in step, by name.
+        patience: how long a write is tried.
     """
 
     input: Input
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     objects: dict[Name, Kept] = Field(min_length=1)
+    patience: Patience = Patience()
 
     @model_validator(mode="before")
     @classmethod
@@ -190,7 +193,7 @@ class SyncPolicy(Policy):
             return raw
         if strange := sorted({"routes", "examples", "validation", "destinations", "intake"} & raw.keys()):
             raise ValueError(f"'{strange[0]}' has no meaning where records are kept in step; remove it")
-        told = {"fields": {name: "text" for name in ("object", "entity", "field")}, "text": "{{ field }}"}
+        told = {"fields": dict.fromkeys(("object", "entity", "field"), "text"), "text": "{{ field }}"}
         given = raw.get("input")
         told |= given if isinstance(given, dict) else {}
         return raw | {"input": told, "validation": Validation(required=("entity",))}

@@ -74,9 +74,9 @@ async def _read(here: Resources, policy: str, wanted: IntakeSource) -> int:
             came += fetched
     except (Retryable, Permanent) as exc:
         log.warning("%s cannot be read now: %s", wanted, exc)
-        _note(here, policy, wanted, failed(before, exc, here.now()))
+        note_state(here, policy, name, str(wanted), failed(before, exc, here.now()))
     else:
-        _note(here, policy, wanted, SourceState())
+        note_state(here, policy, name, str(wanted), SourceState())
     return came
 
 
@@ -114,30 +114,28 @@ def _new(here: Resources, policy: str, wanted: IntakeSource, arrivals: Arrivals)
     ]
 
 
-def _note(here: Resources, policy: str, wanted: IntakeSource, state: SourceState) -> None:
-    """Keep a source's state, and tell somebody if its trouble is another than before."""
-    workflow = here.workflow(policy)
-    name = kept_as(workflow.policy.name, wanted)
+def note_state(here: Resources, policy: str, name: str, shown: str, state: SourceState) -> None:
+    """Keep a source's state, and tell somebody if its trouble is another than before.
+
+    Args:
+        name: by which its cursor is kept, and `shown` the one for people.
+    """
+    kept = here.workflow(policy).policy.name
     with here.store.reading() as tx:
         if tx.sources.of(name) == state:
             return
     with here.store.transaction() as tx:
-        if not tx.sources.put(name, workflow.policy.name, str(wanted), state, here.now()):
+        if not tx.sources.put(name, kept, shown, state, here.now()):
             return
         match state.trouble:
             case Trouble.AWAY:
-                message = f"the source {wanted} does not answer: {state.breaker.why}"
+                message = f"the source {shown} does not answer: {state.breaker.why}"
             case Trouble.REFUSED:
-                message = f"the source {wanted} cannot be read: {state.breaker.why}"
+                message = f"the source {shown} cannot be read: {state.breaker.why}"
             case None:
-                tx.escalations.resolve(
-                    Cause.SOURCE_UNREADABLE,
-                    str(wanted),
-                    f"the source {wanted} is read again",
-                    here.now(),
-                    policy=workflow.policy.name,
-                )
+                message = f"the source {shown} is read again"
+                tx.escalations.resolve(Cause.SOURCE_UNREADABLE, shown, message, here.now(), policy=kept)
                 return
             case other:
                 assert_never(other)
-        escalate(tx, Cause.SOURCE_UNREADABLE, str(wanted), workflow.policy.name, message, here.now())
+        escalate(tx, Cause.SOURCE_UNREADABLE, shown, kept, message, here.now())

@@ -4,7 +4,7 @@ from prefect import get_run_logger, task
 
 from connectors import registry
 from connectors.choice import NOBODY
-from connectors.registry import reading_of, system_spec
+from connectors.registry import kept_spec, reading_of, system_spec
 from domain.calibration import OTHERS, Proof
 from domain.confidence import Source
 from domain.decision import Reason
@@ -61,6 +61,10 @@ def reach_systems(here: Resources, workflow: Workflow) -> None:
     looked_up = workflow.cases.look_ups.values() if workflow.cases else ()
     for used in (*workflow.policy.destinations.values(), *looked_up):
         here.destination(used.system)
+    for kept in workflow.sync.objects.values() if workflow.sync else ():
+        for name, side in kept.systems.items():
+            here.destination(side.system)
+            here.kept(side, [place.name for place in kept.places(name).values()])
     for step in workflow.policy.escalation.all_steps:
         if step.by in SYSTEMS:
             here.destination(SYSTEMS[step.by])
@@ -82,6 +86,12 @@ def check_systems(workflow: Workflow) -> None:
             system_spec(one.system).chosen(one.options)
         except PolicyInvalid as exc:
             raise PolicyInvalid(f"{workflow.path}: {where}: {exc}") from exc
+    for name, kept in workflow.sync.objects.items() if workflow.sync else ():
+        for told, side in kept.systems.items():
+            try:
+                kept_spec(side.system).chosen(side.options)
+            except PolicyInvalid as exc:
+                raise PolicyInvalid(f"{workflow.path}: objects.{name}.systems.{told}: {exc}") from exc
     for name, destination in workflow.policy.destinations.items():
         if destination.duplicates and destination.duplicates.search and not system_spec(destination.system).searchable:
             can = ", ".join(system for system, spec in registry.SYSTEMS.items() if spec.searchable)
@@ -139,6 +149,9 @@ def alone(here: Resources, workflow: Workflow) -> list[Proof]:
 def who_decides(here: Resources, workflow: Workflow) -> str:
     """One line: who decides alone from which confidence, or that rules and people decide, and what caps the mode."""
     cap = capped(here, workflow)
+    if workflow.sync:
+        kept = ", ".join(f"{name} in {' and '.join(one.systems)}" for name, one in workflow.sync.objects.items())
+        return f"{workflow.policy.name}: {kept}; rules merge, and people decide where edits contradict each other{cap}"
     if not workflow.policy.classifies:
         required = ", ".join(workflow.policy.validation.required)
         return f"{workflow.policy.name}: what has {required} and passes the checks is written; people do the rest{cap}"

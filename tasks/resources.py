@@ -5,7 +5,7 @@ and its tasks find them in the context.
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 from connectors.capabilities import Capabilities
 from connectors.choice import NOBODY, open_examples, open_model
+from connectors.kept import Kept
 from connectors.ports import Changes, Destination, Examples, Labelled, LanguageModel, Placed
-from connectors.registry import open_destination, open_source, place_of, reading_of
+from connectors.registry import open_destination, open_kept, open_source, place_of, reading_of
 from connectors.settings import Settings
 from connectors.store.engine import Store
 from connectors.store.turns import searches
@@ -23,6 +24,7 @@ from domain.delivery import Operation
 from domain.values import digest
 from policies.load import Workflow, load_workflow
 from policies.sources import IntakeSource
+from policies.sync import Side
 from prompts.render import VOTER_PARTS, classifier_parts
 from tasks.prefect_secrets import resolved
 
@@ -43,6 +45,7 @@ class Resources:
         clock: tells the time.
         open_source: gives what is read for new items, by its name and its options.
         open_agent: gives the model that the agent of a case asks, or None.
+        open_kept: gives a system's records that are kept in step, by its name, its options and its fields' names.
         settings: of this installation; the environment's if none are given.
     """
 
@@ -55,6 +58,9 @@ class Resources:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_source: Callable[[str, Mapping[str, str]], Changes] = lambda name, options: open_source(name, options, {}),
         open_agent: Callable[[], "AgentModel | None"] = lambda: None,
+        open_kept: Callable[[str, Mapping[str, str], Sequence[str]], Kept] = (
+            lambda name, options, fields: open_kept(name, options, fields, {})
+        ),
         settings: Settings | None = None,
     ) -> None:
         self.store = store
@@ -72,6 +78,8 @@ class Resources:
         self._parts: dict[Path, dict[str, str]] = {}
         self._destinations: dict[str, Destination] = {}
         self._sources: dict[str, Changes] = {}
+        self._open_kept = open_kept
+        self._kept: dict[str, Kept] = {}
         self.batches: dict[str, int] = {}
         """How many writes the systems that were opened take in one request, where it is more than one."""
         self.rates: dict[str, float] = {}
@@ -88,13 +96,16 @@ class Resources:
             lambda system: open_destination(system, environ),
             open_source=lambda name, options: open_source(name, options, environ),
             open_agent=lambda: _agent_of(settings) if ask else None,
+            open_kept=lambda name, options, fields: open_kept(name, options, fields, environ),
             settings=settings,
         )
 
     def afresh(self) -> Self:
         """Resources over the same store that read every policy anew: for what outlives a policy's change."""
         opens = (self._open_model, self._open_examples, self._open_destination)
-        return type(self)(self.store, *opens, self.now, self._open_source, settings=self.settings)
+        return type(self)(
+            self.store, *opens, self.now, self._open_source, open_kept=self._open_kept, settings=self.settings
+        )
 
     @property
     def model(self) -> LanguageModel | None:
@@ -174,6 +185,17 @@ class Resources:
             self._sources[name] = self._open_source(wanted.source, wanted.options)
         return self._sources[name]
 
+    def kept(self, side: Side, fields: Sequence[str]) -> Kept:
+        """A system's records that are kept in step.
+
+        Args:
+            fields: the names, by the system, of what is read of each.
+        """
+        name = digest(side.system, side.options, sorted(fields))
+        if name not in self._kept:
+            self._kept[name] = self._open_kept(side.system, side.options, sorted(fields))
+        return self._kept[name]
+
     async def aclose(self) -> None:
         """Close everything that was opened."""
         async with AsyncExitStack() as stack:
@@ -184,6 +206,8 @@ class Resources:
                 stack.push_async_callback(destination.aclose)
             for source in self._sources.values():
                 stack.push_async_callback(source.aclose)
+            for kept in self._kept.values():
+                stack.push_async_callback(kept.aclose)
             if self._model is not None:
                 stack.push_async_callback(self._model.aclose)
             if self._agent is not None:

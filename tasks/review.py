@@ -18,9 +18,11 @@ from policies.fields import FieldType
 from policies.load import Workflow
 from prompts.review import on_one_line
 from tasks.action_review import ActionReview
+from tasks.conflict_review import ConflictReview
 from tasks.duplicates import DuplicateReview
 from tasks.escalate import escalate
 from tasks.fields_review import FieldsReview
+from tasks.link_review import LinkReview
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 from tasks.route_review import RouteReview
@@ -63,8 +65,16 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
             return FieldsReview.load(here, tx, review)
         case ReviewKind.DUPLICATE:
             return DuplicateReview.load(tx, review)
+        case ReviewKind.CONFLICT:
+            return ConflictReview.load(here, tx, review)
+        case ReviewKind.LINK:
+            return LinkReview.load(here, tx, review)
         case _:
             assert_never(kind)
+
+
+MOVING = frozenset({ReviewKind.ACTION, ReviewKind.CONFLICT})
+"""Kinds of which what is asked can change while they wait."""
 
 
 class Settled(Frozen):
@@ -161,8 +171,8 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
             return _too_late(tx, review, answer, now)
         asked = question(here, tx, review)
         form, given = asked.form("", late=False), before(answer, tx.reviews.given(review_id))
-        if ReviewKind(review.kind) is ReviewKind.ACTION and form.binding != review.binding:
-            tx.reviews.rebind(review_id, form.binding)  # the case has moved on: what was shown before is void
+        if ReviewKind(review.kind) in MOVING and form.binding != review.binding:
+            tx.reviews.rebind(review_id, form.binding)  # what it is about has moved on: what was shown before is void
         refused = refusal(answer, form, review.binding, now) or _barred(here, tx, review, answer, given)
         refused = refused or _unknown(here, review, answer, asked)
         notice = EXPLAIN[refused] if refused else asked.objection(answer)

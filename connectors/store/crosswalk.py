@@ -15,6 +15,7 @@ from connectors.store.states import FINAL
 from connectors.store.tables import OperationRow
 from domain.entity import Entity, Held, Move, Standing
 from domain.ledger import Event
+from domain.linking import Apart
 from domain.values import digest
 
 _FIELDS = TypeAdapter(dict[str, Standing])
@@ -68,14 +69,10 @@ class Crosswalk:
 
     def note(self, of: Of, system: str, external_ids: Collection[str]) -> None:
         """Take down that these records changed, or are there; each is read again."""
-        known = set(
-            self._session.exec(select(RecordRow.external_id).where(*_in(of, system), _named(external_ids)))
-        )
+        known = set(self._session.exec(select(RecordRow.external_id).where(*_in(of, system), _named(external_ids))))
         told = {"unread": True, "told": RecordRow.told + 1}
         self._session.execute(update(RecordRow).where(*_in(of, system), _named(external_ids)).values(told))
-        new = [
-            _blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known
-        ]
+        new = [_blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known]
         if new:
             self._session.execute(insert(RecordRow), new)
 
@@ -89,15 +86,15 @@ class Crosswalk:
         )
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
-    def shown(self, seq: int, told: int, shown: Shown | None) -> bool:
+    def shown(self, row: RecordRow, told: int, shown: Shown | None) -> bool:
         """Keep what a system showed of a record, None for one that is gone; whether that is anything new.
 
         What was read while a write was begun may show that or not, and is thrown away.
 
         Args:
-            told: the record's own, as it was before it was read.
+            row: as this transaction has it.
+            told: its own, as it was before it was read.
         """
-        row = self._session.get_one(RecordRow, seq)
         if row.operation_id is not None:
             return False
         row.unread = row.told != told
@@ -109,17 +106,17 @@ class Crosswalk:
             row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
         if changed and shown is not None:
             self._find_by(row, shown.keys)
+            row.apart = "" if row.apart == Apart.OUTSIDE else row.apart
         if changed and row.entity_id is not None:
             self._make_due(row.entity_id)
         return changed
 
-    def renamed(self, seq: int, external_id: str, now: datetime) -> None:
+    def renamed(self, row: RecordRow, external_id: str, now: datetime) -> None:
         """Follow a record that its system has merged into another one, the survivor.
 
         What both were records of is one thing. Where that leaves a system with two records of it, the
         second is kept apart, for a person to look at.
         """
-        row = self._session.get_one(RecordRow, seq)
         of, system = Of(row.policy, row.object), row.system
         survivor = self._session.exec(
             select(RecordRow).where(*_in(of, system), col(RecordRow.external_id) == external_id)
@@ -128,7 +125,7 @@ class Crosswalk:
             row.external_id = external_id
             return
         into, gone = survivor.entity_id, row.entity_id
-        row.entity_id, row.gone, row.unread, row.asked = None, True, False, True
+        row.entity_id, row.gone, row.unread, row.apart = None, True, False, Apart.MERGED
         survivor.unread, survivor.told = True, survivor.told + 1
         if gone is None or gone == into:
             return
@@ -142,11 +139,16 @@ class Crosswalk:
         has = {row.system for row in self._records_of([into])}
         for record in self._records_of([gone]):
             if record.system in has:
-                record.entity_id, record.asked = None, True
+                record.entity_id, record.apart = None, Apart.SECOND
             else:
                 self.link(record, into, now)
         self._session.get_one(EntityRow, gone).merged_into = into
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
+
+    def again(self, rows: Sequence[RecordRow]) -> list[RecordRow]:
+        """These records as this transaction has them; those that are not there any more are left out."""
+        query = select(RecordRow).where(col(RecordRow.seq).in_([row.seq for row in rows]))
+        return list(self._session.exec(query.order_by(col(RecordRow.seq))))
 
     def strange(self, of: Of, count: int) -> list[RecordRow]:
         """Up to `count` records that were read, and of which nobody knows what they are of."""
@@ -155,7 +157,7 @@ class Crosswalk:
             RecordRow.object == of.object,
             col(RecordRow.entity_id).is_(None),
             not_(col(RecordRow.unread)),
-            not_(col(RecordRow.asked)),
+            RecordRow.apart == "",
             not_(col(RecordRow.gone)),
         )
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
@@ -183,7 +185,7 @@ class Crosswalk:
 
     def link(self, record: RecordRow, entity_id: str, now: datetime, by: str = "") -> None:
         """Take a record for one of an entity; whatever it holds is news to that."""
-        record.entity_id, record.base, record.asked = entity_id, {}, False
+        record.entity_id, record.base, record.apart = entity_id, {}, ""
         self._make_due(entity_id)
         facts = {"system": record.system, "record": record.external_id, "by": by}
         self._ledger.append(entity_id, Event.LINKED, now, **facts)
@@ -204,6 +206,14 @@ class Crosswalk:
         if row is None:
             raise LookupError(f"no entity {entity_id}")
         return self._with_records([row])[0]
+
+    def record(self, seq: int) -> RecordRow:
+        """A record by its number."""
+        return self._session.get_one(RecordRow, seq)
+
+    def look_again(self, entity_id: str) -> None:
+        """Have an entity merged once more."""
+        self._make_due(entity_id)
 
     def keep(self, due: Due, after: Entity, moves: Sequence[Move], now: datetime, by: str = "") -> None:
         """Keep what became of an entity, and what was made of the edits.
@@ -226,8 +236,14 @@ class Crosswalk:
         whys = {move.field: move.why.value for move in moves}
         self._ledger.append(row.entity_id, Event.MERGED, now, object=row.object, fields=whys, by=by)
 
+    def unlink(self, due: Due, system: str, now: datetime) -> None:
+        """Let go of a record that was deleted in its system: another one is made in its place."""
+        record = due.records.pop(system)
+        record.entity_id, record.apart = None, Apart.GONE
+        self._ledger.append(due.row.entity_id, Event.LINKED, now, system=system, record=record.external_id, gone=True)
+
     def sending(self, due: Due, system: str, operation_id: str, values: Mapping[str, str]) -> None:
-        """Note that a write is under way that makes a system hold these values; where it has no record, of a new one."""
+        """Note that a write is under way by which a system is to hold these values, in a new record if it has none."""
         record = due.records.get(system)
         if record is None:
             of = Of(due.row.policy, due.row.object)
@@ -265,15 +281,28 @@ class Crosswalk:
             return
         self._idle(record)
 
-    def creating(self, policy: str, operation_ids: Collection[str]) -> set[str]:
-        """Those of these writes that are making a record."""
-        wanted = col(RecordRow.operation_id).in_(operation_ids), col(RecordRow.external_id).is_(None)
-        found = self._session.exec(select(RecordRow.operation_id).where(RecordRow.policy == policy, *wanted))
-        return {name for name in found if name}
+    def made_by(self, policy: str, operation_ids: Collection[str]) -> dict[str, str]:
+        """The entities that these writes were for, by the write."""
+        query = select(OperationRow.operation_id, OperationRow.item_id).where(
+            OperationRow.policy == policy, col(OperationRow.operation_id).in_(operation_ids)
+        )
+        return dict(self._session.exec(query).all())
 
-    def forget(self, record: RecordRow) -> None:
-        """Drop a record of which nothing is known yet: a write of ours that came back before it was said to be done."""
-        self._session.delete(record)
+    def came_back(self, record: RecordRow, entity_id: str, now: datetime) -> bool:
+        """Take a record that carries a write of ours for the one which that made; False if it is a copy of that.
+
+        While nobody has said yet that the write is done, that will name the record, and it is forgotten here.
+        """
+        own = next((row for row in self._records_of([entity_id]) if row.system == record.system), None)
+        if own is not None and own.external_id is not None:
+            return False
+        if own is not None and own.operation_id is not None:
+            self._session.delete(record)
+            return True
+        if own is not None:
+            self._session.delete(own)
+        self.link(record, entity_id, now)
+        return True
 
     def waiting(self, policy: str) -> bool:
         """Whether there is anything to read, to recognise or to merge."""
@@ -345,7 +374,7 @@ def _named(external_ids: Collection[str]) -> Any:
 
 def _blank(of: Of, system: str) -> dict[str, Any]:
     empty: dict[str, Any] = {"now": {}, "base": {}, "raw": {}, "changed_by": "", "seen": ""}
-    flags = {"unread": True, "told": 0, "gone": False, "asked": False}
+    flags = {"unread": True, "told": 0, "gone": False, "apart": ""}
     return {"policy": of.policy, "object": of.object, "system": system} | empty | flags
 
 

@@ -59,8 +59,8 @@ class RecordRow(SQLModel, table=True):
     told: int = 0
     """How often it was said to have changed: who reads it knows by that whether it changed meanwhile."""
     gone: bool = False
-    asked: bool = False
-    """Whether a person was asked what it is a record of, or its policy wants nothing of it."""
+    apart: str = ""
+    """Why it is of no entity, where that is so for now; see `domain.linking.Apart`."""
     operation_id: str | None = Field(default=None, index=True)
     """The write that is under way, and `sent` what it is to make the record hold."""
     sent: dict[str, Any] | None = document()

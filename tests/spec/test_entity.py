@@ -1,4 +1,4 @@
-"""What keeps the records of one entity in step: a table of situations, and what holds whatever happens in which order."""
+"""What keeps the records of one entity in step: situations, and what holds whatever happens in which order."""
 
 from dataclasses import dataclass, field
 
@@ -115,7 +115,7 @@ def test_the_other_fields_go_on() -> None:
 def test_what_a_person_decides_reaches_everybody_and_is_held_against_later_edits() -> None:
     settled = decided(in_step(NAME, CONTEST).entity, "name", "Johanna", "a person")
     step = in_step(NAME, settled)
-    assert step.writes == dict.fromkeys(("crm", "desk", "sql"), {"name": "Johanna"})
+    assert step.writes == {name: {"name": "Johanna"} for name in ("crm", "desk", "sql")}
     meanwhile = settled.records | {"desk": held("Hanne", "Hanna")}
     assert in_step(NAME, settled.model_copy(update={"records": meanwhile})).entity.fields["name"].contested == {
         "desk": "Hanne"
@@ -126,12 +126,12 @@ def test_a_contradiction_can_end_by_itself() -> None:
     stopped = in_step(NAME, CONTEST).entity
     agreeing = stopped.model_copy(update={"records": stopped.records | {"desk": held("Anna", "Ann")}})
     step = in_step(NAME, agreeing)
-    assert step.entity.fields["name"] == Standing(agreed="Anna", set_by=("crm", "desk"))
+    assert step.entity.fields["name"] == Standing(agreed="Anna", set_by=("crm", "desk"), contests=1)
     assert step.writes == {"sql": {"name": "Anna"}}
     taken_back = stopped.model_copy(
         update={"records": stopped.records | {"desk": held("Ann", "Ann"), "crm": held("Ann", "Ann")}}
     )
-    assert in_step(NAME, taken_back).entity.fields["name"] == Standing(agreed="Ann")
+    assert in_step(NAME, taken_back).entity.fields["name"] == Standing(agreed="Ann", contests=1)
 
 
 def test_a_decided_field_that_a_system_does_not_have_is_no_obstacle() -> None:
@@ -231,7 +231,12 @@ HAPPENS = st.lists(
     max_size=25,
 )
 RULES = st.sampled_from(
-    [FieldRule(), FieldRule(owner="crm"), FieldRule(kind=Kind.FORWARD, stages=tuple("abcd")), FieldRule(kind=Kind.UNION)]
+    [
+        FieldRule(),
+        FieldRule(owner="crm"),
+        FieldRule(kind=Kind.FORWARD, stages=tuple("abcd")),
+        FieldRule(kind=Kind.UNION),
+    ]
 )
 
 

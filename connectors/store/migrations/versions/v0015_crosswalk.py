@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("unread", sa.Boolean(), nullable=False),
         sa.Column("told", sa.Integer(), nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
-        sa.Column("asked", sa.Boolean(), nullable=False),
+        sa.Column("apart", sa.String(), nullable=False),
         sa.Column("operation_id", sa.String(), nullable=True),
         sa.Column("sent", JSON, nullable=True),
         sa.Column("refused", JSON, nullable=True),

@@ -1,0 +1,145 @@
+"""Reviews of kind `conflict`: shows what systems say of a field, and keeps what a person says it is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from connectors.store.crosswalk import Due
+from connectors.store.engine import Transaction
+from connectors.store.tables import ReviewRow
+from domain.conflict import OTHER, VALUE, choices, outcomes, value_of
+from domain.decision import Kind, Reason
+from domain.entity import Entity, FieldTerms, Move, Standing, decided
+from domain.merge import Side, Why
+from domain.review import Answer, Form, ReviewKind
+from domain.values import digest
+from policies.load import Workflow, sync_of
+from policies.sync_rule import owner_diff
+from prompts.conflict import conflict_form
+from tasks.resources import Resources
+from tasks.sync_item import Question, ask_person, item_about, settled
+
+KNOWN = 3
+"""Other fields that a form shows, so that its reader knows what it is about."""
+
+
+def contest(tx: Transaction, workflow: Workflow, due: Due, before: Entity, after: Entity, now: datetime) -> None:
+    """Ask a person about each field whose edits contradict each other now; end what need not be asked any more."""
+    for field, standing in after.fields.items():
+        was = before.fields.get(field, Standing())
+        about = f"{due.row.entity_id}/{field}/{standing.contests}"
+        if standing.contested and not was.contested:
+            ask_person(tx, workflow, _question(due, field, about, standing), now)
+        elif was.contested and not standing.contested:
+            item = item_about(workflow, about)
+            tx.reviews.relieved(item, "that what the systems agree on is taken", now)
+            settled(tx, item, Kind.RULE, Reason.SYSTEMS_AGREE, "merge", "", now)
+
+
+def _question(due: Due, field: str, about: str, standing: Standing) -> Question:
+    entity, name = due.row.entity_id, due.row.object
+    differ = ", ".join(standing.contested)
+    return Question(
+        kind=ReviewKind.CONFLICT,
+        reason=Reason.EDITS_CONTRADICT,
+        about=about,
+        text=f"What is the {field.replace('_', ' ')} of {name} {entity}? {differ} changed it, and not to the same.",
+        fields={"object": name, "entity": entity, "field": field},
+        asked={"entity": entity, "field": field},
+        binding=_binding(standing),
+    )
+
+
+def _binding(standing: Standing) -> str:
+    return digest(standing.agreed, standing.contested)
+
+
+@dataclass(frozen=True)
+class ConflictReview:
+    """A field of which systems say different things."""
+
+    workflow: Workflow
+    due: Due
+    item_id: str
+    field: str
+    due_at: AwareDatetime
+
+    @classmethod
+    def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
+        """The field that a review is about, as it stands."""
+        asked = review.question
+        due = tx.crosswalk.get(str(asked["entity"]))
+        return cls(here.workflow(review.workflow), due, review.item_id, str(asked["field"]), review.due_at)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Where the field stands."""
+        return self.due.entity.fields[self.field]
+
+    @property
+    def binding(self) -> str:
+        """Of what is agreed on and what the systems say instead."""
+        return _binding(self.standing)
+
+    def form(self, notice: str, *, late: bool) -> Form:
+        """What was agreed on, what each system makes of it, and what each rule would do."""
+        standing, entity, name = self.standing, self.due.entity, self.due.row.object
+        held = {system: record for system, record in entity.records.items() if self.field in record.now}
+        sides = {
+            system: Side(now=record.now[self.field], base=record.base.get(self.field, ""))
+            for system, record in held.items()
+        }
+        others = {field: one.agreed for field, one in entity.fields.items() if field != self.field and one.agreed}
+        return Form(
+            markdown=conflict_form(
+                name,
+                self.due.row.entity_id,
+                self.field,
+                standing,
+                {system: (side.now, side.base) for system, side in sides.items()},
+                dict(list(others.items())[:KNOWN]),
+                outcomes(standing, sides, self._terms.spelling),
+                {system: owner_diff(self.workflow.path, name, self.field, system) for system in standing.contested},
+                self.due_at,
+                notice,
+            ),
+            label="What it is",
+            choices=choices(standing),
+            inputs={VALUE: f"The {self.field.replace('_', ' ')}, where '{OTHER}' is chosen"},
+            binding=self.binding,
+            due_at=self.due_at,
+            late=late,
+        )
+
+    def objection(self, answer: Answer) -> str:
+        """That another value was chosen and none was filled in, or one that is none of the field's type."""
+        value = value_of(answer, self.standing)
+        if answer.choice == OTHER and not value:
+            return f"Fill in what the {self.field.replace('_', ' ')} is, or choose what one of the systems says."
+        if value.strip() and not self._terms.normal(value):
+            return f"'{value}' cannot be read as what this field takes; fill in another."
+        return ""
+
+    def needs(self, answer: Answer) -> int:  # noqa: ARG002  whatever is chosen
+        """As many people as the policy wants to agree."""
+        return self.workflow.policy.review.people
+
+    def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
+        """Keep the value; the next run has it written wherever another one stands."""
+        standing = self.standing
+        chosen = value_of(answer, standing)
+        value = self._terms.normal(chosen) if chosen.strip() else ""
+        after = decided(self.due.entity, self.field, value, answer.by)
+        move = Move(field=self.field, before=standing.agreed, after=value, why=Why.DECIDED, edited=standing.contested)
+        tx.crosswalk.keep(self.due, after, [move], now, by=answer.by)
+        tx.crosswalk.look_again(self.due.row.entity_id)
+        settled(tx, self.item_id, Kind.HUMAN, Reason.SAID, answer.by, answer.note, now)
+        return True
+
+    @property
+    def _terms(self) -> FieldTerms:
+        policy = sync_of(self.workflow)
+        return policy.objects[self.due.row.object].terms(policy.input.conventions)[self.field]

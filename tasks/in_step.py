@@ -1,0 +1,163 @@
+"""Keeps what systems hold of the same things in step: hears their edits, and has written what differs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from prefect import task
+
+from connectors.registry import kept_spec
+from connectors.store.crosswalk import Due, Of
+from connectors.store.crosswalk_tables import RecordRow
+from connectors.store.engine import Transaction
+from connectors.store.states import State
+from connectors.store.tables import OperationRow
+from domain.decision import Mode
+from domain.delivery import Operation, operation_id
+from domain.entity import FieldTerms, InStep, in_step
+from policies.load import Workflow, sync_of
+from policies.rules import matches
+from policies.sync import Kept
+from policies.templates import render
+from tasks.conflict_review import contest
+from tasks.names import ACT, named
+from tasks.resources import Resources, resources
+
+AT_ONCE = 200
+"""Entities in one transaction."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What keeps an entity in step, and where records of it are still to be made."""
+
+    due: Due
+    step: InStep
+
+
+@task(task_run_name=named("keep-in-step"), **ACT)
+async def keep_in_step(policy: str) -> int:
+    """Merge every entity of which something has changed; an act, safe to repeat. Returns how many there were.
+
+    What is agreed on, what was made of each edit, the writes that follow and the questions for people are one
+    transaction. In shadow mode nothing happens.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    told = sync_of(workflow)
+    if told.mode is Mode.SHADOW:
+        return 0
+    merged = 0
+    for name, kept in told.objects.items():
+        of, terms = Of(told.name, name), kept.terms(told.input.conventions)
+        while True:
+            with here.store.transaction() as tx:
+                dues = tx.crosswalk.due(of, AT_ONCE)
+                for due in dues:
+                    _keep(here, tx, workflow, kept, plan_of(tx, of, kept, terms, due))
+            merged += len(dues)
+            if not dues:
+                break
+    return merged
+
+
+def plans(tx: Transaction, workflow: Workflow, count: int) -> Iterator[tuple[str, Plan]]:
+    """What would become of up to `count` entities of each object of which something has changed, object by object."""
+    told = sync_of(workflow)
+    for name, kept in told.objects.items():
+        of, terms = Of(told.name, name), kept.terms(told.input.conventions)
+        for due in tx.crosswalk.due(of, count):
+            yield name, plan_of(tx, of, kept, terms, due)
+
+
+def plan_of(tx: Transaction, of: Of, kept: Kept, terms: Mapping[str, FieldTerms], due: Due) -> Plan:
+    """What keeps an entity in step.
+
+    A record is made nowhere before every system was read to its end once: it may be there already.
+    """
+    entity = due.entity
+    if kept.when_gone == "make_again":
+        there = {system: record for system, record in entity.records.items() if not record.gone or record.busy}
+        entity = entity.model_copy(update={"records": there})
+    step = in_step(terms, entity)
+    read = all(tx.cursors.of(f"{of.policy}/{of.object}/{system}#read") for system in kept.systems)
+    agreed = {field: standing.agreed for field, standing in step.entity.fields.items()}
+    living = any(record.external_id and not record.gone for record in entity.records.values())
+    creates = frozenset(
+        system
+        for system, side in kept.systems.items()
+        if side.creates and read and living and (side.when is None or matches(side.when, kept.numeric, agreed))
+    )
+    return Plan(due, in_step(terms, entity, creates) if creates else step)
+
+
+def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan: Plan) -> None:
+    due, step, now = plan.due, plan.step, here.now()
+    before = due.entity
+    again = [system for system in due.records if system not in step.entity.records]
+    tx.crosswalk.keep(due, step.entity, step.moves, now)
+    contest(tx, workflow, due, before, step.entity, now)
+    for system, values in step.writes.items():
+        if system in again:
+            tx.crosswalk.unlink(due, system, now)
+        write = _operation(kept, due, system, step, values)
+        tx.crosswalk.sending(due, system, write.operation_id, values)
+        tx.outbox.put(write, sync_of(workflow).patience, now)
+
+
+def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[str, str]) -> Operation:
+    side, places, record = kept.systems[system], kept.places(system), due.records.get(system)
+    entity_id = due.row.entity_id
+    spec = kept_spec(side.system)
+    written = {places[field].name: places[field].spelt(value) for field, value in values.items()}
+    there = record is not None and record.external_id is not None
+    agreed = {field: standing.agreed for field, standing in step.entity.fields.items()}
+    held = {field: record.raw.get(field, record.now[field]) for field in values} if record and there else None
+    return Operation(
+        operation_id=operation_id(entity_id, f"{system}/{due.row.writes}"),
+        item_id=entity_id,
+        policy=due.row.policy,
+        destination=system,
+        system=side.system,
+        record_key=entity_id if there or side.key is None else render(side.key, agreed) or entity_id,
+        values=written if there else side.constants | written,
+        options=spec.destination_options(spec.chosen(side.options)),
+        external_id=(record.external_id or "") if record else "",
+        expected=None if held is None else {places[field].name: raw for field, raw in held.items()},
+    )
+
+
+@task(task_run_name=named("note-written"), **ACT)
+async def note_written(policy: str) -> int:
+    """Take down what became of the writes that have their outcome; an act, safe to repeat. Returns how many."""
+    here = resources()
+    told = sync_of(here.workflow(policy))
+    noted = 0
+    while True:
+        with here.store.transaction() as tx:
+            ended = tx.crosswalk.ended(told.name, AT_ONCE)
+            for record, write in ended:
+                _note(tx, told.objects[record.object], record, write)
+        noted += len(ended)
+        if not ended:
+            return noted
+
+
+def _note(tx: Transaction, kept: Kept, record: RecordRow, write: OperationRow) -> None:
+    """What a write did: it made the record hold its values, or the record had changed, or it was given up.
+
+    What its system made of the values is no edit, if its answer shows that.
+    """
+    outcome = write.outcome or {}
+    if write.state == State.DEAD:
+        tx.crosswalk.not_written(record, refused=True)
+        return
+    if outcome.get("kind") not in ("created", "updated", "unchanged"):
+        tx.crosswalk.not_written(record, refused=False)
+        return
+    places, sent = kept.places(record.system), record.sent or {}
+    own = {place.name: field for field, place in places.items() if field in sent}
+    shown = {own[name]: raw for name, raw in outcome.get("values", {}).items() if name in own}
+    held = sent | {field: places[field].read(raw) for field, raw in shown.items()}
+    raws = {field: places[field].spelt(value) for field, value in sent.items()} | shown
+    raw = {field: text for field, text in raws.items() if text != held[field]}
+    tx.crosswalk.written(record, outcome["external_id"], held, raw)

@@ -1,0 +1,172 @@
+"""Reads what changed in systems that are kept in step."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from prefect import get_run_logger, task
+
+from connectors.kept import Kept as Port
+from connectors.kept import Record
+from connectors.store.crosswalk import Of, Shown
+from connectors.store.crosswalk_tables import RecordRow
+from domain.entity import FieldTerms
+from domain.errors import Permanent, Retryable
+from domain.source_state import SourceState, failed
+from policies.load import Workflow, sync_of
+from policies.sync import Kept
+from tasks.collect import note_state
+from tasks.names import ACT, named
+from tasks.resources import Resources, resources
+
+AT_ONCE = 100
+"""Records that are read in one request, and stored in one transaction."""
+
+LONGEST_ROUND = 1_000
+"""Requests for changes of one system in one run; what is left comes with the next."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A system's records of one kind, with what is needed to read them."""
+
+    of: Of
+    kept: Kept
+    system: str
+    port: Port
+    terms: Mapping[str, FieldTerms]
+
+    @property
+    def name(self) -> str:
+        """By which its cursor and its state are kept."""
+        return f"{self.of.policy}/{self.of.object}/{self.system}"
+
+    @property
+    def read_once(self) -> str:
+        """The cursor that tells whether it was read to the end."""
+        return f"{self.name}#read"
+
+    def shown(self, record: Record) -> Shown:
+        """A record by the policy's fields."""
+        places = self.kept.places(self.system)
+        held = {field: record.values[place.name] for field, place in places.items() if place.name in record.values}
+        now = {field: places[field].read(raw) for field, raw in held.items()}
+        return Shown(
+            now=now,
+            raw={field: raw for field, raw in held.items() if raw != now[field]},
+            keys=frozenset(key for name in self.kept.same_by if (key := self.key(name, now.get(name, "")))),
+            changed_at=record.changed_at,
+            changed_by=record.changed_by,
+            operation_id=record.operation_id,
+        )
+
+    def spelt(self, values: Mapping[str, str]) -> dict[str, str]:
+        """A record's values in their one spelling."""
+        return {field: self.terms[field].spelling(text) for field, text in values.items()}
+
+    def key(self, field: str, value: str) -> str:
+        """What a record is found by for a value of a field; nothing for a blank."""
+        return f"{field}={self.terms[field].spelling(value).casefold()}" if value.strip() else ""
+
+
+def sides(here: Resources, workflow: Workflow) -> list[Side]:
+    """All that a policy reads."""
+    policy = sync_of(workflow)
+    found = []
+    for name, kept in policy.objects.items():
+        terms = kept.terms(policy.input.conventions)
+        for system, side in kept.systems.items():
+            port = here.kept(side, [place.name for place in kept.places(system).values()])
+            found.append(Side(Of(policy.name, name), kept, system, port, terms))
+    return found
+
+
+@task(task_run_name=named("note-changes"), **ACT)
+async def note_changes(policy: str) -> int:
+    """Take down which records changed in each system; an act, safe to repeat. Returns how many.
+
+    What a request told is stored together with the cursor. A system that fails keeps no other one waiting;
+    somebody is told as of any source.
+    """
+    here = resources()
+    came = 0
+    for side in sides(here, here.workflow(policy)):
+        async with _patiently(here, policy, side) as may:
+            if may:
+                came += await _note(here, side)
+    return came
+
+
+async def _note(here: Resources, side: Side) -> int:
+    with here.store.reading() as tx:
+        cursor, came = tx.cursors.of(side.name), 0
+    for _ in range(LONGEST_ROUND):
+        changed = await side.port.changed(cursor, AT_ONCE)
+        with here.store.transaction() as tx:
+            if changed.external_ids:
+                tx.crosswalk.note(side.of, side.system, changed.external_ids)
+            if changed.cursor != cursor:
+                tx.cursors.move(side.name, changed.cursor, here.now())
+            if not changed.more and not tx.cursors.of(side.read_once):
+                tx.cursors.move(side.read_once, "once", here.now())
+        cursor, came = changed.cursor, came + len(changed.external_ids)
+        if not changed.more:
+            break
+    return came
+
+
+@task(task_run_name=named("read-changed"), **ACT)
+async def read_changed(policy: str) -> int:
+    """Read the records that changed, as they stand; an act, safe to repeat. Returns how many were new to us.
+
+    A record to which a write is under way is read once that has its outcome.
+    """
+    here = resources()
+    news = 0
+    for side in sides(here, here.workflow(policy)):
+        async with _patiently(here, policy, side) as may:
+            while may:
+                with here.store.reading() as tx:
+                    rows = tx.crosswalk.unread(side.of, side.system, AT_ONCE)
+                if not rows:
+                    break
+                news += await _read(here, side, rows)
+    return news
+
+
+async def _read(here: Resources, side: Side, rows: list[RecordRow]) -> int:
+    records = await side.port.read([row.external_id for row in rows if row.external_id])
+    told = {row.seq: row.told for row in rows}
+    carried = {record.operation_id for record in records.values() if record and record.operation_id}
+    news = 0
+    with here.store.transaction() as tx:
+        ours = tx.crosswalk.made_by(side.of.policy, carried)
+        for row in tx.crosswalk.again(rows):
+            record = records.get(row.external_id or "")
+            made_for = ours.get(record.operation_id) if record and row.entity_id is None else None
+            if made_for and tx.crosswalk.came_back(row, made_for, here.now()):
+                news += 1
+            elif record is not None and record.external_id != row.external_id:
+                tx.crosswalk.renamed(row, record.external_id, here.now())
+                news += 1
+            else:
+                news += tx.crosswalk.shown(row, told[row.seq], side.shown(record) if record else None)
+    return news
+
+
+@asynccontextmanager
+async def _patiently(here: Resources, policy: str, side: Side) -> AsyncIterator[bool]:
+    """Whether the system may be asked now; what it failed to say is in its state."""
+    name, shown = side.name, f"{side.of.object} in {side.system}"
+    with here.store.reading() as tx:
+        before = tx.sources.of(name)
+    if before.paused(here.now()):
+        yield False
+        return
+    try:
+        yield True
+    except (Retryable, Permanent) as exc:
+        get_run_logger().warning("%s cannot be read now: %s", shown, exc)
+        note_state(here, policy, name, shown, failed(before, exc, here.now()))
+    else:
+        note_state(here, policy, name, shown, SourceState())

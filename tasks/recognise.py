@@ -1,0 +1,71 @@
+"""Finds out what a system's record is a record of."""
+
+from collections.abc import Sequence
+
+from prefect import task
+
+from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_tables import RecordRow
+from connectors.store.engine import Transaction
+from domain.linking import Apart, same_by
+from policies.load import Workflow, sync_of
+from policies.rules import matches
+from tasks.link_review import ask_about
+from tasks.names import ACT, named
+from tasks.observe import Side, sides
+from tasks.resources import Resources, resources
+
+AT_ONCE = 200
+"""Records in one transaction."""
+
+
+@task(task_run_name=named("recognise"), **ACT)
+async def recognise(policy: str) -> int:
+    """Link each record that is new with what it is of, or begin an entity; an act. Returns how many were looked at.
+
+    Where that is not sure, a person is asked, and nothing is made of the record until then.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    known = {(side.of.object, side.system): side for side in sides(here, workflow)}
+    looked = 0
+    for name in sync_of(workflow).objects:
+        while True:
+            with here.store.transaction() as tx:
+                rows = tx.crosswalk.strange(Of(sync_of(workflow).name, name), AT_ONCE)
+                for row in rows:
+                    _recognise(here, tx, workflow, known[name, row.system], row)
+            looked += len(rows)
+            if not rows:
+                break
+    return looked
+
+
+def _recognise(here: Resources, tx: Transaction, workflow: Workflow, side: Side, row: RecordRow) -> None:
+    kept = side.kept
+    only = kept.systems[row.system].only
+    if only is not None and not matches(only, kept.numeric, row.now):
+        row.apart = Apart.OUTSIDE
+        return
+    mine = side.spelt(row.now)
+    alike = tx.crosswalk.alike(side.of, [side.key(name, mine.get(name, "")) for name in kept.same_by], row.seq or 0)
+    same = {
+        other.entity_id: other
+        for other in alike
+        if other.entity_id is not None and same_by(kept.same_by, mine, side.spelt(other.now))
+    }
+    taken = {other.entity_id for other in alike if other.system == row.system and not other.gone}
+    free = [entity for entity in same if entity not in taken]
+    if len(same) == 1 and free:
+        tx.crosswalk.link(row, free[0], here.now())
+    elif same:
+        ask_about(tx, workflow, side.of, row, sorted(same), _why(kept.same_by, len(same)), here.now())
+    else:
+        tx.crosswalk.begin(side.of, row, here.now())
+
+
+def _why(same_by: Sequence[str], found: int) -> str:
+    keys = " or ".join(name.replace("_", " ") for name in same_by)
+    if found > 1:
+        return f"{found} that are known have the same {keys}"
+    return f"its system has another record with the same {keys} already"
