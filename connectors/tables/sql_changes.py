@@ -143,7 +143,7 @@ class SqlChanges:
             raise Unavailable(f"SQL: {reason(exc)}") from exc
         found = {self._place(row): row for row in rows}
         seen = look(
-            {place: _aware(row[self._updated_at_name]) for place, row in found.items()},
+            {place: aware(row[self._updated_at_name]) for place, row in found.items()},
             before.floor,
             before.told,
             count=count,
@@ -203,19 +203,20 @@ class SqlChanges:
         return query.order_by(changed, key).limit(count)
 
     def _arrival(self, row: RowMapping) -> Arrival:
-        aware = _aware(row[self._updated_at_name])
+        at = aware(row[self._updated_at_name])
         key = str(row[self._key_name])
         return Arrival(
             where=f"table {self._table_name}, {self._key_name} {key}",
             source=f"sql:{self._table_name}",
-            external_id=f"{key}@{aware.astimezone(UTC).isoformat()}",
-            received_at=aware,
+            external_id=f"{key}@{at.astimezone(UTC).isoformat()}",
+            received_at=at,
             fields=to_jsonable_python({name: value for name, value in row.items() if name != self._operation}),
             operation_id=str(row.get(self._operation) or ""),
         )
 
 
-def _aware(at: datetime) -> datetime:
+def aware(at: datetime) -> datetime:
+    """A moment of a column, which without a time zone is in UTC."""
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
