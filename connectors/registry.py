@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from connectors.chat import slack
-from connectors.crm import hubspot, hubspot_changes, salesforce
+from connectors.crm import hubspot, hubspot_changes, hubspot_kept, salesforce
 from connectors.crm import sandbox as sandbox_crm
 from connectors.documents import object_store, paperless
 from connectors.files import drop
@@ -45,6 +45,7 @@ SOURCES: dict[str, SourceSpec] = {
 
 
 KEPT: dict[str, KeptSpec] = {
+    "hubspot": hubspot_kept.KEPT,
     "sql_table": sql_kept.KEPT,
 }
 

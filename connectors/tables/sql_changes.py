@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.overlap import look
 from connectors.ports import Arrival, Fetched, Unreadable
-from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds
+from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, is_time, moment, seconds
 from connectors.tables.casting import Casting
 from connectors.tables.database import open_database, reason
 from connectors.tables.shape import read_table
@@ -27,9 +27,6 @@ SETTLING_S = 10.0
 
 OVERLAP_MIN = 15.0
 """Minutes in which rows are looked at again: `now()` is when a transaction began, and it may have committed late."""
-
-MOST_MINUTES = 100_000
-"""Longest time that an option may name, in its unit."""
 
 MOST_TOLD = 1_000
 """Rows that are looked at again at most: their keys are in the cursor."""
@@ -243,13 +240,6 @@ def _open(values: Mapping[str, str], options: Mapping[str, str]) -> SqlChanges:
     )
 
 
-def _is_positive(text: str) -> bool:
-    try:
-        return 0 < float(text) < MOST_MINUTES
-    except ValueError:
-        return False
-
-
 SOURCE = SourceSpec(
     _open,
     (SQL_URL, TIMEOUT_S),
@@ -259,7 +249,7 @@ SOURCE = SourceSpec(
         Option("updated_at", "the column that holds when a row was written; its writers must set it at each write"),
         Option("operation_column", "the column that holds the id of our last write, if there is one", "operation_id"),
         SINCE,
-        Option("settling_s", "seconds after which a row is read, at the earliest", f"{SETTLING_S:g}", _is_positive),
-        Option("overlap_min", "minutes that a transaction may take until it commits", f"{OVERLAP_MIN:g}", _is_positive),
+        Option("settling_s", "seconds after which a row is read, at the earliest", f"{SETTLING_S:g}", is_time),
+        Option("overlap_min", "minutes that a transaction may take until it commits", f"{OVERLAP_MIN:g}", is_time),
     ),
 )
