@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from connectors.chat import slack
-from connectors.crm import hubspot, hubspot_changes, salesforce
+from connectors.crm import hubspot, hubspot_changes, hubspot_kept, salesforce
 from connectors.crm import sandbox as sandbox_crm
 from connectors.documents import object_store, paperless
 from connectors.files import drop
@@ -13,7 +13,7 @@ from connectors.kept import Kept
 from connectors.mail import imap, smtp
 from connectors.ports import Changes, Destination
 from connectors.spec import KeptSpec, SourceSpec, SystemSpec, Variable
-from connectors.tables import sql_changes, sql_table
+from connectors.tables import sql_changes, sql_kept, sql_table
 from connectors.web_api import described
 from domain.delivery import Operation
 from domain.errors import PolicyInvalid
@@ -44,7 +44,10 @@ SOURCES: dict[str, SourceSpec] = {
 }
 
 
-KEPT: dict[str, KeptSpec] = {}
+KEPT: dict[str, KeptSpec] = {
+    "hubspot": hubspot_kept.KEPT,
+    "sql_table": sql_kept.KEPT,
+}
 
 
 def system_spec(system: str) -> SystemSpec:

@@ -151,6 +151,18 @@ def is_moment(text: str) -> bool:
     return True
 
 
+MOST_TIME = 100_000
+"""Longest time that an option may name, in its unit."""
+
+
+def is_time(text: str) -> bool:
+    """Whether an option can be a time in some unit, more than none."""
+    try:
+        return 0 < float(text) < MOST_TIME
+    except ValueError:
+        return False
+
+
 SINCE = Option(
     "since", "date from which on changes are taken, such as 2026-03-01; all there ever were without it", "", is_moment
 )

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import assert_never
 from urllib.parse import quote
 
-import phonenumbers
-
 from connectors.batching import RefusedWhole, by_target
 from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.crm.hubspot_api import (
@@ -20,8 +18,6 @@ from connectors.crm.hubspot_api import (
     TOKEN,
     URL,
     Answer,
-    Filter,
-    FilterGroup,
     PastValue,
     Patch,
     ReadBatch,
@@ -34,11 +30,13 @@ from connectors.crm.hubspot_api import (
     connect,
     path_of,
 )
+from connectors.crm.hubspot_search import alike
 from connectors.http_outcomes import HttpApi, Refusal
 from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
+from domain.expected import refused
 
 LARGEST_BATCH = 100
 MOST_CANDIDATES = 100
@@ -118,7 +116,7 @@ class HubSpot:
                 return [_candidate(record, wanted, ours=True)]
             case Invalid() | RetryAfter() as failure:
                 return failure
-        if not (groups := _alike(operation.values)):
+        if not (groups := alike(operation.values)):
             return []
         search = Search(filter_groups=groups, properties=wanted, limit=MOST_CANDIDATES)
         match await self._api.ask(Answer, f"{target.path}/search", {}, search):
@@ -155,23 +153,41 @@ class HubSpot:
                 assert_never(other)
 
     async def _update_known(self, operation: Operation) -> DeliveryOutcome:
-        """Set the values on a record of HubSpot's own id, and our key if it has none."""
+        """Set the values on a record of HubSpot's own id, and our key if it has none.
+
+        Where something is expected of the record, only what differs is set. HubSpot has no compare-and-set:
+        what somebody changes between our reading and our write, some tens of milliseconds, is overwritten.
+        """
         target = _target(operation)
         if isinstance(target, Invalid):
             return target
-        record = await self._record(operation, target)
+        compared = operation.expected is not None
+        wanted = {*operation.values, *(operation.expected or ())} if compared else ()
+        record = await self._record(operation, target, sorted(wanted))
         if record is None:
             return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more", gone=True)
         if not isinstance(record, Stored):
             return record
+        held = record.values(wanted)
+        if conflict := refused(NAME, operation, held):
+            return conflict
+        differing = {name: text for name, text in operation.values.items() if held.get(name) != text}
+        if compared and not differing:
+            return Written(kind="unchanged", external_id=record.id, values=record.values(operation.values))
+        return await self._patch(operation, target, record, differing)
+
+    async def _patch(
+        self, operation: Operation, target: Target, record: Stored, values: Mapping[str, str]
+    ) -> DeliveryOutcome:
         key = {} if record.properties.get(target.key) else {target.key: operation.record_key}
-        body = Patch(properties=operation.values | key | {target.operation_property: operation.operation_id})
-        path = f"{target.path}/{quote(operation.external_id, safe='')}"
+        body = Patch(properties={**values, **key, target.operation_property: operation.operation_id})
+        path = f"{target.path}/{quote(record.id, safe='')}"
         match await self._api.act(Stored, "PATCH", path, body):
-            case Stored(id=record_id):
-                return Written(kind="updated", external_id=record_id)
-            case Conflict() | Invalid() as refused:
-                return _refused(refused, operation, target)
+            case Stored(id=record_id) as written:
+                held = record.values(operation.values) | written.values(operation.values)
+                return Written(kind="updated", external_id=record_id, values=held)
+            case Conflict() | Invalid() as failure:
+                return _refused(failure, operation, target)
             case RetryAfter() | Unknown() as failure:
                 return failure
             case other:
@@ -233,7 +249,8 @@ def _said(operation: Operation, target: Target, answer: Answer) -> DeliveryOutco
         if operation.operation_id == one.object_write_trace_id or operation.record_key == one.properties.get(
             target.key
         ):
-            return Written(kind="created" if one.new else "updated", external_id=one.id)
+            kind = "created" if one.new else "updated"
+            return Written(kind=kind, external_id=one.id, values=one.values(operation.values))
     for error in answer.errors:
         if error.named & {operation.operation_id, operation.record_key}:
             return _failed(error, operation, target)
@@ -276,32 +293,6 @@ def _found(record: Stored, operation: Operation, target: Target) -> Written | No
 
 def _candidate(record: Stored, wanted: Sequence[str], *, ours: bool = False) -> Candidate:
     return Candidate(record.id, {name: text for name in wanted if (text := record.properties.get(name))}, ours)
-
-
-def _alike(values: Mapping[str, str]) -> list[FilterGroup]:
-    """Groups of conditions, at most five as HubSpot allows, by the values that there are."""
-    groups = [
-        [Filter(property_name=name, operator="EQ", value=values[name])]
-        for name in ("email", "phone", "domain")
-        if values.get(name)
-    ]
-    if national := _national(values.get("phone", "")):
-        # HubSpot compares phone numbers without their country code, in a property of its own.
-        groups.append([Filter(property_name="hs_searchable_calculated_phone_number", operator="EQ", value=national)])
-    if last := values.get("lastname"):
-        first = values.get("firstname", "")[:1]
-        initial = [Filter(property_name="firstname", operator="CONTAINS_TOKEN", value=f"{first}*")] if first else []
-        groups.append([Filter(property_name="lastname", operator="EQ", value=last), *initial])
-    elif name := values.get("name"):
-        groups.append([Filter(property_name="name", operator="EQ", value=name)])
-    return [FilterGroup(filters=filters) for filters in groups]
-
-
-def _national(phone: str) -> str:
-    try:
-        return str(phonenumbers.parse(phone, None).national_number or "")
-    except phonenumbers.NumberParseException:
-        return ""
 
 
 def _open(values: Mapping[str, str]) -> HubSpot:

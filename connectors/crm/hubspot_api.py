@@ -3,7 +3,7 @@
 Written to https://developers.hubspot.com/docs/api-reference (version 2026-09).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -113,6 +113,10 @@ class Stored(Wire):
     properties_with_history: dict[str, list[PastValue]] | None = None
     object_write_trace_id: str | None = None
 
+    def values(self, names: Iterable[str]) -> dict[str, str]:
+        """What it holds of these properties; what HubSpot does not mention it does not have."""
+        return {name: self.properties[name] or "" for name in names if name in self.properties}
+
 
 class RecordError(Wire):
     """An error within an answer; HubSpot promises none of its fields."""
@@ -133,6 +137,30 @@ class Answer(Wire):
 
     results: list[Stored]
     errors: list[RecordError] = []
+
+
+class Next(Wire):
+    """Where a list goes on."""
+
+    after: str
+
+
+class Paging(Wire):
+    """What comes after a page."""
+
+    next: Next | None = None
+
+
+class Listed(Wire):
+    """A page of all of an object's records."""
+
+    results: list[Stored]
+    paging: Paging | None = None
+
+
+def modified_property(object_name: str) -> str:
+    """Holds when a record was last modified; HubSpot's own oddity: only contacts lack the prefix."""
+    return "lastmodifieddate" if object_name == "contacts" else "hs_lastmodifieddate"
 
 
 def path_of(object_name: str) -> str:

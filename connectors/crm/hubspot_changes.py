@@ -16,14 +16,16 @@ from connectors.crm.hubspot_api import (
     Search,
     Stored,
     connect,
+    modified_property,
     path_of,
 )
 from connectors.http_outcomes import HttpApi
 from connectors.overlap import look
 from connectors.ports import Arrival, Fetched
-from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, listed, moment
-from domain.delivery import Hindrance, Invalid, RetryAfter
-from domain.errors import BadRequest, Throttled, Unavailable
+from connectors.reading import unread
+from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, is_time, listed, moment
+from domain.delivery import Invalid, RetryAfter
+from domain.errors import BadRequest
 
 SETTLE_S = 60.0
 """A change is told of this much later. HubSpot's search sees changes after "a few moments", and not
@@ -35,6 +37,7 @@ MOST_TOLD = 400
 LARGEST_PAGE = 200
 OBJECT = Option("object", "HubSpot object whose records are read, such as contacts, companies or tickets")
 PROPERTIES = Option("properties", "names of the properties that are read of each record, parted by commas")
+SETTLING = Option("settling_s", "seconds after which a change is told, at the earliest", f"{SETTLE_S:g}", is_time)
 OPERATION_PROPERTY = Option("operation_property", "property that holds our operation's id", "interlock_operation")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MS = timedelta(milliseconds=1)
@@ -124,6 +127,7 @@ class HubSpotChanges:
         properties: what to fetch of each record.
         operation_property: the one that tells which write of ours a record carries; empty for none.
         since: where an empty cursor begins; before everything by default.
+        settling_s: a change is told of this much later.
         clock: gives the time.
     """
 
@@ -136,18 +140,18 @@ class HubSpotChanges:
         *,
         operation_property: str = "",
         since: datetime = EPOCH,
+        settling_s: float = SETTLE_S,
     ) -> None:
         self._api = api
         self._object = object_name
-        # HubSpot's own oddity: only contacts lack the prefix.
-        self._modified = "lastmodifieddate" if object_name == "contacts" else "hs_lastmodifieddate"
+        self._modified = modified_property(object_name)
         self._operation = operation_property
         self._properties = [*properties, *filter(None, [operation_property]), self._modified]
         self._begin = Position((since - EPOCH) // MS - 1)
-        self._clock = clock
+        self._clock, self._settling = clock, timedelta(seconds=settling_s)
 
     async def fetch(self, cursor: str, count: int) -> Fetched:
-        """Up to `count` records modified since `cursor` and more than a minute ago, the oldest first.
+        """Up to `count` records modified since `cursor` and longer ago than the settling time, the oldest first.
 
         A record that is modified again arrives again, under another external id. What was modified in the
         last quarter of an hour is looked at again, for what the search did not see before.
@@ -202,7 +206,7 @@ class HubSpotChanges:
         return sorted(await self._search(filters, "hs_object_id", size), key=lambda change: change.id)
 
     async def _later(self, position: Position, size: int) -> list[Change]:
-        settled_ms = (self._clock() - timedelta(seconds=SETTLE_S) - EPOCH) // MS
+        settled_ms = (self._clock() - self._settling - EPOCH) // MS
         filters = [self._modified_filter("GT", position.at_ms), self._modified_filter("LTE", settled_ms)]
         return sorted(await self._search(filters, self._modified, size), key=lambda change: (change.at_ms, change.id))
 
@@ -216,14 +220,8 @@ class HubSpotChanges:
         match await self._api.ask(Answer, f"{path_of(self._object)}/search", {}, search):
             case Answer(results=records):
                 return [Change(record, self._moment(record)) for record in records]
-            case RetryAfter(hindrance=Hindrance.KEY | Hindrance.RIGHTS, detail=detail):
-                raise BadRequest(detail)
-            case RetryAfter(limit=None, seconds=None, detail=detail):
-                raise Unavailable(detail)
-            case RetryAfter(seconds=seconds, detail=detail):
-                raise Throttled(detail, retry_after_s=seconds)
-            case Invalid(detail=detail):
-                raise BadRequest(detail)
+            case Invalid() | RetryAfter() as failure:
+                raise unread(failure)
             case other:
                 assert_never(other)
 
@@ -260,7 +258,10 @@ def _open(values: Mapping[str, str], options: Mapping[str, str]) -> HubSpotChang
         listed(options[PROPERTIES.name]),
         operation_property=options[OPERATION_PROPERTY.name],
         since=moment(options[SINCE.name]) or EPOCH,
+        settling_s=float(options[SETTLING.name]),
     )
 
 
-SOURCE = SourceSpec(_open, (TOKEN, URL, TIME_ZONE, TIMEOUT_S), (OBJECT, PROPERTIES, OPERATION_PROPERTY, SINCE))
+SOURCE = SourceSpec(
+    _open, (TOKEN, URL, TIME_ZONE, TIMEOUT_S), (OBJECT, PROPERTIES, OPERATION_PROPERTY, SINCE, SETTLING)
+)

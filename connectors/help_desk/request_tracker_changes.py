@@ -26,9 +26,10 @@ from connectors.help_desk.request_tracker_api import (
 from connectors.help_desk.request_tracker_tickets import OPERATION_FIELD
 from connectors.http_outcomes import Headed, HttpApi
 from connectors.ports import Arrival, Fetched
+from connectors.reading import unread
 from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds, secret, url
-from domain.delivery import Hindrance, Invalid, RetryAfter
-from domain.errors import BadRequest, Throttled, Unavailable
+from domain.delivery import Invalid, RetryAfter
+from domain.errors import BadRequest
 
 SECOND = timedelta(seconds=1)
 SETTLE = 2 * SECOND
@@ -157,14 +158,8 @@ class RequestTrackerChanges:
 
     async def _read(self, shape: type[Shape], path: str, params: dict[str, str]) -> Shape:
         match await self._api.ask(shape, path, params):
-            case RetryAfter(hindrance=Hindrance.KEY | Hindrance.RIGHTS, detail=detail):
-                raise BadRequest(detail)
-            case RetryAfter(seconds=None, detail=detail):
-                raise Unavailable(detail)
-            case RetryAfter(seconds=asked, detail=detail):
-                raise Throttled(detail, retry_after_s=asked)
-            case Invalid(detail=detail):
-                raise BadRequest(detail)
+            case Invalid() | RetryAfter() as failure:
+                raise unread(failure)
             case answered:
                 return answered
 

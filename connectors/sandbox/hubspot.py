@@ -3,7 +3,9 @@
 Errors of single records inside a success; a batch refused whole for repeated ids or one
 taken e-mail address, whose owner only the message's text names; a search that lags; limits
 that speak in `policyName` and no Retry-After; lifecycle stages that move forward only, and
-silently not back; property values beside their history.
+silently not back; property values beside their history; a merged record that answers under its
+old id with its survivor, and an archived one that is not there; a blank property that is shown
+as null, and one that the account does not have, which is not shown at all.
 """
 
 from datetime import UTC, datetime
@@ -11,13 +13,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from connectors.sandbox.faults import FaultPlan, Kind, answer
-from connectors.sandbox.hubspot_portal import CLOCK, Portal, Settings, keys, problem_of, refuse
+from connectors.sandbox.hubspot_portal import CLOCK, LARGEST_BATCH, Portal, Settings, keys, refuse
 from connectors.sandbox.hubspot_search import Search
-from connectors.sandbox.hubspot_shapes import NewObject, ReadBatch, StoredObject, UpsertBatch
+from connectors.sandbox.hubspot_shapes import Merge, NewObject, ReadBatch, StoredObject, UpsertBatch
 from connectors.sandbox.records import Records
 from connectors.sandbox.service import TokenBucket, assemble, control_routes
 
@@ -83,7 +85,7 @@ def _routes(portal: Portal, plan: FaultPlan, limit: TokenBucket, searches: Token
     @router.post("/batch/upsert")
     async def upsert(kind: str, batch: UpsertBatch) -> Response:
         portal.check_batch(kind, batch)
-        partly = any(problem_of(one.properties) for one in batch.inputs)
+        partly = any(portal.problem_of(one.properties) for one in batch.inputs)
         names = [name for one in batch.inputs for name in (one.object_write_trace_id, one.id)]
         status = portal.settings.errors_status if partly else 200
         return answer(plan, plan.draw(Kind.CREATE, names), status, lambda: portal.upsert(kind, batch))
@@ -97,6 +99,26 @@ def _routes(portal: Portal, plan: FaultPlan, limit: TokenBucket, searches: Token
     @router.post("/search", dependencies=[Depends(admit_search)])
     async def search(kind: str, search: Search) -> Response:
         return answer(plan, plan.draw(Kind.READ, ("search",)), 200, lambda: portal.search(kind, search))
+
+    @router.get("")
+    async def page(
+        kind: str, properties: str = "", after: str = "", limit: Annotated[int, Query(ge=1, le=LARGEST_BATCH)] = 10
+    ) -> Response:
+        found = portal.page(kind, after, limit, properties.split(","))
+        return answer(plan, plan.draw(Kind.READ, ("list",)), 200, lambda: found)
+
+    @router.post("/merge")
+    async def merge(kind: str, pair: Merge) -> Response:
+        return JSONResponse(portal.merge(kind, pair).model_dump(mode="json"))
+
+    @router.get("/{record_id}")
+    async def one(kind: str, record_id: str, properties: str = "") -> Response:
+        found = portal.one(kind, record_id, properties.split(","))
+        return answer(plan, plan.draw(Kind.READ, (record_id,)), 200, lambda: found)
+
+    @router.delete("/{record_id}", status_code=204)
+    async def archive(kind: str, record_id: str) -> None:
+        portal.archive(kind, record_id)
 
     @router.patch("/{record_id}")
     async def update(kind: str, record_id: str, patch: NewObject) -> Response:

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.hubspot_search import DATES, MOST_RESULTS, LaggingIndex, Search
 from connectors.sandbox.hubspot_shapes import (
+    Merge,
     NewObject,
+    Next,
+    Paging,
     ReadBatch,
     RecordError,
     Results,
@@ -47,6 +50,7 @@ class Settings(BaseModel):
     Attributes:
         search_lag_s: how old a write must be for the search to see it.
         errors_status: of an answer in which single records failed.
+        undefined: properties that the account does not have: shown nowhere, and refused.
         unique: properties that are unique, by which records can be upserted.
         operation_property: holds the operation's id, by which the books are kept where no trace id is sent.
         locked: record keys about which every write is answered 423.
@@ -58,6 +62,7 @@ class Settings(BaseModel):
 
     search_lag_s: float = 2
     errors_status: Literal[200, 207] = 207
+    undefined: tuple[str, ...] = ()
     unique: tuple[str, ...] = ("interlock_id",)
     operation_property: str = "interlock_operation"
     locked: tuple[str, ...] = ()
@@ -77,15 +82,18 @@ class Portal:
 
     def find(self, kind: str, name: str, value: str) -> StoredObject | None:
         """The record of an object whose unique property has a value."""
-        found = [one for one in self.records.under(_key(kind, name, value)) if one.properties.get(name) == value]
+        named = self.records.under(_key(kind, name, value))
+        found = [one for one in named if one.there and one.properties.get(name) == value]
         return found[0] if found else None
 
     def _of(self, kind: str, id_property: str | None, name: str) -> StoredObject | None:
-        """A record by a unique property, or by its own id."""
+        """A record by a unique property, or by an id: its own, or that of one that was merged into it."""
         if id_property is not None:
             return self.find(kind, id_property, name)
         record = self.records.get(name)
-        return record if record and record.object == kind else None
+        while record and record.merged_into:
+            record = self.records.get(record.merged_into)
+        return record if record and record.object == kind and not record.archived else None
 
     def check_batch(self, kind: str, batch: UpsertBatch) -> None:
         """Refuse what is refused whole: too many, repeated ids, no unique property, a lock, a taken address."""
@@ -101,12 +109,12 @@ class Portal:
                 refuse(423, "The record is locked by another write", "LOCKED")
             known = self.find(kind, one.id_property, one.id)
             self._check_email(kind, one.properties, known)
-            if not one.object_write_trace_id and (problem := problem_of(one.properties)):
+            if not one.object_write_trace_id and (problem := self.problem_of(one.properties)):
                 refuse(400, problem)
 
     def upsert(self, kind: str, batch: UpsertBatch) -> Results:
         """Store the records that can be, and tell of the others."""
-        problems = {one.id: problem_of(one.properties) for one in batch.inputs}
+        problems = {one.id: self.problem_of(one.properties) for one in batch.inputs}
         errors = [_record_error(one, problem) for one in batch.inputs if (problem := problems[one.id])]
         results = [self._upsert_one(kind, one) for one in batch.inputs if not problems[one.id]]
         return Results(results=results, errors=errors, num_errors=len(errors))
@@ -114,7 +122,7 @@ class Portal:
     def create(self, kind: str, new: NewObject) -> Shown:
         """Store a new record, or refuse it as HubSpot does when the address is taken."""
         self._check_email(kind, new.properties, None)
-        if problem := problem_of(new.properties):
+        if problem := self.problem_of(new.properties):
             refuse(400, problem)
         return self._show(self._save(kind, None, new.properties, ""), list(new.properties))
 
@@ -126,9 +134,9 @@ class Portal:
         self._check_email(kind, patch.properties, record)
         for name in self.settings.unique:
             owner = self.find(kind, name, patch.properties[name]) if name in patch.properties else None
-            if owner and owner.id != record_id:
+            if owner and owner.id != record.id:
                 refuse(400, f"{name} '{patch.properties[name]}' is already set on record {owner.id}")
-        if problem := problem_of(patch.properties):
+        if problem := self.problem_of(patch.properties):
             refuse(400, problem)
         return record
 
@@ -147,11 +155,45 @@ class Portal:
         results = [self._show(one, batch.properties, batch.properties_with_history) for one in found.values() if one]
         return Results(results=results, errors=errors if missing else [], num_errors=len(missing))
 
+    def page(self, kind: str, after: str, limit: int, properties: list[str]) -> Results:
+        """All records by their ids, those after one of them."""
+        mine = [one for one in self.records.all() if one.object == kind and one.there and int(one.id) > int(after or 0)]
+        shown = [self._show(one, properties) for one in mine[:limit]]
+        return Results(results=shown, paging=Paging(next=Next(after=shown[-1].id)) if len(mine) > limit else None)
+
+    def one(self, kind: str, record_id: str, properties: list[str]) -> Shown:
+        """A record by its id."""
+        record = self._of(kind, None, record_id) or refuse(404, "resource not found", "OBJECT_NOT_FOUND")
+        return self._show(record, properties)
+
+    def archive(self, kind: str, record_id: str) -> None:
+        """Delete a record; one that is not there is deleted already."""
+        if record := self._of(kind, None, record_id):
+            self.records.save(record.model_copy(update={"archived": True}))
+
+    def merge(self, kind: str, merge: Merge) -> Shown:
+        """Make one record of two, which has the first one's id and, where that has none, the second one's values."""
+        pair = [self._of(kind, None, one) for one in (merge.primary_object_id, merge.object_id_to_merge)]
+        match pair:
+            case [StoredObject() as primary, StoredObject() as other] if primary.id != other.id:
+                self.records.save(other.model_copy(update={"merged_into": primary.id}))
+                filled = {n: v for n, v in other.properties.items() if v and not primary.properties.get(n)}
+                merged = {"hs_merged_object_ids": other.id}
+                return self._show(self._save(kind, primary, filled | merged, ""), [])
+            case _:
+                return refuse(404, "one of the records to merge was not found", "OBJECT_NOT_FOUND")
+
+    def problem_of(self, properties: dict[str, str]) -> str:
+        """What is wrong with the values, empty if nothing is."""
+        if unknown := sorted(properties.keys() & {*self.settings.undefined}):
+            return f'Property values were not valid: Property "{unknown[0]}" does not exist (PROPERTY_DOESNT_EXIST)'
+        return _problem_of(properties)
+
     def search(self, kind: str, search: Search) -> Results:
         """What the index shows."""
         until_ms = self._now_ms() - round(self.settings.search_lag_s * 1000)
         seen = [(one, self.records.get(one), state) for one, state in self._index.visible(until_ms)]
-        mine = [(one, state) for one, record, state in seen if record and record.object == kind]
+        mine = [(one, state) for one, record, state in seen if record and record.object == kind and record.there]
         matching = [(one, state) for one, state in mine if search.matches(state)]
         if search.after + search.limit > MOST_RESULTS:
             refuse(400, f"There was a problem with the request: no more than {MOST_RESULTS} results")
@@ -163,8 +205,8 @@ class Portal:
 
     def stats(self, plan: FaultPlan) -> Stats:
         """The account's books."""
-        records = self.records.all()
-        applied = Counter(operation for record in records for operation in record.operation_ids)
+        records = [record for record in self.records.all() if record.there]
+        applied = Counter(operation for record in self.records.all() for operation in record.operation_ids)
         keys = Counter((one.object, name, one.properties.get(name)) for one in records for name in self.settings.unique)
         twins = sum(times - 1 for (_, _, value), times in keys.items() if value)
         doubled = sum(times - 1 for times in applied.values()) + twins
@@ -204,14 +246,16 @@ class Portal:
 
     def _show(self, record: StoredObject, properties: list[str], past: list[str] | None = None) -> Shown:
         wanted = {*properties, "hs_object_id", *DATES}
-        values: dict[str, str | None] = {name: value for name, value in record.properties.items() if name in wanted}
+        blank = dict.fromkeys(name for name in properties if name not in self.settings.undefined)
+        values = blank | {name: value for name, value in record.properties.items() if name in wanted}
         history = {name: [{"value": value} for value in record.history.get(name, [])] for name in past or []}
         return Shown(id=record.id, properties=values, properties_with_history=history or None)
 
     def _check_email(self, kind: str, values: dict[str, str], known: StoredObject | None) -> None:
         if kind != "contacts" or not (email := values.get("email")):
             return
-        owners = [one for one in self.records.under(_key(kind, "email", email)) if one.properties.get("email") == email]
+        named = self.records.under(_key(kind, "email", email))
+        owners = [one for one in named if one.there and one.properties.get("email") == email]
         if others := [one for one in owners if known is None or one.id != known.id]:
             refuse(409, f"Contact already exists. Existing ID: {others[0].id}", "CONFLICT")
 
@@ -229,8 +273,7 @@ def keys(record: StoredObject, unique: tuple[str, ...]) -> list[str]:
     return [_key(record.object, name, value) for name, value in named.items() if value]
 
 
-def problem_of(properties: dict[str, str]) -> str:
-    """What is wrong with the values, empty if nothing is."""
+def _problem_of(properties: dict[str, str]) -> str:
     if (email := properties.get("email")) and not EMAIL.fullmatch(email):
         return f"Property values were not valid: email '{email}' is invalid (INVALID_EMAIL)"
     if too_long := [name for name, value in properties.items() if len(value) > LONGEST_VALUE]:

@@ -49,13 +49,25 @@ class NewObject(Wire):
 
 
 class StoredObject(Record):
-    """A record, with the operation ids of its changes in order, and each property's values, latest first."""
+    """A record, with the operation ids of its changes in order, and each property's values, latest first.
+
+    Attributes:
+        merged_into: the record that it is now a part of; empty for none.
+        archived: whether it was deleted.
+    """
 
     object: str
     operation_id: str
     operation_ids: list[str]
     properties: dict[str, str]
     history: dict[str, list[str]]
+    merged_into: str = ""
+    archived: bool = False
+
+    @property
+    def there(self) -> bool:
+        """Whether it is still a record of its own."""
+        return not (self.archived or self.merged_into)
 
 
 class Shown(Wire):
@@ -78,11 +90,31 @@ class RecordError(Wire):
     context: dict[str, list[str]]
 
 
+class Merge(Wire):
+    """Body of `POST …/merge`."""
+
+    primary_object_id: str
+    object_id_to_merge: str
+
+
+class Next(Wire):
+    """Where a list goes on: after the record of this id."""
+
+    after: str
+
+
+class Paging(Wire):
+    """What comes after a page."""
+
+    next: Next
+
+
 class Results(Wire):
-    """Answer to a batch or a search."""
+    """Answer to a batch, a search or a list."""
 
     status: str = "COMPLETE"
     results: list[Shown]
     num_errors: int = 0
     errors: list[RecordError] = []
     total: int | None = None
+    paging: Paging | None = None

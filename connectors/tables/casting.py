@@ -1,12 +1,14 @@
-"""Turns text into what a column holds, and refuses what the database would cut, round or shift."""
+"""Turns text into what a column holds and back, and refuses what the database would cut, round or shift."""
 
 import datetime as dt
+import json
 import re
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Json, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Enum, Integer, Numeric, SmallInteger, String
 from sqlalchemy.types import TypeEngine
 
@@ -28,7 +30,7 @@ class Casting:
         self._adapter: TypeAdapter[Any] = TypeAdapter(_shape(column.type, whole_numbers_are_big))
 
     def cast(self, text: str) -> object:
-        """The column's value for `text`.
+        """The column's value for `text`; for an empty one NULL, unless the column holds text.
 
         A moment with a time zone goes into a column without one as UTC; the other way round it
         is refused, for nobody knows where it was.
@@ -38,6 +40,8 @@ class Casting:
         """
         if "\x00" in text:  # PostgreSQL cannot hold it, and says so without naming a column
             raise InputInvalid(f"column '{self._column.name}': a NUL character cannot be stored")
+        if not text and not self._holds_text:
+            return None
         try:
             value = self._adapter.validate_python(text)
         except ValidationError as exc:
@@ -47,13 +51,45 @@ class Casting:
             return value.astimezone(dt.UTC).replace(tzinfo=None)
         return value
 
+    def spell(self, stored: object) -> str:
+        """The column's value as text, which `cast` reads as that value again; of NULL the empty text.
+
+        Moments with a time zone are spelt in UTC.
+        """
+        match stored:
+            case None:
+                return ""
+            case str() if not isinstance(self._column.type, JSON):
+                return stored.rstrip(" ") if self._padded else stored
+            case dt.datetime(tzinfo=dt.tzinfo()):
+                return stored.astimezone(dt.UTC).isoformat()
+            case bytes():
+                return stored.decode(errors="backslashreplace")
+            case _:
+                plain = to_jsonable_python(stored)
+                bare = isinstance(plain, str) and not isinstance(self._column.type, JSON)
+                return str(plain) if bare else json.dumps(plain, ensure_ascii=False, sort_keys=True)
+
+    def alike(self, one: str, other: str) -> bool:
+        """Whether two texts are the same value; what the column cannot hold is like nothing but itself."""
+        try:
+            return one == other or self.holds(self.cast(one), self.cast(other))
+        except InputInvalid:
+            return False
+
     def holds(self, stored: object, wanted: object) -> bool:
-        """Whether a column's value is the wanted one: 1.50 is 1.5, and the padding of CHAR is nothing."""
+        """Whether a column's value is the wanted one: 1.50 is 1.5; CHAR's padding is nothing; empty is NULL."""
+        if stored is None or wanted is None:
+            return stored in (None, "") and wanted in (None, "")
         if isinstance(stored, str) and isinstance(wanted, str):
             return stored == wanted or (self._padded and stored.rstrip(" ") == wanted.rstrip(" "))
         if isinstance(stored, float) and isinstance(wanted, Decimal):
             return Decimal(str(stored)) == wanted
         return stored == wanted
+
+    @property
+    def _holds_text(self) -> bool:
+        return isinstance(self._column.type, String) and not isinstance(self._column.type, Enum)
 
     @property
     def _zoned(self) -> bool:

@@ -1,6 +1,6 @@
 """The shape of somebody else's table, as the database tells it: its columns, and that its key is unique."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,14 @@ class Shape:
         if values.get(self.key.name, record_key) != record_key:
             raise InputInvalid(f"column '{self.key.name}' is the record's key, and the values give another one")
         return {name: self.castings[name].cast(text) for name, text in {**values, self.key.name: record_key}.items()}
+
+    def spell(self, stored: Mapping[str, object], names: Iterable[str]) -> dict[str, str]:
+        """What a row holds in the columns of these names, as text; a name that is no column is left out."""
+        return {name: self.castings[name].spell(stored[name]) for name in names if name in stored}
+
+    def alike(self, name: str, one: str, other: str) -> bool:
+        """Whether two texts are the same value of a column."""
+        return self.castings[name].alike(one, other)
 
     def differing(self, stored: Mapping[str, object], wanted: Mapping[str, object]) -> dict[str, object]:
         """The wanted values that the stored row does not hold yet."""

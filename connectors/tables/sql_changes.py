@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.overlap import look
 from connectors.ports import Arrival, Fetched, Unreadable
-from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, moment, seconds
+from connectors.spec import SINCE, TIMEOUT_S, Option, SourceSpec, is_time, moment, seconds
 from connectors.tables.casting import Casting
 from connectors.tables.database import open_database, reason
 from connectors.tables.shape import read_table
@@ -27,9 +27,6 @@ SETTLING_S = 10.0
 
 OVERLAP_MIN = 15.0
 """Minutes in which rows are looked at again: `now()` is when a transaction began, and it may have committed late."""
-
-MOST_MINUTES = 100_000
-"""Longest time that an option may name, in its unit."""
 
 MOST_TOLD = 1_000
 """Rows that are looked at again at most: their keys are in the cursor."""
@@ -143,7 +140,7 @@ class SqlChanges:
             raise Unavailable(f"SQL: {reason(exc)}") from exc
         found = {self._place(row): row for row in rows}
         seen = look(
-            {place: _aware(row[self._updated_at_name]) for place, row in found.items()},
+            {place: aware(row[self._updated_at_name]) for place, row in found.items()},
             before.floor,
             before.told,
             count=count,
@@ -203,19 +200,20 @@ class SqlChanges:
         return query.order_by(changed, key).limit(count)
 
     def _arrival(self, row: RowMapping) -> Arrival:
-        aware = _aware(row[self._updated_at_name])
+        at = aware(row[self._updated_at_name])
         key = str(row[self._key_name])
         return Arrival(
             where=f"table {self._table_name}, {self._key_name} {key}",
             source=f"sql:{self._table_name}",
-            external_id=f"{key}@{aware.astimezone(UTC).isoformat()}",
-            received_at=aware,
+            external_id=f"{key}@{at.astimezone(UTC).isoformat()}",
+            received_at=at,
             fields=to_jsonable_python({name: value for name, value in row.items() if name != self._operation}),
             operation_id=str(row.get(self._operation) or ""),
         )
 
 
-def _aware(at: datetime) -> datetime:
+def aware(at: datetime) -> datetime:
+    """A moment of a column, which without a time zone is in UTC."""
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -242,13 +240,6 @@ def _open(values: Mapping[str, str], options: Mapping[str, str]) -> SqlChanges:
     )
 
 
-def _is_positive(text: str) -> bool:
-    try:
-        return 0 < float(text) < MOST_MINUTES
-    except ValueError:
-        return False
-
-
 SOURCE = SourceSpec(
     _open,
     (SQL_URL, TIMEOUT_S),
@@ -258,7 +249,7 @@ SOURCE = SourceSpec(
         Option("updated_at", "the column that holds when a row was written; its writers must set it at each write"),
         Option("operation_column", "the column that holds the id of our last write, if there is one", "operation_id"),
         SINCE,
-        Option("settling_s", "seconds after which a row is read, at the earliest", f"{SETTLING_S:g}", _is_positive),
-        Option("overlap_min", "minutes that a transaction may take until it commits", f"{OVERLAP_MIN:g}", _is_positive),
+        Option("settling_s", "seconds after which a row is read, at the earliest", f"{SETTLING_S:g}", is_time),
+        Option("overlap_min", "minutes that a transaction may take until it commits", f"{OVERLAP_MIN:g}", is_time),
     ),
 )

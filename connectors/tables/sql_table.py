@@ -9,9 +9,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, cast, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, cast, func, insert, null, or_, select, update
 from sqlalchemy import String as Text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.sql.elements import ColumnElement
@@ -21,8 +21,9 @@ from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
 from connectors.tables.database import open_database, reason
 from connectors.tables.shape import Names, Shape, read_shape
-from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InputInvalid, PolicyInvalid
+from domain.expected import refused
 from domain.sameness import NAMES
 
 SQL_URL = Variable(
@@ -54,7 +55,10 @@ class SqlTable:
         self._shapes: dict[Names, Shape] = {}
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
-        """Make the key's row hold the operation's values; a row that holds them is left alone."""
+        """Make the key's row hold the operation's values; a row that holds them is left alone.
+
+        What an operation expects of the row of its `external_id` is compared while that is locked.
+        """
         [outcome] = await self.send_all([operation])
         return outcome
 
@@ -117,8 +121,7 @@ class SqlTable:
                 shape = self._shape(connection, operation)
                 if operation.external_id:
                     return _update_known(connection, shape, operation)
-                row = shape.cast(operation.record_key, operation.values)
-                return _upsert(connection, shape, row, operation.operation_id)
+                return _upsert(connection, shape, operation)
         except (InputInvalid, PolicyInvalid) as exc:
             return Invalid(detail=f"SQL: {exc}")
         except REFUSALS as exc:
@@ -158,40 +161,58 @@ class SqlTable:
         return self._shapes[names]
 
 
-def _upsert(connection: Connection, shape: Shape, row: dict[str, object], operation_id: str) -> Written:
+def _upsert(connection: Connection, shape: Shape, operation: Operation) -> Written:
     """Insert or update a row, within the caller's savepoint."""
-    trace = {shape.operation.name: operation_id}
+    row = shape.cast(operation.record_key, operation.values)
     key = row[shape.key.name]
     stored = _locked(connection, shape, key)
     if stored is None:
         try:
             with connection.begin_nested():
-                connection.execute(insert(shape.table).values({**row, **trace}))
-                return Written(kind="created", external_id=str(key))
+                connection.execute(insert(shape.table).values(_traced(shape, row, operation)))
+                held = shape.spell(_locked(connection, shape, key) or {}, operation.values)
+                return Written(kind="created", external_id=str(key), values=held)
         except IntegrityError:
             stored = _locked(connection, shape, key)
             if stored is None:  # another rule of the table was broken than the key's
                 raise
-    changed = shape.differing(stored, row)
-    if not changed:
-        return Written(kind="unchanged", external_id=str(key))
-    connection.execute(update(shape.table).where(shape.key == key).values({**changed, **trace}))
-    return Written(kind="updated", external_id=str(key))
+    return _update(connection, shape, operation, stored, row)
 
 
-def _update_known(connection: Connection, shape: Shape, operation: Operation) -> Written | Invalid:
-    """Update the row of another key, which it keeps."""
+def _update_known(connection: Connection, shape: Shape, operation: Operation) -> Written | Conflict | Invalid:
+    """Update the row of another key, which it keeps, unless it holds something else than was expected."""
     others = {name: text for name, text in operation.values.items() if name != shape.key.name}
     row = shape.cast(operation.external_id, others)
-    key = row[shape.key.name]
-    stored = _locked(connection, shape, key)
+    if strange := sorted((operation.expected or {}).keys() - shape.castings.keys()):
+        return Invalid(
+            detail=f"SQL: table '{shape.table}' has no column '{strange[0]}', of which something is expected"
+        )
+    stored = _locked(connection, shape, row[shape.key.name])
     if stored is None:
         return Invalid(detail=f"SQL: table '{shape.table}' has no row '{operation.external_id}' any more", gone=True)
-    if not (changed := shape.differing(stored, row)):
-        return Written(kind="unchanged", external_id=operation.external_id)
-    trace = {shape.operation.name: operation.operation_id}
-    connection.execute(update(shape.table).where(shape.key == key).values({**changed, **trace}))
-    return Written(kind="updated", external_id=operation.external_id)
+    if conflict := refused("SQL", operation, shape.spell(stored, operation.expected or ()), shape.alike):
+        return conflict
+    written = _update(connection, shape, operation, stored, row)
+    return written.model_copy(update={"external_id": operation.external_id})
+
+
+def _update(
+    connection: Connection, shape: Shape, operation: Operation, stored: dict[str, object], row: dict[str, object]
+) -> Written:
+    """Set what differs in a locked row, and read what it holds then."""
+    key = row[shape.key.name]
+    if changed := shape.differing(stored, row):
+        to_key = update(shape.table).where(shape.key == key)
+        connection.execute(to_key.values(_traced(shape, changed, operation)))
+        stored = _locked(connection, shape, key) or {}
+    kind: Literal["updated", "unchanged"] = "updated" if changed else "unchanged"
+    return Written(kind=kind, external_id=str(key), values=shape.spell(stored, operation.values))
+
+
+def _traced(shape: Shape, row: Mapping[str, object], operation: Operation) -> dict[str, object]:
+    """What a statement sets; NULL by that name, or a column of JSON would hold a null of its own."""
+    set_to = {name: null() if value is None else value for name, value in row.items()}
+    return {**set_to, shape.operation.name: operation.operation_id}
 
 
 def _locked(connection: Connection, shape: Shape, key: object) -> dict[str, object] | None:

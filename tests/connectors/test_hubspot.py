@@ -414,8 +414,8 @@ async def test_a_contact_is_created_then_updated_under_one_key(world: World) -> 
     second = await world.hubspot.send(operation(2, company="Acme Ltd"))
 
     assert (first, second) == (
-        Written(kind="created", external_id="1001"),
-        Written(kind="updated", external_id="1001"),
+        Written(kind="created", external_id="1001", values=ANN),
+        Written(kind="updated", external_id="1001", values={"company": "Acme Ltd"}),
     )
     assert (await world.properties())["company"] == "Acme Ltd"
     assert await world.books() == (1, 2, 0)
@@ -448,8 +448,8 @@ async def test_a_write_by_id_leaves_our_key_on_a_record_that_others_made(world: 
     outcome = await world.hubspot.send(known(operation(company="Acme"), theirs))
     later = await world.hubspot.send(operation(2, company="Acme Ltd"))
 
-    assert outcome == Written(kind="updated", external_id=theirs)
-    assert later == Written(kind="updated", external_id=theirs)
+    assert outcome == Written(kind="updated", external_id=theirs, values={"company": "Acme"})
+    assert later == Written(kind="updated", external_id=theirs, values={"company": "Acme Ltd"})
     assert (await world.properties())["interlock_id"] == "ann"
     assert await world.hubspot.find(known(operation(), theirs)) == Written(
         kind="updated", external_id=theirs, found=True

@@ -91,7 +91,7 @@ async def test_a_new_key_becomes_a_row_with_the_operations_id(table: SqlTable, r
     outcome = await table.send(operation())
 
     [row] = rows(raw)
-    assert outcome == Written(kind="created", external_id="ann@example.com")
+    assert outcome == Written(kind="created", external_id="ann@example.com", values=ANN)
     assert (row["email"], row["name"], row["operation_id"]) == ("ann@example.com", "Ann", "op-1")
 
 
@@ -101,7 +101,9 @@ async def test_a_known_key_is_updated_by_what_differs(table: SqlTable, raw: Engi
     outcome = await table.send(operation(2, name="Ann", company="Acme Ltd"))
 
     [row] = rows(raw)
-    assert outcome == Written(kind="updated", external_id="ann@example.com")
+    assert outcome == Written(
+        kind="updated", external_id="ann@example.com", values={"name": "Ann", "company": "Acme Ltd"}
+    )
     assert (row["company"], row["phone"], row["operation_id"]) == ("Acme Ltd", "1", "op-2")
 
 
@@ -111,7 +113,7 @@ async def test_a_row_that_holds_the_values_already_is_left_alone(table: SqlTable
 
     outcome = await table.send(operation(2, **values | {"credit": "1.5", "active": "true"}))
 
-    assert outcome == Written(kind="unchanged", external_id="ann@example.com")
+    assert (outcome.kind, outcome.external_id) == ("unchanged", "ann@example.com")
     assert rows(raw)[0]["operation_id"] == "op-1"
 
 
@@ -194,7 +196,7 @@ async def test_a_table_that_cannot_be_written_to_by_key_is_refused(
 async def test_a_unique_index_makes_a_key(table: SqlTable, raw: Engine) -> None:
     outcome = await table.send(operation(key="7", options={"table": "indexed", "key": "id"}, id="7"))
 
-    assert outcome == Written(kind="created", external_id="7")
+    assert outcome == Written(kind="created", external_id="7", values={"id": "7"})
     assert rows(raw, "indexed") == [{"id": 7, "operation_id": "op-1"}]
 
 
@@ -277,7 +279,10 @@ async def test_a_write_by_id_changes_the_row_of_that_key_which_it_keeps(table: S
 
     outcomes = [await table.send(known), await table.send(known)]
 
-    assert outcomes == [Written(kind=kind, external_id="a@example.com") for kind in ("updated", "unchanged")]
+    held = {"name": "Ann", "seats": "4"}
+    assert outcomes == [
+        Written(kind=kind, external_id="a@example.com", values=held) for kind in ("updated", "unchanged")
+    ]
     assert [(row["email"], row["operation_id"]) for row in rows(raw)] == [("a@example.com", "op-2")]
     assert await table.find(known) == Written(kind="updated", external_id="a@example.com", found=True)
 
