@@ -1,0 +1,152 @@
+"""Tables that are kept in step: real ones, in a database of their own, as the systems of a policy."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from connectors.ports import Destination
+from connectors.registry import open_destination, open_kept
+from connectors.settings import Settings
+from connectors.store.engine import Store
+from domain.delivery import DeliveryOutcome, Operation
+from tasks.resources import Resources
+
+COLUMNS = ("name", "email", "town", "tags", "stage")
+
+
+@dataclass
+class Tables:
+    """A database with one table a system.
+
+    Attributes:
+        before: is called before each send, with the operation; what it gives is the answer instead.
+    """
+
+    path: Path
+    systems: tuple[str, ...] = ("crm", "desk")
+    before: Callable[[Operation], DeliveryOutcome | None] = lambda _operation: None
+    sent: list[Operation] = field(default_factory=list)
+
+    def make(self) -> None:
+        columns = ", ".join(f"{name} text" for name in COLUMNS)
+        with self._open() as database:
+            for system in self.systems:
+                database.execute(
+                    f"create table {system} (id text primary key, {columns}, operation_id text, updated_at timestamp)"
+                )
+
+    def put(self, system: str, key: str, **values: str | None) -> None:
+        """Add a row, as somebody who works in that system."""
+        names = ["id", "updated_at", *values]
+        with self._open() as database:
+            database.execute(
+                f"insert into {system} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
+                [key, _now(), *values.values()],
+            )
+
+    def edit(self, system: str, key: str, **values: str | None) -> None:
+        """Change a row, as somebody who works in that system."""
+        changed = ", ".join(f"{name} = ?" for name in (*values, "updated_at"))
+        with self._open() as database:
+            database.execute(f"update {system} set {changed} where id = ?", [*values.values(), _now(), key])
+
+    def delete(self, system: str, key: str) -> None:
+        with self._open() as database:
+            database.execute(f"delete from {system} where id = ?", [key])
+
+    def rows(self, system: str) -> dict[str, dict[str, Any]]:
+        with self._open() as database:
+            database.row_factory = sqlite3.Row
+            rows = database.execute(f"select * from {system} order by id").fetchall()
+        return {row["id"]: {name: row[name] for name in COLUMNS} for row in rows}
+
+    def row(self, system: str, key: str = "1") -> dict[str, Any]:
+        return self.rows(system)[key]
+
+    def trigger(self, system: str, column: str, expression: str) -> None:
+        """Have the database itself change a column of whatever is written, as vendors do."""
+        with self._open() as database:
+            database.execute(
+                f"create trigger spell_{system} after update of {column} on {system} begin "
+                f"update {system} set {column} = {expression} where id = new.id; end"
+            )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"INTERLOCK_SQL_URL": f"sqlite:///{self.path}"}
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.path, timeout=30)) as database, database:
+            yield database
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+class Watched:
+    """A destination that remembers what it was sent, and can be told to answer otherwise."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables, self._real = tables, open_destination("sql_table", tables.environ)
+        self.capabilities = self._real.capabilities
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        self._tables.sent.append(operation)
+        return self._tables.before(operation) or await self._real.send(operation)
+
+    async def find(self, operation: Operation) -> DeliveryOutcome | None:
+        return await self._real.find(operation)
+
+    async def aclose(self) -> None:
+        await self._real.aclose()
+
+
+def sync_resources(store: Store, tables: Tables) -> Resources:
+    """Resources over real tables, and nobody to ask about texts."""
+
+    def destination(_name: str) -> Destination:
+        return Watched(tables)
+
+    return Resources(
+        store,
+        lambda: None,
+        lambda _workflow: (_ for _ in ()).throw(AssertionError("nothing is classified")),
+        destination,
+        open_kept=lambda system, options, fields: open_kept(system, options, fields, tables.environ),
+        settings=Settings.model_validate({"settles_s": 0}),
+    )
+
+
+def side(table: str, **more: Any) -> dict[str, Any]:
+    options = {"table": table, "key": "id", "updated_at": "updated_at", "settling_s": "0.001"}
+    return {"system": "sql_table", "options": options, **more}
+
+
+def write_sync(folder: Path, systems: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    """Write a policy about people in two tables, or those that are given, into `folder`; returns its path."""
+    kept = dict(systems or {"crm": side("crm"), "desk": side("desk")})
+    at = {name: dict.fromkeys(kept, name) for name in COLUMNS}
+    fields: dict[str, Any] = {name: {"at": at[name]} for name in COLUMNS}
+    fields["email"] |= {"type": "email", "owner": "crm"}
+    fields["tags"] |= {"rule": "union"}
+    fields["stage"] |= {"rule": "forward", "stages": ["lead", "offer", "won"]}
+    person = {"systems": kept, "fields": fields, "same_by": ["email"]}
+    policy = {
+        "name": "tiny_sync",
+        "version": 1,
+        "description": "people of the test",
+        "mode": "auto",
+        "objects": {"person": person | changes.pop("person", {})},
+        "escalation": {"steps": [{"to": "operations"}]},
+        "patience": {"attempts": 2, "first_delay_s": 0.01},
+    }
+    (folder / "tiny_sync.yaml").write_text(yaml.safe_dump(policy | changes, sort_keys=False))
+    return str(folder / "tiny_sync.yaml")
