@@ -165,11 +165,12 @@ class OperationRow(SQLModel, table=True):
     __table_args__ = (
         Index("outbox_due", "state", "due_at"),
         Index("outbox_record", "scope", "record_key", "seq"),
+        Index("outbox_item", "item_id", "state"),
     )
 
     seq: int | None = Field(default=None, primary_key=True)
     operation_id: str = Field(unique=True)
-    item_id: str = Field(index=True)
+    item_id: str
     policy: str
     system: str
     scope: str = Field(sa_column_kwargs={"server_default": text("''")})
