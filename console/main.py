@@ -13,7 +13,7 @@ from prefect.logging.configuration import setup_logging
 from rich.console import Console
 
 from connectors.settings import Settings
-from console import cases, customer, escalations, ledger, outbox, policies, reviews
+from console import cases, customer, escalations, ledger, outbox, policies, reviews, sync
 from console.demo import demo
 from console.drill import drill_command
 from console.report import make_report, print_report
@@ -36,6 +36,7 @@ app.add_typer(reviews.app, name="reviews")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(customer.app, name="customer")
+app.add_typer(sync.app, name="sync")
 app.command()(serve)
 app.command()(sla)
 app.command("drill")(drill_command)

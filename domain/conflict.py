@@ -1,6 +1,6 @@
 """A field of which systems say different things: what a person can make of it, and what rules would."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from domain.entity import Standing
 from domain.merge import FieldRule, Kind, Side, Spelling, merge
@@ -36,12 +36,8 @@ def value_of(answer: Answer, standing: Standing) -> str:
             return standing.contested[choice.removesuffix(ALWAYS)]
 
 
-def owner_in(choice: str, systems: Mapping[str, str]) -> str | None:
-    """The system that is to own the field from now on, if that was chosen.
-
-    Args:
-        systems: what was contested, by system.
-    """
+def owner_in(choice: str, systems: Collection[str]) -> str | None:
+    """The one of these systems that is to own the field from now on, if that was chosen."""
     name = choice.removesuffix(ALWAYS)
     return name if choice.endswith(ALWAYS) and name in systems else None
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608  the names are the tests' own
 """Tables that are kept in step: real ones, in a database of their own, as the systems of a policy."""
 
 import sqlite3

@@ -313,10 +313,21 @@ class Crosswalk:
         due = select(EntityRow.entity_id).where(EntityRow.policy == policy, col(EntityRow.due))
         return any(self._session.exec(query.limit(1)).first() is not None for query in (unread, due))
 
-    def under_way(self, policy: str) -> int:
-        """How many records a write is under way to."""
-        query = select(func.count()).where(RecordRow.policy == policy, col(RecordRow.operation_id).is_not(None))
-        return self._session.exec(query).one()
+    def counts(self, policy: str) -> dict[str, int]:
+        """How many entities and records there are, and how many of them wait for a write, a reading or a merge."""
+        mine = RecordRow.policy == policy
+        wanted = {
+            "entities": (EntityRow.policy == policy, col(EntityRow.merged_into).is_(None)),
+            "to_merge": (EntityRow.policy == policy, col(EntityRow.due)),
+            "records": (mine, not_(col(RecordRow.gone))),
+            "to_read": (mine, col(RecordRow.unread), col(RecordRow.operation_id).is_(None)),
+            "writes_under_way": (mine, col(RecordRow.operation_id).is_not(None)),
+            "refused": (mine, col(RecordRow.refused).is_not(None)),
+        }
+        return {
+            name: self._session.exec(select(func.count()).where(*conditions)).one()
+            for name, conditions in wanted.items()
+        }
 
     def find(self, fragment: str) -> list[str]:
         """Ids of the entities whose id begins with `fragment`, or that have a record of that id or key."""

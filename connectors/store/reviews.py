@@ -153,6 +153,12 @@ class Reviews:
             for row, item in self._session.exec(query)
         ]
 
+    def answered_of(self, policy: str, kind: ReviewKind) -> list[ReviewRow]:
+        """The reviews of a kind that a person has answered, the oldest answer first."""
+        query = select(ReviewRow).where(ReviewRow.policy == policy, ReviewRow.kind == kind)
+        query = query.where(col(ReviewRow.answer).is_not(None))
+        return list(self._session.exec(query.order_by(col(ReviewRow.answered_at), col(ReviewRow.review_id))))
+
     def answered_by_kind(self, policy: str) -> dict[ReviewKind, int]:
         """How many reviews of each kind people have answered; kinds of which none was are left out."""
         query = select(ReviewRow.kind, func.count()).where(
