@@ -15,7 +15,7 @@ pytest-asyncio in its `auto` mode.
     SearchableContract    also, where it can be searched for duplicates
 
     KeptContract          systems whose records are kept in step; the fixture gives a `KeptSubject`
-    ComparedContract      the same, where a write and its comparison are one
+    ComparedContract      the same, where a write and its comparison are under one lock
 
 A contract is broken by an AssertionError that says what was promised and what came instead.
 That the contracts chosen are those that the capabilities call for is itself a test.

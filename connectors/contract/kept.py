@@ -29,6 +29,7 @@ class KeptSubject:
         delete: somebody deletes a record, by its id.
         merge: somebody merges the second record into the first; None where the system merges none.
         settles: lets so much time pass that a change is told.
+        after: where snapshots begin, in a target that holds others' records too.
     """
 
     kept: Kept
@@ -41,6 +42,7 @@ class KeptSubject:
     delete: Callable[[str], Awaitable[None]]
     merge: Callable[[str, str], Awaitable[None]] | None
     settles: Callable[[], Awaitable[None]]
+    after: str = ""
 
     async def made(self, **values: str) -> tuple[str, Operation]:
         """A new record's id, and the operation that made it."""
@@ -217,7 +219,7 @@ class KeptContract:
 
     async def _snapshot(self, subject: KeptSubject, count: int = 100) -> list[Record]:
         records: list[Record] = []
-        after = ""
+        after = subject.after
         for _ in range(LONGEST):
             page = await subject.kept.page(after, count)
             hold(len(page.records) <= count, f"a page of {count} has {len(page.records)} records")
@@ -229,7 +231,7 @@ class KeptContract:
 
 
 class ComparedContract(KeptContract):
-    """Also of those that have compare-and-set."""
+    """Also of those that compare and write under one lock."""
 
     async def test_of_two_writers_with_the_same_expectation_one_wins(self, subject: KeptSubject) -> None:
         """Whatever the order: the other is told that the record has moved."""

@@ -21,6 +21,7 @@ from connectors.help_desk.request_tracker_tickets import (
     held,
     invalid,
     option,
+    slug,
     unusable,
 )
 from connectors.help_desk.request_tracker_values import DELETED, alike, body_of, values_of
@@ -36,6 +37,9 @@ class Patches:
 
     A patch sets no more than what differs, and leaves a ticket in its queue unless it gives another one. A custom
     field that takes several values gets exactly those that are listed, parted by commas; none of them may hold a comma.
+
+    RT compares the version and then writes, with no lock between: of two changes that reach it within the time that
+    one takes, some tens of milliseconds, both may be taken. What they make of the ticket is read afterwards.
     """
 
     def __init__(self, api: HttpApi, definitions: Definitions) -> None:
@@ -66,7 +70,7 @@ class Patches:
         if_match = {"If-Match": read.headers.get("etag", "")}
         match await self._api.act(Messages, "PUT", f"/ticket/{ticket.id}", body, if_match):
             case Messages():
-                return await self._checked(operation, str(ticket.id), fields)
+                return await self._checked(operation, ticket, fields)
             case Conflict(detail=detail):
                 return Conflict(detail=detail, moved=True)
             case Invalid() | RetryAfter() | Unknown() as failure:
@@ -84,15 +88,21 @@ class Patches:
             return Conflict(detail=said, moved=True)
         return Written(kind="updated", external_id=str(ticket.id), found=True)
 
-    async def _checked(self, operation: Operation, ticket_id: str, fields: dict[str, CustomField]) -> DeliveryOutcome:
-        """What was written, by reading it: RT skips what it does not take, and says so in words alone."""
-        ticket = await self._whole(ticket_id)
+    async def _checked(self, operation: Operation, before: Ticket, fields: dict[str, CustomField]) -> DeliveryOutcome:
+        """What was written, by reading it: RT skips what it does not take, and says so in words alone.
+
+        What is neither as it was before nor as it was sent, somebody else has written since.
+        """
+        ticket = await self._whole(str(before.id))
         if not isinstance(ticket, Ticket):
-            return Unknown(detail=f"ticket {ticket_id} was updated, and could not be read again: {ticket.detail}")
-        if wrong := _lacking(operation, ticket, fields):
-            lacking = f"ticket {ticket_id} was written, but did not take {', '.join(wrong)}"
+            return Unknown(detail=f"ticket {before.id} was updated, and could not be read again: {ticket.detail}")
+        if not (wrong := _lacking(operation, ticket, fields)):
+            return Written(kind="updated", external_id=str(ticket.id), values=_given(operation, ticket))
+        now, then, same = values_of(ticket), values_of(before), alike(fields)
+        if skipped := [name for name in wrong if same(name, now.get(slug(name), ""), then.get(slug(name), ""))]:
+            lacking = f"ticket {ticket.id} was written, but did not take {', '.join(skipped)}"
             return Invalid(detail=f"{NAME}: {lacking}; set that there, and try again")
-        return Written(kind="updated", external_id=ticket_id, values=_given(operation, ticket))
+        return Conflict(detail=f"{NAME}: ticket {ticket.id}: somebody else has written {', '.join(wrong)}", moved=True)
 
     async def _whole(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
         """The ticket with the names of its queue and people, which a search alone gives."""
