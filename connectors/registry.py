@@ -7,7 +7,7 @@ from connectors.crm import hubspot, hubspot_changes, hubspot_kept, salesforce
 from connectors.crm import sandbox as sandbox_crm
 from connectors.documents import object_store, paperless
 from connectors.files import drop
-from connectors.help_desk import request_tracker, request_tracker_changes, zendesk
+from connectors.help_desk import request_tracker, request_tracker_changes, request_tracker_kept, zendesk
 from connectors.help_desk import sandbox as sandbox_help_desk
 from connectors.kept import Kept
 from connectors.mail import imap, smtp
@@ -46,6 +46,7 @@ SOURCES: dict[str, SourceSpec] = {
 
 KEPT: dict[str, KeptSpec] = {
     "hubspot": hubspot_kept.KEPT,
+    "request_tracker": request_tracker_kept.KEPT,
     "sql_table": sql_kept.KEPT,
 }
 

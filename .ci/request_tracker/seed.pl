@@ -18,12 +18,13 @@ for my $name ('Support', 'Billing') {
     die "$name: $message" unless $id;
 }
 
-# RecordKey and OperationId are the connector's defaults. Every queue has each field, but only Support the last.
+# RecordKey and OperationId are the connector's defaults. Every queue has each field, but only Support the last two.
 my @fields = (
     ['RecordKey',   'FreeformSingle', 0],
     ['OperationId', 'FreeformSingle', 0],
     ['Category',    'SelectSingle',   0, 'bug', 'invoice', 'other'],
     ['Order Number', 'FreeformSingle', 'Support'],
+    ['Topics',       'FreeformMultiple', 'Support'],
 );
 for my $field (@fields) {
     my ($name, $type, $where, @values) = @$field;
@@ -40,7 +41,7 @@ my $user = RT::User->new($system);
 my ($id, $message) = $user->Create(Name => 'interlock', EmailAddress => 'interlock@test.local', Privileged => 1);
 die $message unless $id;
 my @rights = qw(SeeQueue ShowTicket ShowTicketComments CreateTicket ModifyTicket CommentOnTicket ReplyToTicket
-    OwnTicket SeeCustomField ModifyCustomField ManageAuthTokens);
+    OwnTicket DeleteTicket SeeCustomField ModifyCustomField ManageAuthTokens);
 $user->PrincipalObj->GrantRight(Right => $_, Object => RT->System) for @rights;
 
 require RT::AuthToken;

@@ -14,6 +14,9 @@ pytest-asyncio in its `auto` mode.
     NetworkBatchContract  the same, where it speaks HTTP
     SearchableContract    also, where it can be searched for duplicates
 
+    KeptContract          systems whose records are kept in step; the fixture gives a `KeptSubject`
+    ComparedContract      the same, where a write and its comparison are under one lock
+
 A contract is broken by an AssertionError that says what was promised and what came instead.
 That the contracts chosen are those that the capabilities call for is itself a test.
 
@@ -23,6 +26,7 @@ one vendor, and anything that production needs.
 
 from connectors.contract.batches import BatchContract, NetworkBatchContract
 from connectors.contract.destination import DestinationContract
+from connectors.contract.kept import ComparedContract, KeptContract, KeptSubject
 from connectors.contract.network import NetworkContract
 from connectors.contract.outbox import deliver
 from connectors.contract.search import SearchableContract
@@ -32,7 +36,10 @@ from connectors.contract.versions import VersionedContract
 
 __all__ = [
     "BatchContract",
+    "ComparedContract",
     "DestinationContract",
+    "KeptContract",
+    "KeptSubject",
     "Key",
     "NetworkBatchContract",
     "NetworkContract",

@@ -1,8 +1,7 @@
 """Request Tracker 5: tickets by a custom field, updated by ETag, and read again after every write."""
 
-from collections.abc import Mapping
-from typing import Literal, TypeVar, assert_never
-from urllib.parse import quote
+from collections.abc import Iterable, Mapping
+from typing import Literal, assert_never
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
 from connectors.help_desk.request_tracker_api import (
@@ -13,7 +12,6 @@ from connectors.help_desk.request_tracker_api import (
     VENDOR,
     Body,
     Created,
-    CustomField,
     Ids,
     Messages,
     Queue,
@@ -23,14 +21,18 @@ from connectors.help_desk.request_tracker_api import (
     field_is,
     quoted,
 )
+from connectors.help_desk.request_tracker_definitions import Definitions
+from connectors.help_desk.request_tracker_patch import Patches
 from connectors.help_desk.request_tracker_tickets import (
     KEY_FIELD,
     OPERATION_FIELD,
+    PEOPLE,
     UPDATE_AS,
     Wanted,
     carries,
     changes,
     custom_fields,
+    is_patch,
     kept_key,
     new_ticket,
     option,
@@ -38,13 +40,13 @@ from connectors.help_desk.request_tracker_tickets import (
     unusable,
     wanted,
 )
+from connectors.help_desk.request_tracker_values import values_of
 from connectors.http_outcomes import HttpApi
 from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, SystemSpec, seconds, secret, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
 MOST_CANDIDATES = 20
-Definition = TypeVar("Definition", Queue, CustomField)
 Kind = Literal["created", "updated", "unchanged"]
 
 
@@ -65,7 +67,8 @@ class RequestTracker:
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
         self._api = HttpApi(VENDOR, connections(url, token, timeout_s), token)
-        self._known: dict[str, Queue | CustomField] = {}
+        self._definitions = Definitions(self._api)
+        self._patches = Patches(self._api, self._definitions)
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Create the ticket, or set what differs and add the content.
@@ -73,6 +76,8 @@ class RequestTracker:
         Safe to repeat: a ticket that has the operation's id is left alone and judged as `find`
         does, as is one that has the values already when there is no content to add.
         """
+        if is_patch(operation):
+            return await self._patches.send(operation)
         want = await self._wanted(operation)
         if not isinstance(want, Wanted):
             return want
@@ -137,6 +142,8 @@ class RequestTracker:
         await self._api.aclose()
 
     async def _found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome:
+        if is_patch(operation):
+            return await self._patches.found(ticket, operation)
         want = await self._wanted(operation)
         if not isinstance(want, Wanted):
             return want if isinstance(want, RetryAfter) else RetryAfter(detail=want.detail)
@@ -150,44 +157,28 @@ class RequestTracker:
         """
         if refused := unusable(operation):
             return refused
-        remembered = bool(self._known)
+        remembered = self._definitions.remembered
         want = await self._resolved(operation)
         if isinstance(want, Invalid) and remembered:
-            self._known.clear()
+            self._definitions.forget()
             want = await self._resolved(operation)
         return want
 
     async def _resolved(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
-        name = operation.values["queue"]
-        queue = await self._definition(Queue, f"/queue/{quote(name, safe='')}")
-        if isinstance(queue, Invalid):
-            return Invalid(detail=f"{queue.detail}, asking for queue '{name}'")
-        if isinstance(queue, RetryAfter):
+        queue = await self._definitions.queue(operation.values["queue"])
+        if not isinstance(queue, Queue):
             return queue
         names = custom_fields(operation, queue)
         if isinstance(names, Invalid):
             return names
-        fields = {}
-        for value, field in names.items():
-            definition = await self._definition(CustomField, f"/customfield/{quote(field.id, safe='')}")
-            if not isinstance(definition, CustomField):
-                return definition
-            fields[value] = definition
-        return wanted(operation, queue, fields)
-
-    async def _definition(self, shape: type[Definition], path: str) -> Definition | Invalid | RetryAfter:
-        if isinstance(known := self._known.get(path), shape):
-            return known
-        asked = await self._api.ask(shape, path, {})
-        if isinstance(asked, shape):
-            self._known[path] = asked
-        return asked
+        fields = await self._definitions.fields(names)
+        return wanted(operation, queue, fields) if isinstance(fields, dict) else fields
 
     async def _create(self, operation: Operation, want: Wanted) -> DeliveryOutcome:
         body = new_ticket(want, operation.values.get("content", ""))
         match await self._api.act(Created, "POST", "/ticket", body):
             case Created(id=ticket_id):
-                return await self._checked(str(ticket_id), want, "created")
+                return await self._checked(str(ticket_id), want, "created", operation.values)
             case Conflict() | Invalid() | RetryAfter() | Unknown() as failure:
                 return failure
             case other:
@@ -217,11 +208,11 @@ class RequestTracker:
                 return added
         return await self._checked(ticket_id, want, "updated")
 
-    async def _checked(self, ticket_id: str, want: Wanted, kind: Kind) -> DeliveryOutcome:
-        """What was written, by reading it."""
+    async def _checked(self, ticket_id: str, want: Wanted, kind: Kind, names: Iterable[str] = ()) -> DeliveryOutcome:
+        """What was written, by reading it, and what it holds of `names`."""
         match await self._ticket(ticket_id):
             case Ticket() as ticket:
-                return _judged(ticket, want, kind)
+                return _judged(ticket, want, kind, names=names)
             case Invalid(detail=detail) | RetryAfter(detail=detail):
                 return Unknown(detail=f"ticket {ticket_id} was {kind}, and could not be read again: {detail}")
             case other:
@@ -249,12 +240,19 @@ def _addition(content: str, own_field: str, operation: Operation) -> Body:
     return Body({"Content": content, "ContentType": "text/plain", "CustomFields": {own_field: operation.operation_id}})
 
 
-def _judged(ticket: Ticket, want: Wanted, kind: Kind, *, found: bool = False) -> Written | Invalid:
-    """A ticket with the operation's id, by whether it holds what was sent with that."""
+def _judged(
+    ticket: Ticket, want: Wanted, kind: Kind, *, found: bool = False, names: Iterable[str] = ()
+) -> Written | Invalid:
+    """A ticket with the operation's id, by whether it holds what was sent with that.
+
+    What it holds of `names` is told, but its queue and its people, whose names a ticket by itself does not tell.
+    """
     if wrong := unsaved(ticket, want, new=kind == "created"):
         lacking = f"ticket {ticket.id} was written, but did not take {', '.join(wrong)}"
         return Invalid(detail=f"{NAME}: {lacking}; set that there, and try again")
-    return Written(kind=kind, external_id=str(ticket.id), found=found)
+    holds = values_of(ticket)
+    told = {name: holds[name] for name in names if name in holds and name not in ("queue", *PEOPLE)}
+    return Written(kind=kind, external_id=str(ticket.id), found=found, values=told)
 
 
 def _open(values: Mapping[str, str]) -> RequestTracker:

@@ -60,6 +60,11 @@ class FieldValue(BaseModel):
     name: str
     values: list[JsonValue] = []
 
+    @property
+    def filled(self) -> list[JsonValue]:
+        """Its values; a field that was cleared may keep a null or an empty text."""
+        return [value for value in self.values if value not in (None, "")]
+
 
 class Ticket(Headed):
     """A ticket; read by itself it has its ETag among the headers."""
@@ -75,11 +80,17 @@ class Ticket(Headed):
     fields: list[FieldValue] = Field(default=[], alias="CustomFields")
     created: str = Field(alias="Created")
     last_updated: str = Field(alias="LastUpdated")
+    last_updated_by: Ref | None = Field(default=None, alias="LastUpdatedBy")
 
 
-TICKET_FIELDS = "Subject,Status,Priority,Queue,Owner,Requestor,Cc,CustomFields,Created,LastUpdated"
+TICKET_FIELDS = "Subject,Status,Priority,Queue,Owner,Requestor,Cc,CustomFields,Created,LastUpdated,LastUpdatedBy"
 """What a search is asked for, so that it gives whole tickets."""
-EXPANDED = {"fields": TICKET_FIELDS, "fields[Queue]": "Name", "fields[Requestor]": "EmailAddress"}
+EXPANDED = {
+    "fields": TICKET_FIELDS,
+    "fields[Queue]": "Name",
+    "fields[Requestor]": "EmailAddress",
+    "fields[Cc]": "EmailAddress",
+}
 
 
 class Ids(BaseModel):

@@ -54,28 +54,33 @@ def option(operation: Operation, which: Option) -> str:
     return operation.options.get(which.name) or which.default or ""
 
 
+def is_patch(operation: Operation) -> bool:
+    """Whether it changes what is given of a ticket that is there, if that is as expected, and nothing else."""
+    return bool(operation.external_id) and operation.expected is not None
+
+
 def unusable(operation: Operation) -> Invalid | None:
     """What is wrong with values that RT would cut, change or skip; None if nothing is."""
     values = operation.values
-    if not values.get("queue"):
-        return _invalid("give the value queue")
+    if not values.get("queue") and not is_patch(operation):
+        return invalid("give the value queue")
     for which in (KEY_FIELD, OPERATION_FIELD):
         if re.search(r"[{}\"'\\]", option(operation, which)):
-            return _invalid(f"option {which.name} is '{option(operation, which)}', which cannot be searched for")
+            return invalid(f"option {which.name} is '{option(operation, which)}', which cannot be searched for")
     if (update_as := option(operation, UPDATE_AS)) not in {"comment", "reply"}:
-        return _invalid(f"option {UPDATE_AS.name} is '{update_as}'; use comment or reply")
+        return invalid(f"option {UPDATE_AS.name} is '{update_as}'; use comment or reply")
     if len(operation.record_key.encode()) > LONGEST_FIELD:
-        return _invalid(f"the record key is longer than {LONGEST_FIELD} bytes, and could not be searched for")
+        return invalid(f"the record key is longer than {LONGEST_FIELD} bytes, and could not be searched for")
     if len(values.get("subject", "").encode()) > LONGEST_SUBJECT:
-        return _invalid(f"subject is longer than {LONGEST_SUBJECT} bytes, of which the rest would be cut off")
+        return invalid(f"subject is longer than {LONGEST_SUBJECT} bytes, of which the rest would be cut off")
     for name in (*ATTRIBUTES, "queue"):
         if re.search(r"[\x00-\x1f]", text := values.get(name, "")) or text != text.strip():
-            return _invalid(f"{name} has line breaks, control characters or blanks at an end, which would be changed")
+            return invalid(f"{name} has line breaks, control characters or blanks at an end, which would be changed")
     if "\x00" in values.get("content", ""):
-        return _invalid("content has a character that is no text")
+        return invalid("content has a character that is no text")
     for role in PEOPLE:
-        if wrong := [address for address in _addresses(values.get(role, "")) if not EMAIL.fullmatch(address)]:
-            return _invalid(f"{role} '{wrong[0]}' is no e-mail address")
+        if wrong := [address for address in addresses(values.get(role, "")) if not EMAIL.fullmatch(address)]:
+            return invalid(f"{role} '{wrong[0]}' is no e-mail address")
     return None
 
 
@@ -86,18 +91,18 @@ def custom_fields(operation: Operation, queue: Queue) -> dict[str, FieldName] | 
     """
     by_slug: dict[str, list[FieldName]] = {}
     for field in queue.fields:
-        by_slug.setdefault(_slug(field.name), []).append(field)
+        by_slug.setdefault(slug(field.name), []).append(field)
     kept = [option(operation, KEY_FIELD), option(operation, OPERATION_FIELD)]
     wanted = [*kept, *(name for name in operation.values if name not in OWN)]
-    queue_name = operation.values["queue"]
-    if missing := [name for name in wanted if _slug(name) not in by_slug]:
-        return _invalid(f"queue '{queue_name}' has no custom field '{missing[0]}', or it may not be seen")
-    if doubled := [name for name in wanted if len(by_slug[_slug(name)]) > 1]:
-        names = ", ".join(field.name for field in by_slug[_slug(doubled[0])])
-        return _invalid(f"queue '{queue_name}' has several custom fields for '{doubled[0]}': {names}")
-    found = {name: by_slug[_slug(name)][0] for name in wanted}
+    queue_name = operation.values.get("queue") or str(queue.id)
+    if missing := [name for name in wanted if slug(name) not in by_slug]:
+        return invalid(f"queue '{queue_name}' has no custom field '{missing[0]}', or it may not be seen")
+    if doubled := [name for name in wanted if len(by_slug[slug(name)]) > 1]:
+        names = ", ".join(field.name for field in by_slug[slug(doubled[0])])
+        return invalid(f"queue '{queue_name}' has several custom fields for '{doubled[0]}': {names}")
+    found = {name: by_slug[slug(name)][0] for name in wanted}
     if len({field.name for field in found.values()}) < len(wanted):
-        return _invalid(f"two of {', '.join(wanted)} are the same custom field")
+        return invalid(f"two of {', '.join(wanted)} are the same custom field")
     return found
 
 
@@ -109,18 +114,18 @@ def wanted(operation: Operation, queue: Queue, fields: dict[str, CustomField]) -
     }
     texts = {name: kept.get(name, operation.values.get(name, "")) for name in fields}
     for name, field in fields.items():
-        if field.type == "Select" and texts[name] not in field.values:
+        if field.type == "Select" and texts[name] and texts[name] not in field.values:
             choices = ", ".join(field.values)
-            return _invalid(f"{name}: custom field '{field.name}' does not take '{texts[name]}'; it takes {choices}")
+            return invalid(f"{name}: custom field '{field.name}' does not take '{texts[name]}'; it takes {choices}")
         if texts[name] != texts[name].strip() or "\x00" in texts[name]:
-            return _invalid(f"{name}: custom field '{field.name}' would lose blanks or control characters of its value")
+            return invalid(f"{name}: custom field '{field.name}' would lose blanks or control characters of its value")
     return Wanted(
         queue=queue,
         attributes={rt: operation.values[name] for name, rt in ATTRIBUTES.items() if name in operation.values},
         fields={field.name: texts[name] for name, field in fields.items()},
         own_field=fields[option(operation, OPERATION_FIELD)].name,
         several=frozenset(field.name for field in fields.values() if field.most != 1),
-        people={rt: _addresses(operation.values.get(name, "")) for name, rt in PEOPLE.items()},
+        people={rt: addresses(operation.values.get(name, "")) for name, rt in PEOPLE.items()},
     )
 
 
@@ -140,9 +145,9 @@ def changes(ticket: Ticket, want: Wanted, but: Sequence[str]) -> Body | None:
     if str(ticket.queue.id) != str(want.queue.id):
         attributes["Queue"] = want.queue.id
     fields: dict[str, JsonValue] = {
-        name: [*_held(ticket, name), text] if name in want.several else text
+        name: [*held(ticket, name), text] if name in want.several else text or None
         for name, text in want.fields.items()
-        if name not in but and text not in _held(ticket, name)
+        if name not in but and not _has(ticket, name, text, want)
     }
     change = attributes | ({"CustomFields": fields} if fields else {})
     return Body(change) if change else None
@@ -150,9 +155,9 @@ def changes(ticket: Ticket, want: Wanted, but: Sequence[str]) -> Body | None:
 
 def kept_key(ticket: Ticket, want: Wanted, key_field: str) -> Wanted:
     """What is wanted of a ticket, without our key where it has one: a ticket is found by the first that it got."""
-    held = {_slug(field.name) for field in ticket.fields if field.values}
+    filled = {slug(field.name) for field in ticket.fields if field.filled}
     fields = {
-        name: text for name, text in want.fields.items() if _slug(name) != _slug(key_field) or _slug(name) not in held
+        name: text for name, text in want.fields.items() if slug(name) != slug(key_field) or slug(name) not in filled
     }
     return replace(want, fields=fields)
 
@@ -160,7 +165,7 @@ def kept_key(ticket: Ticket, want: Wanted, key_field: str) -> Wanted:
 def unsaved(ticket: Ticket, want: Wanted, *, new: bool) -> list[str]:
     """What the ticket does not hold of that which was sent, in words."""
     wrong = [f"{name} '{text}'" for name, text in want.attributes.items() if not _is(ticket, name, text)]
-    wrong += [f"{name} '{text}'" for name, text in want.fields.items() if text and text not in _held(ticket, name)]
+    wrong += [f"{name} '{text}'" for name, text in want.fields.items() if not _has(ticket, name, text, want)]
     if str(ticket.queue.id) != str(want.queue.id):
         wrong.append("the queue")
     people = {"Requestor": ticket.requestors, "Cc": ticket.cc}
@@ -169,11 +174,18 @@ def unsaved(ticket: Ticket, want: Wanted, *, new: bool) -> list[str]:
 
 def carries(ticket: Ticket, operation: Operation) -> bool:
     """Whether the operation has left its id on the ticket."""
-    return operation.operation_id in _held(ticket, option(operation, OPERATION_FIELD))
+    return operation.operation_id in held(ticket, option(operation, OPERATION_FIELD))
 
 
-def _held(ticket: Ticket, name: str) -> list[JsonValue]:
-    return next((field.values for field in ticket.fields if _slug(field.name) == _slug(name)), [])
+def held(ticket: Ticket, name: str) -> list[JsonValue]:
+    """The values of a custom field; of one that was cleared RT keeps a null."""
+    return next((field.filled for field in ticket.fields if slug(field.name) == slug(name)), [])
+
+
+def _has(ticket: Ticket, name: str, text: str, want: Wanted) -> bool:
+    """Whether a custom field has a value; a field of one value that is to be empty has none."""
+    there = held(ticket, name)
+    return text in there if text else not there or name in want.several
 
 
 def _is(ticket: Ticket, name: str, text: str) -> bool:
@@ -189,13 +201,16 @@ def _is(ticket: Ticket, name: str, text: str) -> bool:
             return str(ticket.owner.id).casefold() == text.casefold()
 
 
-def _addresses(text: str) -> list[str]:
+def addresses(text: str) -> list[str]:
+    """Those of a value, parted by commas."""
     return [address.strip() for address in text.split(",") if address.strip()]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """The name of a custom field's value."""
     return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
 
 
-def _invalid(what: str) -> Invalid:
+def invalid(what: str) -> Invalid:
+    """A write that Request Tracker would not take as it is."""
     return Invalid(detail=f"{NAME}: {what}")

@@ -100,7 +100,7 @@ async def test_a_new_ticket_is_read_again_after_it_was_made(
     outcome = await tracker.send(operation(content="Charged twice"))
 
     request = create.calls.last.request
-    assert outcome == Written(kind="created", external_id="7")
+    assert outcome == Written(kind="created", external_id="7", values={"subject": "Refund"})
     assert request.headers["Authorization"] == f"token {TOKEN}"
     assert json.loads(request.content) == {
         "Queue": 3,
