@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.hubspot_search import DATES, MOST_RESULTS, LaggingIndex, Search
 from connectors.sandbox.hubspot_shapes import (
+    Changed,
     Merge,
     NewObject,
     Next,
     Paging,
+    PeoplesEdit,
     ReadBatch,
     RecordError,
     Results,
@@ -55,6 +57,7 @@ class Settings(BaseModel):
         operation_property: holds the operation's id, by which the books are kept where no trace id is sent.
         locked: record keys about which every write is answered 423.
         daily_quota: requests until the daily limit; None for no limit.
+        away: whether every request is answered 503.
         window_ms: the rolling window that a limit names; HubSpot's own is 10,000.
     """
 
@@ -67,6 +70,7 @@ class Settings(BaseModel):
     operation_property: str = "interlock_operation"
     locked: tuple[str, ...] = ()
     daily_quota: int | None = None
+    away: bool = False
     window_ms: int = 1000
 
 
@@ -183,6 +187,20 @@ class Portal:
             case _:
                 return refuse(404, "one of the records to merge was not found", "OBJECT_NOT_FOUND")
 
+    def named(self, kind: str, name: str, value: str) -> list[StoredObject]:
+        """The records of an object whose property has a value."""
+        return [
+            one for one in self.records.all() if one.object == kind and one.there and one.properties.get(name) == value
+        ]
+
+    def edit(self, kind: str, record_id: str, edit: PeoplesEdit) -> Shown:
+        """Somebody who works in the account edits a record, or makes one under the id `new`."""
+        record = None if record_id == "new" else self._of(kind, None, record_id)
+        held = record.properties if record else {}
+        if any(held.get(name, "") != text for name, text in edit.shown.items()):
+            refuse(409, "the record shows something else by now", "CONFLICT")
+        return self._show(self._save(kind, record, edit.properties, ""), [*edit.properties])
+
     def problem_of(self, properties: dict[str, str]) -> str:
         """What is wrong with the values, empty if nothing is."""
         if unknown := sorted(properties.keys() & {*self.settings.undefined}):
@@ -228,9 +246,9 @@ class Portal:
         if known and kept.items() <= before.items():
             return known  # the same values again leave no trace at HubSpot either
         history = dict(known.history) if known else {}
-        for name, value in kept.items():
-            if before.get(name) != value:
-                history[name] = [value, *history.get(name, [])]
+        fresh = {name: value for name, value in kept.items() if before.get(name) != value}
+        for name, value in fresh.items():
+            history[name] = [value, *history.get(name, [])]
         record = StoredObject(
             id=record_id,
             object=kind,
@@ -238,6 +256,10 @@ class Portal:
             operation_ids=[*(known.operation_ids if known else []), *filter(None, [operation])],
             properties=before | kept | {modified: _iso(now_ms)},
             history=history,
+            changes=[
+                *(known.changes if known else []),
+                Changed(at_ms=now_ms, operation=operation, properties=fresh),
+            ],
         )
         if known is None:
             self._index.forget(record.id)  # ids begin anew when the records are cleared
