@@ -217,6 +217,8 @@ def _fields(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _disagreements(policy: CasePolicy) -> Iterator[InitErrorDetails]:
     yield from in_calendar(policy, policy.calendar, "calendar")
+    if policy.customer.known_by is not None:
+        yield at("customer", "known_by", fault="the next event of a case is its customer's answer; remove this")
     yield from _in_states(policy)
     yield from _in_events(policy)
     for name, action in policy.actions.items():

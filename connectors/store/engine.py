@@ -17,6 +17,7 @@ from connectors.store.assignments import Assignments
 from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.cursors import Cursors
+from connectors.store.customers import Customers
 from connectors.store.dead_letters import DeadLetters
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
@@ -68,6 +69,7 @@ class Transaction:
         self.keys = UsedKeys(session)
         self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.customers = Customers(session, self.ledger)
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)
 

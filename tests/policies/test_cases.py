@@ -50,6 +50,8 @@ CONTRADICTIONS = [
     pytest.param({"initial": "gone"}, "initial: no state 'gone'; use one of: idle", id="the initial state exists"),
     pytest.param(changed("states", "sent", to=["gone"]), "states.sent.to.0: no state 'gone'",
                  id="states lead to states"),
+    pytest.param({"customer": {"known_by": "email"}}, "customer.known_by: the next event of a case is its customer's",
+                 id="a case's customer needs no field"),
     pytest.param({"calendar": "office"}, "calendar: no calendar 'office'", id="deadlines are in known time"),
     pytest.param(changed("states", "sent", events=["boom"]), "states.sent.events.0: no event 'boom'",
                  id="states know their events"),
