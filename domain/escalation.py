@@ -49,8 +49,8 @@ def kind(cause: Cause) -> Literal["item", "policy", "source", "system"]:
 
 
 def lasts(cause: Cause) -> bool:
-    """Whether what stands about a cause goes on: it is resolved when the cause ends, and never seen again."""
-    return cause is Cause.REVIEW_LATE
+    """Whether what stands about a cause goes on: it is resolved when the cause ends, seen again or not."""
+    return cause in (Cause.REVIEW_LATE, Cause.SLA_BREACHED, Cause.WRITE_DEAD_LETTERED)
 
 
 class LadderStep(Frozen):

@@ -31,6 +31,7 @@ from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.systems import Systems
+from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
@@ -69,6 +70,7 @@ class Transaction:
         self.keys = UsedKeys(session)
         self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.troubles = Troubles(session)
         self.customers = Customers(session, self.ledger)
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)

@@ -27,6 +27,7 @@ from tasks.clocks import watch_clocks
 from tasks.customer import ask_customer, customer_answered
 from tasks.decide import decide_items
 from tasks.deliver import deliver_due
+from tasks.escalate import acknowledge, climb
 from tasks.heartbeat import beat, silence
 from tasks.propose import Proposed
 from tasks.resources import opened
@@ -55,7 +56,7 @@ class Office:
         self.change_policy()
 
     def change_policy(self, **changes: object) -> None:
-        self.policy = write_tiny(self.folder, **PROMISED, **changes)
+        self.policy = write_tiny(self.folder, **{**PROMISED, **changes})
         self.here = fake_resources(self.store, None, FakeSystem(), clock=lambda: self.now)
 
     def accept(self, text: str = "my invoice is wrong", email: str = "a@example.com") -> str:
@@ -82,6 +83,19 @@ class Office:
         async with opened(self.here):
             assert await watch_clocks.fn(self.policy) == len(self.log)
         return list(self.log)
+
+    async def climb(self) -> int:
+        async with opened(self.here):
+            return await climb.fn(self.policy)
+
+    def escalated(self) -> list[str]:
+        """The escalations that wait for somebody."""
+        with self.store.reading() as tx:
+            return [row.escalation_id for row in tx.escalations.waiting("tiny")]
+
+    def acknowledge(self, escalation: str) -> None:
+        with self.store.transaction() as tx:
+            assert acknowledge(tx, escalation, "Ada", self.now)
 
     def events(self, item: str) -> list[str]:
         with self.store.reading() as tx:
@@ -132,6 +146,44 @@ async def test_an_item_that_nobody_decides_is_warned_of_then_escalated_each_once
     with office.store.reading() as tx:
         assert [row.message for row in tx.escalations.waiting("tiny")] == [late]
     assert office.events(item) == ["sla_warned", "sla_breached"]
+
+
+async def test_what_stays_late_is_told_anew_some_time_after_somebody_took_it_over(office):
+    item = office.accept()
+    await office.watch(minutes=16)
+    (first,) = office.escalated()
+    office.acknowledge(first)
+    office.now += timedelta(minutes=59)
+    assert await office.climb() == 0
+    office.now += timedelta(minutes=1)
+    await office.climb()
+    assert await office.climb() == 1
+    (second,) = office.escalated()
+    assert second != first
+    with office.store.reading() as tx:
+        assert [entry.event.value for entry in tx.ledger.entries(item)].count("escalated") == 2
+
+
+async def test_what_is_done_at_last_ends_its_escalation(office):
+    item = office.accept()
+    await office.watch(minutes=16)
+    await office.climb()
+    await office.decide()
+    await office.watch(minutes=1)
+    assert await office.climb() == 0
+    assert office.escalated() == []
+    with office.store.reading() as tx:
+        assert "what was late is done, or promised no longer" in [
+            entry.facts.get("why") for entry in tx.ledger.entries(item)
+        ]
+
+
+async def test_what_is_promised_no_longer_is_told_no_longer(office):
+    office.accept()
+    await office.watch(minutes=16)
+    office.change_policy(sla={"delivered": {"minutes": 9999}})
+    assert await office.climb() == 0
+    assert office.escalated() == []
 
 
 async def test_nobody_is_called_for_what_was_late_and_is_done(office):
