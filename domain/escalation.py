@@ -100,6 +100,11 @@ class Ladder(Frozen):
         return self.steps or (LadderStep(to=self.to or ""),)
 
     @property
+    def by_event(self) -> tuple[str, ...]:
+        """Those who are told by Prefect's event alone."""
+        return tuple(dict.fromkeys(step.to for step in self.all_steps if step.by is Channel.PREFECT))
+
+    @property
     def turns(self) -> int:
         """How many notices one escalation has at most."""
         return len(self.all_steps) + self.repeats

@@ -119,6 +119,13 @@ def test_one_name_is_a_ladder_of_one_step():
     assert ladder.turns == 1
 
 
+def test_who_is_told_by_no_channel_of_the_ladder_is_known():
+    assert Ladder(to="the lead").by_event == ("the lead",)
+    assert LADDER.by_event == ("the board",)
+    assert Ladder(steps=LADDER.steps[:2]).by_event == ()
+    assert Ladder(steps=(LadderStep(to="a"), LadderStep(to="a"), LadderStep(to="b"))).by_event == ("a", "b")
+
+
 @pytest.mark.parametrize("given", [{}, {"to": "a", "steps": [{"to": "b"}]}])
 def test_a_ladder_is_one_name_or_steps(given):
     with pytest.raises(ValidationError, match="either 'to' or 'steps'"):
