@@ -19,6 +19,7 @@ from domain.escalation import (
     Why,
     fold,
     kind,
+    lasts,
     next_notice,
     say,
 )
@@ -215,3 +216,11 @@ def test_a_folded_notice_of_two_names_both():
 )
 def test_what_the_subjects_of_a_cause_are(cause, subjects):
     assert kind(cause) == subjects
+
+
+def test_what_happens_once_and_goes_on_lasts():
+    assert {cause for cause in Cause if lasts(cause)} == {
+        Cause.REVIEW_LATE,
+        Cause.SLA_BREACHED,
+        Cause.WRITE_DEAD_LETTERED,
+    }
