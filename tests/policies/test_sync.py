@@ -31,7 +31,7 @@ def person(**fields: Any) -> dict[str, Any]:
         pytest.param(
             {"person": person(name={"at": {"crm": "name", "erp": "name"}})}, "no system 'erp'; use one of: crm, desk",
             id="a system that there is not"),
-        pytest.param({"person": person(name={"at": TWO, "owner": "erp"})}, "'erp' does not have this field", id="owner"),
+        pytest.param({"person": person(name={"at": TWO, "owner": "erp"})}, "'erp' does not have this", id="owner"),
         pytest.param(
             {"person": person(name={"at": {name: {"name": "name", "way": "to"} for name in TWO}})},
             "nobody's edits count", id="edits that count nowhere"),
