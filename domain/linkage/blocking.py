@@ -89,7 +89,7 @@ class Blocked:
 
     by_way: tuple[dict[int, tuple[int, ...]], ...]
     oversized: tuple[Oversized, ...] = ()
-    unreached: tuple[str, ...] = ()
+    unreached: frozenset[str] = frozenset()
     pairs: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -101,7 +101,11 @@ class Blocked:
 
 
 def candidates(
-    fields: Fields, ways: Sequence[Way], left: Sequence[Prepared], right: Sequence[Prepared], largest: int = LARGEST_BLOCK
+    fields: Fields,
+    ways: Sequence[Way],
+    left: Sequence[Prepared],
+    right: Sequence[Prepared],
+    largest: int = LARGEST_BLOCK,
 ) -> Blocked:
     """The pairs of a left and a right record that share a key by any way.
 
@@ -130,21 +134,34 @@ def candidates(
     return Blocked(
         by_way=tuple(by_way),
         oversized=tuple(sorted(oversized, key=lambda one: (-one.left * one.right, one.way, one.key))),
-        unreached=tuple(sorted(left[one].id for one in keyed - reached)),
+        unreached=frozenset(left[one].id for one in keyed - reached),
         pairs={one: tuple(sorted(rights)) for one, rights in sorted(all_pairs.items())},
     )
 
 
 def _index(fields: Fields, way: Way, records: Sequence[Prepared]) -> dict[str, list[int]]:
-    at = [(fields.names.index(part.field), part.by) for part in way.parts]
     index: dict[str, list[int]] = defaultdict(list)
+    at = _parts(fields, way)
     for number, record in enumerate(records):
-        keys = [""]
-        for position, by in at:
-            keys = [f"{key}|{more}" for key in keys for more in keys_of(by, record.values[position])]
-        for key in keys:
+        for key in _keys(at, record):
             index[key].append(number)
     return index
+
+
+def keys(fields: Fields, ways: Sequence[Way], record: Prepared) -> tuple[str, ...]:
+    """All keys of a record, each with its way: what a store looks up to find the records to compare it with."""
+    return tuple(f"{number}{key}" for number, way in enumerate(ways) for key in _keys(_parts(fields, way), record))
+
+
+def _parts(fields: Fields, way: Way) -> list[tuple[int, By]]:
+    return [(fields.names.index(part.field), part.by) for part in way.parts]
+
+
+def _keys(at: Sequence[tuple[int, By]], record: Prepared) -> list[str]:
+    found = [""]
+    for position, by in at:
+        found = [f"{key}|{more}" for key in found for more in keys_of(by, record.values[position])]
+    return found
 
 
 def keys_of(by: By, value: str) -> tuple[str, ...]:

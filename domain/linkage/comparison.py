@@ -41,7 +41,9 @@ class Fields(Frozen):
         if twice := sorted({name for name in known if known.count(name) > 1}):
             raise ValueError(f"compared twice: {', '.join(twice)}. Name each field once.")
         if unknown := sorted({name for field in compared for name in field.also_in} - set(known)):
-            raise ValueError(f"also_in names fields that are not compared: {', '.join(unknown)}. Use: {', '.join(known)}.")
+            raise ValueError(
+                f"also_in names fields that are not compared: {', '.join(unknown)}. Use: {', '.join(known)}."
+            )
         return compared
 
     @property

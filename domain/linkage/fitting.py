@@ -187,7 +187,9 @@ def _ordered(m: Shares, u: Shares) -> dict[Level, Odds]:
     return {level: Odds(m=min(1.0, worth.get(level, m[level] / u[level]) * u[level]), u=u[level]) for level in u}
 
 
-def _frequencies(index: int, left: Sequence[Prepared], right: Sequence[Prepared]) -> dict[str, float | dict[str, float]]:
+def _frequencies(
+    index: int, left: Sequence[Prepared], right: Sequence[Prepared]
+) -> dict[str, float | dict[str, float]]:
     """The shares of the commonest values, and the mean share of a record's value among the others."""
     values = Counter(record.values[index] for side in (left, right) for record in side if record.values[index])
     total = values.total()

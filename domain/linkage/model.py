@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from domain.likeness import Level
 from domain.linkage.blocking import Way
 from domain.linkage.comparison import Compared, Comparison, Fields, Pattern, Prepared
-from domain.values import Frozen
+from domain.values import Frozen, digest
 
 NO_EVIDENCE = 0.5
 """Bits; what is worth less than that, either way, speaks neither for nor against it."""
@@ -78,6 +78,11 @@ class LinkageModel(Frozen):
         if missing := sorted(set(self.fields.names) - self.odds.keys()):
             raise ValueError(f"it says nothing of: {', '.join(missing)}. Fit it again.")
         return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that weights depend on."""
+        return digest(self.model_dump(mode="json"))
 
     @property
     def prior_bits(self) -> float:

@@ -15,14 +15,12 @@ them are below 8 to 1."""
 
 
 class Sides(StrEnum):
-    """What the caller knows of the two systems."""
+    """What the caller knows of the two systems; where the right one may have duplicates, exchange the sides."""
 
     ONE_TO_ONE = "one_to_one"
     """Neither has anything twice."""
     MANY_TO_ONE = "many_to_one"
     """The left one may have duplicates: several of its records can be one of the right."""
-    MANY_TO_MANY = "many_to_many"
-    """Both may: nothing excludes anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +34,39 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Two records that are put together, if they are together at all.
+    """What a left record is on the right, if it is anything there.
 
     Attributes:
-        rivals: what else the left one may be on the right, or the right one on the left, at about the
-            same weight: (left, right) ids. With any, a person must look.
+        right: None where nothing on the right is left for it.
+        bits: what speaks for that; without a right record, for the best of its rivals.
+        rivals: the pairs, best first, that this one excludes, or is excluded by, at about the same
+            weight. With any, a person must look.
     """
 
     left: str
-    right: str
+    right: str | None
     bits: float
-    rivals: tuple[tuple[str, str], ...] = ()
+    rivals: tuple[Weighed, ...] = ()
 
     @property
     def doubtful(self) -> bool:
-        """Whether another pair is about as good."""
+        """Whether something else is about as good."""
         return bool(self.rivals)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The right records that this left one may be, the likeliest first."""
+        own = [rival.right for rival in self.rivals if rival.left == self.left]
+        return tuple(dict.fromkeys([*([self.right] if self.right is not None else []), *own]))
 
 
 def pair(weighed: Iterable[Weighed], sides: Sides = Sides.ONE_TO_ONE, margin: float = MARGIN) -> list[Paired]:
-    """The pairs that are put together, the best first.
+    """What each left record that was weighed is on the right, the best first.
 
-    A pair that shares a record with a better one is left out, by what the sides allow; it is a rival of
-    the better one, unless its other record is taken by a pair that is better than both.
+    Pairs are put together from the best on; one that shares a record with a better one, where the sides
+    do not allow that, is beaten. It is a rival of those that beat it, unless one of them is ahead by `margin`.
     """
-    ordered = sorted(weighed, key=lambda one: (-one.bits, one.left, one.right))
-    if sides is Sides.MANY_TO_MANY:
-        return [Paired(one.left, one.right, one.bits) for one in ordered]
+    ordered = sorted(weighed, key=_best_first)
     by_left: dict[str, Weighed] = {}
     by_right: dict[str, Weighed] = {}
     beaten: list[Weighed] = []
@@ -71,12 +75,29 @@ def pair(weighed: Iterable[Weighed], sides: Sides = Sides.ONE_TO_ONE, margin: fl
             beaten.append(one)
             continue
         by_left[one.left] = one
-        by_right.setdefault(one.right, one)
-    rivals: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        if sides is Sides.ONE_TO_ONE:
+            by_right[one.right] = one
+    rivals: dict[str, set[Weighed]] = defaultdict(set)
     for one in beaten:
-        winners = [by_left.get(one.left), by_right.get(one.right) if sides is Sides.ONE_TO_ONE else None]
-        held = [winner for winner in winners if winner is not None]
-        if all(winner.bits - one.bits < margin for winner in held):
-            for winner in held:
-                rivals[winner.left].append((one.left, one.right))
-    return [Paired(one.left, one.right, one.bits, tuple(sorted(rivals[one.left]))) for one in by_left.values()]
+        ahead = [winner for winner in (by_left.get(one.left), by_right.get(one.right)) if winner is not None]
+        if all(winner.bits - one.bits < margin for winner in ahead):
+            for left in (one.left, *(winner.left for winner in ahead)):
+                rivals[left].add(one)
+    return [
+        _paired(left, by_left.get(left), tuple(sorted(rivals[left], key=_best_first)))
+        for left in dict.fromkeys(one.left for one in ordered)
+    ]
+
+
+def _best_first(one: Weighed) -> tuple[float, str, str]:
+    return (-one.bits, one.left, one.right)
+
+
+def _paired(left: str, won: Weighed | None, rivals: tuple[Weighed, ...]) -> Paired:
+    if won is not None:
+        return Paired(left, won.right, won.bits, rivals)
+    return Paired(left, None, max((rival.bits for rival in rivals), default=NOTHING), rivals)
+
+
+NOTHING = float("-inf")
+"""What speaks for a record being on the right when nothing there is left for it."""
