@@ -81,3 +81,18 @@ _LEGAL_FORM = re.compile(
 def without_legal_form(company: str) -> str:
     """A company's name in one spelling, but for its legal form."""
     return " ".join(_LEGAL_FORM.sub(" ", " ".join(words(company.replace(".", "")))).split())
+
+
+SOUND = 4
+"""Signs of a sound code, as in Soundex."""
+_SOUNDS = str.maketrans("bfpvcgjkqsxzdtlmnraeiouyhw", "111122222222334556........")
+_PAIRS = (("ph", "f"), ("pf", "f"), ("sch", "s"), ("ck", "k"), ("th", "t"), ("kn", "n"), ("wr", "r"))
+
+
+def sound(word: str) -> str:
+    """How a word sounds, roughly: Soundex (Russell 1918), with the first letter coded like the others."""
+    for letters, one in _PAIRS:
+        word = word.replace(letters, one)
+    coded = word.translate(_SOUNDS)
+    merged = re.sub(r"(.)\1+", r"\1", coded)
+    return (merged[:1] + merged[1:].replace(".", ""))[:SOUND]

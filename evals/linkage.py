@@ -4,6 +4,7 @@ python -m evals.linkage FOLDER [--json]
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,12 @@ import typer
 from pydantic import Field
 
 from domain.calibration import Rate, rate
-from domain.linkage.comparison import prepare
-from domain.linkage.linking import Linked, link
+from domain.linkage.blocking import Blocked, candidates
+from domain.linkage.comparison import Prepared, prepare
+from domain.linkage.fitting import Observed, fit, observe
+from domain.linkage.linking import Linked, weigh
 from domain.linkage.pairing import Paired
-from domain.linkage.proof import Labelled, prove
+from domain.linkage.proof import Labelled, fit_curve, prove
 from domain.sameness import Verdict
 from domain.values import Frozen, share
 from evals.asking import explained
@@ -27,7 +30,7 @@ GONE = 1 / 3
 
 
 class PairFigures(Frozen):
-    """How well pairs were found; every left record is measured under a threshold that the other half chose.
+    """How well pairs were found; every left record is measured by what was learned from the other half.
 
     Attributes:
         what: the set, in a sentence.
@@ -35,7 +38,8 @@ class PairFigures(Frozen):
         compared: pairs that share a key, and `reached` the share of `same` among them.
         left_out: blocks that were too large.
         precision: share of the pairs found that are the same; `recall` of those that are the same, found.
-        f1: their harmonic mean; `without_labels` the same where a pair counts from even odds on.
+        f1: their harmonic mean, where model and threshold come from the other half's labels; `without_labels`
+            where the model is fitted without any, and a pair counts from even odds on.
     """
 
     what: str
@@ -102,53 +106,58 @@ def figures(chosen: LinkageSet) -> LinkageFigures:
     return LinkageFigures(pairs=pair_figures(chosen), trial=trial(chosen.without(GONE)))
 
 
-def linked(chosen: LinkageSet) -> Linked:
-    """The set's records, paired by a model that was fitted without labels."""
-    terms = chosen.linkage.terms
-    left, right = ([prepare(terms.fields, *one) for one in side] for side in (chosen.left, chosen.right))
-    return link(terms, left, right)
+@dataclass(frozen=True)
+class Sides:
+    """A set's records, ready to be compared, the pairs of them that share a key, and what was seen of both."""
+
+    left: list[Prepared]
+    right: list[Prepared]
+    blocked: Blocked
+    observed: Observed
+
+    @classmethod
+    def of(cls, chosen: LinkageSet) -> "Sides":
+        """Of a set."""
+        terms = chosen.linkage.terms
+        left, right = ([prepare(terms.fields, *one) for one in side] for side in (chosen.left, chosen.right))
+        blocked = candidates(terms.fields, terms.ways, left, right, terms.largest_block)
+        return cls(left, right, blocked, observe(terms.fields, terms.ways, left, right, blocked))
+
+    def linked(self, chosen: LinkageSet, labels: Iterable[tuple[str, str]] = ()) -> Linked:
+        """Paired by a model that is fitted with these labels, or without any."""
+        mine, theirs = ({one.id: one for one in side} for side in (self.left, self.right))
+        labelled = [(mine[one], theirs[other]) for one, other in sorted(labels)]
+        return weigh(chosen.linkage.terms, self.left, self.right, self.blocked, fit(self.observed, labelled))
 
 
 def pair_figures(chosen: LinkageSet) -> PairFigures:
-    """How well pairs are found: each half of the left records under the threshold that is best on the other half."""
-    found = linked(chosen)
-    pairs = [one for one in found.paired.values() if one.right is not None]
-    halves = [[one for one in pairs if _half(one.left) == half] for half in (0, 1)]
-    truths = [{pair for pair in chosen.truth if _half(pair[0]) == half} for half in (0, 1)]
+    """How well pairs are found: each half of the left records by what was learned from the other half's labels."""
+    sides = Sides.of(chosen)
     right = kept = 0
     for half in (0, 1):
-        threshold = best_threshold(halves[1 - half], truths[1 - half])
-        taken = [one for one in halves[half] if one.bits >= threshold]
+        others = {pair for pair in chosen.truth if _half(pair[0]) != half}
+        pairs = _pairs(sides.linked(chosen, others))
+        seen = [(one.bits, (one.left, one.right) in others) for one in pairs if _half(one.left) != half]
+        from_bits = fit_curve(seen).middle
+        taken = [one for one in pairs if _half(one.left) == half and one.bits >= from_bits]
         kept += len(taken)
-        right += _right(taken, truths[half])
-    likely = [one for one in pairs if one.bits >= -found.model.prior_bits]
-    by_id = ([id_ for id_, _ in side] for side in (chosen.left, chosen.right))
-    lefts, rights = by_id
-    reached = sum((lefts[one], rights[other]) in chosen.truth for one, other in found.blocked)
+        right += _right(taken, chosen.truth - others)
+    unlabelled = sides.linked(chosen)
+    likely = [one for one in _pairs(unlabelled) if one.bits >= -unlabelled.model.prior_bits]
+    reached = {(sides.left[one].id, sides.right[other].id) for one, other in sides.blocked} & chosen.truth
     return PairFigures(
         what=chosen.what,
         left=len(chosen.left),
         right=len(chosen.right),
         same=len(chosen.truth),
-        compared=len(found.blocked),
-        reached=reached / max(1, len(chosen.truth)),
-        left_out=len(found.blocked.oversized),
+        compared=len(sides.blocked),
+        reached=len(reached) / max(1, len(chosen.truth)),
+        left_out=len(sides.blocked.oversized),
         precision=rate(right, kept),
         recall=rate(right, len(chosen.truth)),
         f1=f1(right, kept, len(chosen.truth)),
         without_labels=f1(_right(likely, chosen.truth), len(likely), len(chosen.truth)),
     )
-
-
-def best_threshold(pairs: Iterable[Paired], truth: Iterable[tuple[str, str]]) -> float:
-    """The weight in bits from which the pairs have the largest F1; infinity where none is right."""
-    same, right = frozenset(truth), 0
-    best, chosen = 0.0, float("inf")
-    for kept, one in enumerate(sorted(pairs, key=lambda one: -one.bits), start=1):
-        right += (one.left, one.right) in same
-        if (score := f1(right, kept, len(same))) > best:
-            best, chosen = score, one.bits
-    return chosen
 
 
 def f1(right: int, kept: int, same: int) -> float:
@@ -158,7 +167,7 @@ def f1(right: int, kept: int, same: int) -> float:
 
 def trial(chosen: LinkageSet) -> Trial:
     """Prove thresholds on half of the left records, and judge the other half by them."""
-    found, target = linked(chosen), chosen.linkage.target
+    found, target = Sides.of(chosen).linked(chosen), chosen.linkage.target
     truth: dict[str, set[str]] = {}
     for one, other in chosen.truth:
         truth.setdefault(one, set()).add(other)
@@ -188,6 +197,10 @@ def trial(chosen: LinkageSet) -> Trial:
 
 def _half(left: str) -> int:
     return int(share(f"half {left}") >= 0.5)  # noqa: PLR2004  halves
+
+
+def _pairs(found: Linked) -> list[Paired]:
+    return [one for one in found.paired.values() if one.right is not None]
 
 
 def _right(pairs: Iterable[Paired], truth: Iterable[tuple[str, str]]) -> int:

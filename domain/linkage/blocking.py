@@ -14,6 +14,7 @@ from typing import assert_never
 
 from pydantic import Field, field_validator
 
+from domain.likeness import sound
 from domain.linkage.comparison import Fields, Prepared
 from domain.values import Frozen
 
@@ -21,8 +22,6 @@ LARGEST_BLOCK = 100
 """Records of either side that may share a key: at most so many times as many pairs as records, for each way."""
 LETTERS = 3
 """Of the beginning of a word; as few as tell most names apart (as in `domain.sameness`)."""
-SOUND = 4
-"""Signs of a sound code, as in Soundex."""
 FEWEST_DIGITS = 4
 """Of the end of a number; fewer are shared by chance."""
 
@@ -187,16 +186,3 @@ def keys_of(by: By, value: str) -> tuple[str, ...]:
 def _joined(parts: Iterator[str]) -> tuple[str, ...]:
     found = " ".join(sorted(parts))
     return (found,) if found else ()
-
-
-_SOUNDS = str.maketrans("bfpvcgjkqsxzdtlmnraeiouyhw", "111122222222334556........")
-_PAIRS = (("ph", "f"), ("pf", "f"), ("sch", "s"), ("ck", "k"), ("th", "t"), ("kn", "n"), ("wr", "r"))
-
-
-def sound(word: str) -> str:
-    """How a word sounds, roughly: Soundex (Russell 1918), with the first letter coded like the others."""
-    for letters, one in _PAIRS:
-        word = word.replace(letters, one)
-    coded = word.translate(_SOUNDS)
-    merged = re.sub(r"(.)\1+", r"\1", coded)
-    return (merged[:1] + merged[1:].replace(".", ""))[:SOUND]

@@ -8,6 +8,7 @@ blocking, leaving out the fields that the way goes by, which agree there in any 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from domain.likeness import AGREEMENT, Level
@@ -35,19 +36,33 @@ SAY_LITTLE = frozenset({Kind.DATE, Kind.POSTCODE, Kind.CODE})
 Shares = dict[Level, float]
 
 
-def fit(
-    fields: Fields,
-    ways: Sequence[Way],
-    left: Sequence[Prepared],
-    right: Sequence[Prepared],
-    blocked: Blocked,
-    labelled: Iterable[tuple[Prepared, Prepared]] = (),
-) -> LinkageModel:
-    """The model of these records; neither their order nor that of the sides matters much, chance plays no part.
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of the records of two systems: all that a model is fitted from, but for labels.
+
+    Attributes:
+        random: patterns of pairs at random.
+        by_way: patterns of the pairs of each way, or of as many as are looked at.
+        together: patterns of the pairs by any way, `part` of them, among `every` pair that there could be.
+        frequencies: of each field, the shares of its commonest values and the usual share of another.
+    """
+
+    terms: tuple[Fields, tuple[Way, ...]]
+    random: Counter[Pattern]
+    by_way: tuple[Counter[Pattern], ...]
+    together: Counter[Pattern]
+    part: float
+    every: int
+    frequencies: tuple[tuple[dict[str, float], float], ...]
+
+
+def observe(
+    fields: Fields, ways: Sequence[Way], left: Sequence[Prepared], right: Sequence[Prepared], blocked: Blocked
+) -> Observed:
+    """Look at these records; chance plays no part.
 
     Args:
         blocked: their pairs by these ways.
-        labelled: pairs that are known to be the same; with them nothing is estimated without labels.
 
     Raises:
         ValueError: a side has no records, or no pair shares a key: there is nothing to learn from.
@@ -55,26 +70,48 @@ def fit(
     if not left or not right or not len(blocked):
         raise ValueError("no pair of records shares a key. Add ways of blocking, or look at the fields' names.")
     compare = Comparison(fields)
-    random = Counter(compare.pattern(one, other) for one, other in random_pairs(left, right))
-    u = _shares(fields, random)
+
+    def seen(pairs: Mapping[int, tuple[int, ...]]) -> Counter[Pattern]:
+        return Counter(compare.pattern(left[one], right[other]) for one, other in _evenly(pairs))
+
+    together = seen(blocked.pairs)
+    return Observed(
+        terms=(fields, tuple(ways)),
+        random=Counter(compare.pattern(one, other) for one, other in random_pairs(left, right)),
+        by_way=tuple(map(seen, blocked.by_way)),
+        together=together,
+        part=together.total() / len(blocked),
+        every=len(left) * len(right),
+        frequencies=tuple(
+            ({}, 0.0) if field.kind in SAY_LITTLE else _frequencies(index, left, right)
+            for index, field in enumerate(fields.compared)
+        ),
+    )
+
+
+def fit(observed: Observed, labelled: Iterable[tuple[Prepared, Prepared]] = ()) -> LinkageModel:
+    """The model of what was seen.
+
+    Args:
+        labelled: pairs that are known to be the same; with them nothing is estimated without labels.
+    """
+    fields, ways = observed.terms
+    compare = Comparison(fields)
+    u = _shares(fields, observed.random)
     known = [compare.pattern(one, other) for one, other in labelled]
-    seen = [
-        (way, Counter(compare.pattern(left[one], right[other]) for one, other in _evenly(pairs)))
-        for way, pairs in zip(ways, blocked.by_way, strict=True)
-    ]
-    same = _counted(fields, known) if known else _estimated(fields, seen, u)
+    same = _counted(fields, known) if known else _estimated(fields, zip(ways, observed.by_way, strict=True), u)
     odds = {
-        field.name: FieldOdds(
-            levels=_ordered(_smoothed(same[index], u[index]), u[index]),
-            **({} if field.kind in SAY_LITTLE else _frequencies(index, left, right)),
-        )
-        for index, field in enumerate(fields.compared)
+        name: FieldOdds(levels=_ordered(_smoothed(same[index], u[index]), u[index]), common=common, usual=usual)
+        for index, (name, (common, usual)) in enumerate(zip(fields.names, observed.frequencies, strict=True))
     }
-    together = Counter(compare.pattern(left[one], right[other]) for one, other in _evenly(blocked.pairs))
-    part = together.total() / len(blocked)
-    prior = _prior(fields, odds, together, part, len(left) * len(right))
-    pairs = sum(count.total() for _, count in seen)
-    return LinkageModel(fields=fields, ways=tuple(ways), odds=odds, prior=prior, pairs=pairs, labelled=len(known))
+    return LinkageModel(
+        fields=fields,
+        ways=ways,
+        odds=odds,
+        prior=_prior(fields, odds, observed.together, observed.part, observed.every),
+        pairs=sum(count.total() for count in observed.by_way),
+        labelled=len(known),
+    )
 
 
 def random_pairs(left: Sequence[Prepared], right: Sequence[Prepared]) -> Iterable[tuple[Prepared, Prepared]]:
@@ -117,7 +154,7 @@ def _counted(fields: Fields, known: Sequence[Pattern]) -> list[Shares]:
     return counts
 
 
-def _estimated(fields: Fields, seen: Sequence[tuple[Way, Counter[Pattern]]], u: Sequence[Shares]) -> list[Shares]:
+def _estimated(fields: Fields, seen: Iterable[tuple[Way, Counter[Pattern]]], u: Sequence[Shares]) -> list[Shares]:
     """How many pairs that are the same have each level, as estimated, over all ways."""
     found = _counted(fields, ())
     for way, patterns in seen:
@@ -135,13 +172,13 @@ def _maximised(free: Sequence[int], patterns: Counter[Pattern], u: Sequence[Shar
     projected: Counter[Pattern] = Counter()
     for pattern, count in patterns.items():
         projected[tuple(pattern[index] for index in free)] += count
-    total = projected.total()
+    total, ordered = projected.total(), sorted(projected.items())  # sums come out alike in any order of the records
     m = {index: _guess(u[index]) for index in free}
     part, counts = 0.1, {index: dict.fromkeys(u[index], 0.0) for index in free}
     for _ in range(ROUNDS):
         counts = {index: dict.fromkeys(u[index], 0.0) for index in free}
         same = 0.0
-        for pattern, count in projected.items():
+        for pattern, count in ordered:
             yes, no = part, 1 - part
             for index, level in zip(free, pattern, strict=True):
                 yes *= m[index][level]
@@ -187,18 +224,16 @@ def _ordered(m: Shares, u: Shares) -> dict[Level, Odds]:
     return {level: Odds(m=min(1.0, worth.get(level, m[level] / u[level]) * u[level]), u=u[level]) for level in u}
 
 
-def _frequencies(
-    index: int, left: Sequence[Prepared], right: Sequence[Prepared]
-) -> dict[str, float | dict[str, float]]:
+def _frequencies(index: int, left: Sequence[Prepared], right: Sequence[Prepared]) -> tuple[dict[str, float], float]:
     """The shares of the commonest values, and the mean share of a record's value among the others."""
     values = Counter(record.values[index] for side in (left, right) for record in side if record.values[index])
     total = values.total()
     if not total:
-        return {}
+        return {}, 0.0
     common = {value: count / total for value, count in values.most_common(COMMONEST) if count >= FEWEST}
     others = [count for value, count in values.items() if value not in common]
     usual = sum(count * count for count in others) / sum(others) / total if others else 1 / total
-    return {"common": dict(sorted(common.items())), "usual": usual}
+    return dict(sorted(common.items())), usual
 
 
 def _prior(fields: Fields, odds: Mapping[str, FieldOdds], patterns: Counter[Pattern], part: float, every: int) -> float:
@@ -206,14 +241,12 @@ def _prior(fields: Fields, odds: Mapping[str, FieldOdds], patterns: Counter[Patt
     by_field = [odds[name].levels for name in fields.names]
     ratios = [
         (count, _product(levels[level].m / levels[level].u for levels, level in zip(by_field, pattern, strict=True)))
-        for pattern, count in patterns.items()
+        for pattern, count in sorted(patterns.items())
     ]
     prior = patterns.total() / part / every / 2
     for _ in range(ROUNDS):
         expected = sum(count * prior * ratio / (prior * ratio + 1 - prior) for count, ratio in ratios) / part
-        before, prior = prior, min(0.5, max(0.5 / every, expected / every))
-        if abs(before - prior) < SETTLED * prior:
-            break
+        prior = min(0.5, max(0.5 / every, expected / every))
     return prior
 
 

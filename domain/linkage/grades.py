@@ -12,7 +12,7 @@ from typing import assert_never
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from domain.likeness import SAME_NAME, Level, compare_names, without_legal_form, words
+from domain.likeness import SAME_NAME, Level, compare_names, sound, without_legal_form, words
 
 LIKE_WORD = 0.8
 """Jaro-Winkler similarity from which single names and places are alike. Splink's third level is 0.7; what a
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     NAME = "name"
     """A whole name: the order of its words does not count, and an initial may stand for a word."""
     GIVEN_NAME = "given_name"
+    """Names that sound alike are alike; so are family names and places."""
     FAMILY_NAME = "family_name"
     EMAIL = "email"
     PHONE = "phone"
@@ -103,7 +104,9 @@ def _grade(kind: Kind, one: str, other: str) -> Level:
         case Kind.NAME:
             return compare_names(one.split(), other.split())
         case Kind.GIVEN_NAME | Kind.FAMILY_NAME | Kind.PLACE:
-            return compare_names(one.split(), other.split(), LIKE_WORD)
+            named = compare_names(one.split(), other.split(), LIKE_WORD)
+            alike = named is Level.DIFFERENT and sound("".join(one.split())) == sound("".join(other.split()))
+            return Level.LIKE if alike else named
         case Kind.EMAIL:
             return _emails(one, other)
         case Kind.PHONE:

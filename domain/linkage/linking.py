@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domain.linkage.blocking import LARGEST_BLOCK, Blocked, Way, candidates
 from domain.linkage.comparison import Fields, Prepared
-from domain.linkage.fitting import fit
+from domain.linkage.fitting import fit, observe
 from domain.linkage.model import LinkageModel, Weigher
 from domain.linkage.pairing import MARGIN, Paired, Sides, Weighed, pair
 from domain.linkage.proof import LinkageProof
@@ -62,7 +62,18 @@ def link(
         ValueError: without a model, when no pair of records shares a key.
     """
     blocked = candidates(terms.fields, terms.ways, left, right, terms.largest_block)
-    known = model or fit(terms.fields, terms.ways, left, right, blocked)
+    return weigh(terms, left, right, blocked, model)
+
+
+def weigh(
+    terms: Terms,
+    left: Sequence[Prepared],
+    right: Sequence[Prepared],
+    blocked: Blocked,
+    model: LinkageModel | None = None,
+) -> Linked:
+    """`link` where the pairs to compare are known."""
+    known = model or fit(observe(terms.fields, terms.ways, left, right, blocked))
     weigher = Weigher(known)
     weighed = (Weighed(left[one].id, right[other].id, weigher.bits(left[one], right[other])) for one, other in blocked)
     paired = pair(weighed, terms.sides, terms.margin)

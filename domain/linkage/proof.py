@@ -24,6 +24,9 @@ STEEPEST = 3.0
 """Of the curve from bits to confidence, in powers of e a bit; bits that were all right come out at log 2 or more."""
 PULL = 0.1
 """How firmly the curve is held by what bits mean by themselves."""
+EVEN = 0.5
+"""Confidence below which nothing is linked and above which nothing is told apart, whatever was proven: where
+no labelled record lies, a threshold may be walked past it."""
 NATURAL = 0.6931
 """Powers of e in a bit: the slope that bits would have, were the fields independent."""
 ROUNDS = 50
@@ -136,7 +139,7 @@ def prove(labelled: Sequence[Labelled], made_for: str, target: float, delta: flo
     for score in (_linked, _apart):
         first = start([score(curve, one) for one in fitted], target)
         scored = [score(curve, one) for one in rest]
-        promise = learn_then_test(scored, target, delta / 2, first)
+        promise = _above_even(learn_then_test(scored, target, delta / 2, first))
         more = None if promise.threshold is not None else more_needed(scored, target, delta / 2)
         promises.append((promise, _of_all(more)))
     (linked, more_linked), (apart, more_apart) = promises
@@ -154,6 +157,11 @@ def prove(labelled: Sequence[Labelled], made_for: str, target: float, delta: flo
     )
 
 
+def _above_even(promise: Promise) -> Promise:
+    threshold = None if promise.threshold is None else max(EVEN, promise.threshold)
+    return promise.model_copy(update={"threshold": threshold})
+
+
 def _of_all(more: int | None) -> int | None:
     """Of the records that are labelled, only a part proves."""
     return None if more is None else round(more / (1 - FITTED_ON))
@@ -161,11 +169,16 @@ def _of_all(more: int | None) -> int | None:
 
 def _linked(curve: Curve, one: Labelled) -> Scored:
     able = one.paired is not None and one.paired.right is not None and not one.doubtful
-    return Scored(score=curve.confidence(one.bits) if able else 0.0, correct=one.right)
+    return Scored(score=_beyond_even(curve.confidence(one.bits)) if able else 0.0, correct=one.right)
 
 
 def _apart(curve: Curve, one: Labelled) -> Scored:
-    return Scored(score=0.0 if one.doubtful or one.unreached else 1 - curve.confidence(one.bits), correct=not one.truth)
+    able = not one.doubtful and not one.unreached
+    return Scored(score=_beyond_even(1 - curve.confidence(one.bits)) if able else 0.0, correct=not one.truth)
+
+
+def _beyond_even(score: float) -> float:
+    return score if score >= EVEN else 0.0
 
 
 def fit_curve(pairs: Sequence[tuple[float, bool]]) -> Curve:
