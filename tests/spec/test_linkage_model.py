@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.likeness import AGREEMENT, Level
 from domain.linkage.blocking import By, Part, Way, candidates
-from domain.linkage.comparison import Compared, Fields, Prepared, prepare
+from domain.linkage.comparison import Compared, Fields, prepare
 from domain.linkage.fitting import fit, observe, random_pairs
 from domain.linkage.grades import Kind
 from domain.linkage.linking import Terms, link
