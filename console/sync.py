@@ -221,7 +221,7 @@ def _moved(move: MoveRow, *, named: bool) -> str:
     why = TOLD[Why(move.why)].format(edited=", ".join(move.edited), by=shown(move.by))
     what = f"{move.field}: " if named else ""
     became = f"'{shown(move.before)}' → '{shown(move.after)}'"
-    return f"{move.at:%Y-%m-%d %H:%M:%S}  {what}{became}, for {why}. Edits: {'; '.join(edits) or 'none'}"
+    return f"{move.at:%Y-%m-%d %H:%M:%S}  {what}{became}: {why}. Edits: {'; '.join(edits) or 'none'}"
 
 
 def _print_writes(tx: Transaction, entity_id: str) -> None:

@@ -34,7 +34,7 @@ async def sync(policy: str, wait_s: float = WAIT_S) -> Account:
         wait_s: how long the run waits for writes that other systems put off, in seconds.
     """
     async with opened():
-        await prepare(policy, classifies=False)
+        await prepare(policy, classifies=False, syncs=True)
         try:
             for _ in range(MOST_ROUNDS):
                 await note_changes(policy)
