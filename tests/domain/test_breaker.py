@@ -152,5 +152,15 @@ def test_a_person_should_know_of_a_pause_that_is_as_long_as_pauses_get_and_of_no
     assert not Breaker().down(NOW)
     assert not told(LIMITED).down(NOW)
     assert told(RetryAfter(seconds=LONGEST_PAUSE_S, limit="daily", detail="429")).down(NOW)
-    failing = [told(*[FAILED[0]] * times).down(NOW) for times in range(1, 20)]
+    breaker, now, failing = Breaker(), NOW, []
+    for _ in range(1, 20):
+        breaker = after(breaker, FAILED[0], now)
+        failing.append(breaker.down(now))
+        now = breaker.open_until or now
     assert failing == [times >= FAILURES + 8 for times in range(1, 20)]
+
+
+def test_what_was_under_way_when_a_system_was_paused_makes_the_pause_no_longer() -> None:
+    down = told(*[FAILED[0]] * FAILURES)
+    assert told(*[FAILED[0]] * (FAILURES + 7)) == down
+    assert after(down, FAILED[0], down.open_until or NOW).failures == FAILURES + 1
