@@ -11,8 +11,9 @@ from domain.errors import InputInvalid
 from domain.values import Frozen
 from evals.asking import public_data
 from evals.linkage import LinkageFigures, febrl4_figures, messy_figures
+from evals.sync_account import Replayed
 from evals.sync_log import read_versions
-from evals.sync_replay import Replayed, replay
+from evals.sync_replay import replay
 from evals.sync_volume import Volume, measure_volume
 
 

@@ -7,7 +7,8 @@ people who did not know of each other.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made_of
 from enum import StrEnum
 
 from domain.entity import Move
@@ -51,7 +52,7 @@ class Story:
     held: Mapping[str, str]
     agreed: str = ""
     moves: Sequence[Move] = ()
-    contested: Mapping[str, str] = field(default_factory=dict)
+    contested: Mapping[str, str] = made_of(default_factory=dict)
     refused: frozenset[str] = frozenset()
     owner: str | None = None
 
@@ -101,10 +102,7 @@ def _faults(story: Story) -> Iterator[tuple[Fault, str]]:
 
 def _lost(story: Story, edit: Change, later: Sequence[Change]) -> Iterator[str]:
     """What of an edit stands nowhere, and was neither replaced, overruled nor left to a person."""
-    if story.contested:
-        held = [story.agreed, *story.contested.values(), *story.held.values()]
-    else:
-        held = []
+    held = [story.agreed, *story.contested.values(), *story.held.values()] if story.contested else []
     match story.kind:
         case Kind.APPEND:
             for line in _lines(edit.after) - _lines(edit.before):

@@ -1,125 +1,31 @@
 """Replays a help desk's log in two systems, while a sync that fails and is killed keeps them in step; then judges."""
 
 import asyncio
-import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from connectors.sandbox.people import HubSpotPeople
-from connectors.store.engine import Store, Transaction
-from domain.account import Account
-from domain.entity import Move
+from connectors.store.engine import Store
 from domain.errors import Unavailable
-from domain.ledger import first_break
-from domain.merge import Kind, Why
-from domain.values import Frozen
-from evals.sync_log import CRM, DESK, FIELDS, NUMBER, OBJECT, POLICY, SYSTEMS, Edit, Version, edits_of, policy
-from evals.sync_oracle import Fault, Finding, Story, judged
-from evals.sync_systems import KIND, TABLE, Books, Crm, Desk, System
+from evals.sync_account import Replayed, account_of
+from evals.sync_log import CRM, DESK, OBJECT, POLICY, SYSTEMS, Edit, Version, edits_of
+from evals.sync_rig import SETTLING_S, Rig, rig_of, systems_of
+from evals.sync_systems import System
 
 SEED = 20_260_302
-PACE_PER_S = 20.0
-"""Edits a second: some minutes of the log in each, so that the sync lags behind as it does after an outage."""
+PACE_PER_S = 15.0
+"""Edits a second: hours of the log in each, so that both systems edit what the sync has not carried over yet."""
 OUTAGES = 2
 OUTAGE_S = 4.0
 """Of each system, one after the other."""
-SETTLING_S = 2.5
-"""How old a change is before the CRM is asked for it; its search lags by two seconds."""
-FAILING = {"slow_s": 3.0, "late_s": 0.5}
-TIMEOUT_S = "2"
-"""Shorter than a slow answer, so that writes time out after they were made."""
+SLOW_S, LATE_S = 3.0, 0.5
+"""Seconds until a slow answer, and between a gateway's answer and the write."""
 SETTLED_RUNS = 2
 LONGEST_SETTLING_S = 600.0
 LOOK_S = 0.5
-TOLD = 20
-"""Faults that are told in full."""
-
-
-class Replayed(Frozen):
-    """What came of a replay.
-
-    Attributes:
-        versions: edits by people, of `incidents`.
-        conflicts: contradictions that wait for a person.
-        settled: whether the sync came to rest in time.
-        writes: by the sync, in both systems.
-        moves: what was made of edits, by why.
-        faults: how often the CRM failed, by kind.
-        told: some of the faults, in words.
-    """
-
-    versions: int
-    incidents: int
-    lost: int
-    doubled: int
-    unexplained: int
-    conflicts: int
-    settled: bool
-    ledger_verifies: bool
-    crashes: int
-    writes: int
-    dead_lettered: int
-    moves: dict[str, int]
-    faults: dict[str, int]
-    edits_s: float
-    settling_s: float
-    told: tuple[str, ...]
-
-
-@dataclass
-class Rig:
-    """What a replay runs against, and the worker that is killed.
-
-    Attributes:
-        environ: of the worker.
-    """
-
-    home: Path
-    environ: dict[str, str]
-    policy: Path
-    crashes: int = 0
-    worker: subprocess.Popen[bytes] | None = field(default=None)
-
-    @property
-    def runs(self) -> Path:
-        """Where the worker tells of the runs that it has ended."""
-        return self.home / "runs.txt"
-
-    def keep_alive(self) -> None:
-        """Start the worker, if it is not there."""
-        if self.worker is not None and self.worker.poll() is None:
-            return
-        with (self.home / "worker.log").open("ab") as log:
-            command = [sys.executable, "-m", "console.sync_worker", str(self.policy), str(self.runs)]
-            self.worker = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | self.environ
-            )
-
-    def crash(self) -> None:
-        """Kill the worker, which gets no time for anything."""
-        if self.worker is not None:
-            self.worker.kill()
-            self.worker.wait()
-            self.crashes += 1
-        self.keep_alive()
-
-    def ended_since(self, at: float) -> int:
-        """How many runs have ended that began after `at`, in seconds since 1970."""
-        if not self.runs.exists():
-            return 0
-        return sum(float(line) > at for line in self.runs.read_text(encoding="utf-8").split("\n") if line)
 
 
 async def replay(
@@ -147,10 +53,10 @@ async def replay(
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     database = database or f"sqlite:///{home / 'desk.db'}"
-    with _rig(home, faults, database) as rig:
-        async with _systems(rig, database) as (crm, desk, people):
+    with rig_of(home, faults, database) as rig:
+        async with systems_of(rig, database) as (crm, desk, people):
             systems: dict[str, System] = {CRM: crm, DESK: desk}
-            await people.set_to(**FAILING)
+            await people.fail(slow_s=SLOW_S, late_s=LATE_S)
             await _begun(rig)
             began = time.monotonic()
             await _lived(rig, systems, edits, crashes, pace_per_s, progress)
@@ -159,63 +65,22 @@ async def replay(
             try:
                 settled = await _settled(rig, store)
                 settling_s = time.monotonic() - began - edited_s
-                if rig.worker is not None:
-                    rig.worker.kill()
-                    rig.worker.wait()
+                rig.end()
                 books = {name: await system.books() for name, system in systems.items()}
                 stats = await people.stats()
                 with store.reading() as tx:
-                    return _told(
-                        tx, edits, books, settled, rig.crashes, stats["faults"], edited_s, settling_s
+                    return account_of(
+                        tx,
+                        edits,
+                        books,
+                        settled=settled,
+                        crashes=rig.crashes,
+                        faults=stats["faults"],
+                        edits_s=edited_s,
+                        settling_s=settling_s,
                     )
             finally:
                 store.close()
-
-
-@contextmanager
-def _rig(home: Path, faults: float, database: str) -> Iterator[Rig]:
-    with (home / "rig.log").open("ab") as log:
-        command = [sys.executable, "-m", "console.sync_rig", str(home), str(faults)]
-        systems = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
-    rig: Rig | None = None
-    try:
-        line = systems.stdout.readline() if systems.stdout else b""
-        if not line:
-            raise Unavailable(f"the systems of the replay did not start; see {home / 'rig.log'}")
-        path = home / f"{POLICY}.yaml"
-        path.write_text(yaml.safe_dump(_policy(), sort_keys=False), encoding="utf-8")
-        environ = json.loads(line) | {
-            "INTERLOCK_DATABASE_URL": f"sqlite:///{home / 'interlock.db'}",
-            "INTERLOCK_SQL_URL": database,
-            "INTERLOCK_HUBSPOT_TOKEN": "sandbox",
-            "INTERLOCK_CONNECTOR_TIMEOUT_S": TIMEOUT_S,
-            "INTERLOCK_HOME": str(home),
-            "PREFECT_HOME": str(home / "prefect"),
-        }
-        rig = Rig(home, environ, path)
-        yield rig
-    finally:
-        if rig is not None and rig.worker is not None:
-            rig.worker.kill()
-            rig.worker.wait()
-        systems.communicate(b"")
-
-
-def _policy() -> dict[str, Any]:
-    crm = {"object": KIND, "settling_s": str(SETTLING_S)}
-    desk = {"table": TABLE, "key": "id", "updated_at": "updated_at", "settling_s": "0.05"}
-    return policy(crm, desk)
-
-
-@asynccontextmanager
-async def _systems(rig: Rig, database: str) -> AsyncIterator[tuple[Crm, Desk, HubSpotPeople]]:
-    desk = Desk(database)
-    try:
-        desk.make()
-        async with HubSpotPeople(rig.environ["INTERLOCK_HUBSPOT_URL"], KIND, NUMBER) as people:
-            yield Crm(people), desk, people
-    finally:
-        desk.close()
 
 
 async def _begun(rig: Rig) -> None:
@@ -239,7 +104,9 @@ async def _lived(
     """Let people edit, each incident in the log's order; whoever does not find a record yet looks again later."""
     dice = random.Random(SEED)  # noqa: S311  a draw to be repeated, not a secret
     kills = sorted(dice.random() for _ in range(crashes))
-    away = {(number + 1) / (OUTAGES * len(SYSTEMS) + 1): SYSTEMS[number % 2] for number in range(OUTAGES * len(SYSTEMS))}
+    away = {
+        (number + 1) / (OUTAGES * len(SYSTEMS) + 1): SYSTEMS[number % 2] for number in range(OUTAGES * len(SYSTEMS))
+    }
     put_off = defaultdict[str, deque[Edit]](deque)
     outage: tuple[str, float] | None = None
     began = time.monotonic()
@@ -274,9 +141,7 @@ async def _lived(
         raise Unavailable(f"{len(put_off)} incidents never came to the other system; see {rig.home / 'worker.log'}")
 
 
-async def _catch_up(
-    systems: Mapping[str, System], put_off: dict[str, deque[Edit]], incidents: Sequence[str]
-) -> None:
+async def _catch_up(systems: Mapping[str, System], put_off: dict[str, deque[Edit]], incidents: Sequence[str]) -> None:
     for incident in incidents:
         waiting = put_off[incident]
         while waiting and await systems[waiting[0].system].edit(waiting[0]):
@@ -299,101 +164,3 @@ async def _settled(rig: Rig, store: Store) -> bool:
         if rig.ended_since(since) >= SETTLED_RUNS:
             return True
     return False
-
-
-def _told(
-    tx: Transaction,
-    edits: Sequence[Edit],
-    books: Mapping[str, Books],
-    settled: bool,  # noqa: FBT001
-    crashes: int,
-    faults: dict[str, int],
-    edits_s: float,
-    settling_s: float,
-) -> Replayed:
-    found = [Finding(Fault.DOUBLED, "", "", why) for system in books.values() for why in system.twice]
-    stories = list(_stories(tx, sorted({edit.incident for edit in edits}), books))
-    for story in stories:
-        found += judged(story)
-    found += _unheard(edits, books)
-    contested = {(story.thing, story.field) for story in stories if story.contested}
-    found += _unasked(tx, len(contested))
-    counts = Counter(finding.fault for finding in found)
-    account: Account = tx.accounts.balance()
-    moves = Counter(move.why.value for story in stories for move in story.moves)
-    writes = sum(change.edit is None for system in books.values() for one in system.changes.values() for change in one)
-    return Replayed(
-        versions=len(edits),
-        incidents=len({edit.incident for edit in edits}),
-        lost=counts[Fault.LOST],
-        doubled=counts[Fault.DOUBLED],
-        unexplained=counts[Fault.UNEXPLAINED],
-        conflicts=len(contested),
-        settled=settled,
-        ledger_verifies=first_break(tx.ledger.entries()) is None,
-        crashes=crashes,
-        writes=writes,
-        dead_lettered=account.dead_lettered,
-        moves=dict(sorted(moves.items())),
-        faults=dict(sorted(faults.items())),
-        edits_s=round(edits_s, 1),
-        settling_s=round(settling_s, 1),
-        told=tuple(f"{one.fault.value}: {one.thing} {one.field}: {one.why}" for one in found[:TOLD]),
-    )
-
-
-def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Books]) -> Iterator[Story]:
-    told = policy({}, {})["objects"][OBJECT]["fields"]
-    for incident in incidents:
-        ids = tx.crosswalk.find(incident)
-        due = tx.crosswalk.get(ids[0]) if len(ids) == 1 else None
-        entity = due.entity if due else None
-        history = tx.crosswalk.history(ids[0]) if len(ids) == 1 else []
-        for name in FIELDS:
-            standing = entity.fields.get(name) if entity else None
-            changes = [change for system in books.values() for change in system.changes.get((incident, name), ())]
-            moves = [
-                Move(
-                    field=name,
-                    before=row.before,
-                    after=row.after,
-                    why=Why(row.why),
-                    edited={system: str(one["value"]) for system, one in row.edited.items()},
-                )
-                for row in history
-                if row.field == name
-            ]
-            yield Story(
-                thing=incident,
-                field=name,
-                kind=Kind(told[name].get("rule", "ask")),
-                changes=sorted(changes, key=lambda change: change.at),
-                held={name_of: system.held.get(incident, {}).get(name, "") for name_of, system in books.items()},
-                agreed=standing.agreed if standing else "",
-                moves=moves,
-                contested=standing.contested if standing else {},
-                refused=frozenset(
-                    system for system, held in (entity.records.items() if entity else ()) if name in held.refused
-                ),
-                owner=told[name].get("owner"),
-            )
-
-
-def _unheard(edits: Sequence[Edit], books: Mapping[str, Books]) -> list[Finding]:
-    """The people's edits that the systems' own books do not have: the replay itself is broken."""
-    noted = {change.edit for system in books.values() for one in system.changes.values() for change in one}
-    return [
-        Finding(Fault.LOST, edit.incident, "", f"edit {edit.number} is in no book of {edit.system}")
-        for edit in edits
-        if edit.number not in noted
-    ]
-
-
-def _unasked(tx: Transaction, contested: int) -> list[Finding]:
-    """Contradictions of which no person was asked, or questions about none."""
-    asked = len([review for review in tx.reviews.waiting(POLICY) if review.kind == "conflict"])
-    if asked == contested:
-        return []
-    return [Finding(Fault.UNEXPLAINED, "", "", f"{contested} fields are contested, and {asked} are asked about")]
-
-

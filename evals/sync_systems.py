@@ -78,7 +78,7 @@ class Crm:
 
     async def away(self, *, begins: bool) -> None:
         """See `System`."""
-        await self._people.set_to(away=begins)
+        await self._people.away(begins=begins)
 
     async def books(self) -> Books:
         """See `System`."""
@@ -128,7 +128,8 @@ class Desk:
             if sqlite
             else ("bigserial primary key", "extract(epoch from clock_timestamp()) * 1000.0")
         )
-        writes = f"insert into {BOOK} (at_ms, {names}) values ({now}, {new});"
+        writes = f"insert into {BOOK} (at_ms, {names}) values ({now}, {new});"  # noqa: S608  ours
+        body = f"$$ begin {writes} return new; end $$"
         made = [
             f"drop table if exists {BOOK}",
             f"drop table if exists {TABLE}",
@@ -142,8 +143,7 @@ class Desk:
             ]
         else:
             made += [
-                f"create or replace function {BOOK}() returns trigger as "
-                f"$$ begin {writes} return new; end $$ language plpgsql",
+                f"create or replace function {BOOK}() returns trigger as {body} language plpgsql",
                 f"create trigger {BOOK} after insert or update on {TABLE} for each row execute function {BOOK}()",
             ]
         with self._engine.begin() as connection:
@@ -186,7 +186,7 @@ class Desk:
         books = Books()
         with self._engine.begin() as connection:
             rows = [dict(row) for row in connection.execute(text(f"select * from {TABLE}")).mappings()]  # noqa: S608  ours
-            book = connection.execute(text(f"select * from {BOOK} order by entry")).mappings().all()  # noqa: S608  ours
+            book = [dict(row) for row in connection.execute(text(f"select * from {BOOK} order by entry")).mappings()]  # noqa: S608  ours
         for row in rows:
             number = str(row[NUMBER])
             if number in books.held:
@@ -200,7 +200,7 @@ class Desk:
                 made_by[row["id"], str(row["operation_id"])] += 1
             edit = int(row[EDITED]) if by_person else None
             _note(books, DESK, str(row[NUMBER]), round(row["at_ms"]), edit, _shown(was), _shown(row))
-            last[row["id"]] = dict(row)
+            last[row["id"]] = row
         books.twice += [f"{DESK}: operation {one} on {key}" for (key, one), times in made_by.items() if times > 1]
         return books
 
@@ -215,9 +215,10 @@ def _edit_row(connection: Connection, edit: Edit) -> bool:
         connection.execute(text(f"insert into {TABLE} ({names}) values ({marks})"), values)  # noqa: S608  ours
         return True
     wanted = text(f"select * from {TABLE} where {NUMBER} = :number")  # noqa: S608  ours
-    row = connection.execute(wanted, {"number": edit.incident}).mappings().first()
-    if row is None:
+    found = connection.execute(wanted, {"number": edit.incident}).mappings().first()
+    if found is None:
         return False
+    row = dict(found)
     values = {**typed(edit, _shown(row)), **set_to}
     marks = ", ".join(f"{name} = :{name}" for name in values)
     connection.execute(text(f"update {TABLE} set {marks} where id = :id"), {**values, "id": row["id"]})  # noqa: S608  ours
@@ -242,10 +243,14 @@ def _to_crm(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _note(
-    books: Books, system: str, number: str, at: int, edit: int | None, before: Mapping[str, str], after: Mapping[str, str]
+    books: Books,
+    system: str,
+    number: str,
+    at: int,
+    edit: int | None,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
 ) -> None:
     for name, value in after.items():
         if (was := before.get(name, "")) != value:
             books.changes[number, name].append(Change(at, system, was, value, edit))
-
-

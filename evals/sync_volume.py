@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from domain.entity import Entity, FieldTerms, Held, Standing, in_step
-from domain.merge import FieldRule, Kind
+from domain.merge import Kind
 from domain.values import Frozen, share
 from policies.fields import Conventions, FieldType
 from policies.sync import Kept, Side, SyncField

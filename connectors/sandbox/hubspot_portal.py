@@ -1,6 +1,5 @@
 """The records of the HubSpot sandbox, and the rules by which they are kept and shown."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,23 +25,11 @@ from connectors.sandbox.hubspot_shapes import (
     UpsertBatch,
     UpsertInput,
 )
+from connectors.sandbox.hubspot_values import forward_only, problem_of
 from connectors.sandbox.records import Records
 from connectors.sandbox.service import Stats
 
 LARGEST_BATCH = 100
-LONGEST_VALUE = 65_536
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-STAGE = "lifecyclestage"
-STAGES = (
-    "subscriber",
-    "lead",
-    "marketingqualifiedlead",
-    "salesqualifiedlead",
-    "opportunity",
-    "customer",
-    "evangelist",
-    "other",
-)
 CLOCK = Callable[[], datetime]
 
 
@@ -205,7 +192,7 @@ class Portal:
         """What is wrong with the values, empty if nothing is."""
         if unknown := sorted(properties.keys() & {*self.settings.undefined}):
             return f'Property values were not valid: Property "{unknown[0]}" does not exist (PROPERTY_DOESNT_EXIST)'
-        return _problem_of(properties)
+        return problem_of(properties)
 
     def search(self, kind: str, search: Search) -> Results:
         """What the index shows."""
@@ -242,7 +229,7 @@ class Portal:
         modified = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
         record_id = known.id if known else self.records.new_id()
         before = known.properties if known else {"hs_object_id": record_id, "createdate": _iso(now_ms)}
-        kept = _forward_only(before, values)
+        kept = forward_only(before, values)
         if known and kept.items() <= before.items():
             return known  # the same values again leave no trace at HubSpot either
         history = dict(known.history) if known else {}
@@ -295,27 +282,9 @@ def keys(record: StoredObject, unique: tuple[str, ...]) -> list[str]:
     return [_key(record.object, name, value) for name, value in named.items() if value]
 
 
-def _problem_of(properties: dict[str, str]) -> str:
-    if (email := properties.get("email")) and not EMAIL.fullmatch(email):
-        return f"Property values were not valid: email '{email}' is invalid (INVALID_EMAIL)"
-    if too_long := [name for name, value in properties.items() if len(value) > LONGEST_VALUE]:
-        return f"Property values were not valid: {too_long[0]} is longer than {LONGEST_VALUE}"
-    if (stage := properties.get(STAGE)) and stage not in STAGES:
-        return f"Property values were not valid: {STAGE} '{stage}' was not one of the allowed options"
-    return ""
-
-
 def _record_error(one: UpsertInput, problem: str) -> RecordError:
     context = {"objectWriteTraceId": [one.object_write_trace_id]}
     return RecordError(category="VALIDATION_ERROR", message=problem, context=context)
-
-
-def _forward_only(before: dict[str, str], values: dict[str, str]) -> dict[str, str]:
-    """The values without a lifecycle stage behind the one that is there, which HubSpot drops unsaid."""
-    old, new = before.get(STAGE), values.get(STAGE)
-    if old and new and STAGES.index(new) < STAGES.index(old):
-        return {name: value for name, value in values.items() if name != STAGE}
-    return values
 
 
 def _descending(search: Search) -> bool:

@@ -87,7 +87,7 @@ class StoredObject(Record):
     operation_ids: list[str]
     properties: dict[str, str]
     history: dict[str, list[str]]
-    changes: list[Changed] = []
+    changes: list[Changed] = Field(default_factory=list)
     merged_into: str = ""
     archived: bool = False
 

@@ -22,7 +22,6 @@ class HubSpotPeople:
     def __init__(self, url: str, kind: str, named: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S)
         self._kind, self._named = kind, named
-        
 
     async def __aenter__(self) -> Self:
         """Themselves."""
@@ -55,9 +54,10 @@ class HubSpotPeople:
         """The account's counts; see `connectors.sandbox.service.Stats`."""
         return dict((await self._client.get("/_stats")).raise_for_status().json())
 
-    async def set_to(self, *, away: bool | None = None, **faults: float) -> None:
-        """Let the account be away or back, and change how often it fails; see `FaultSettings`."""
-        if away is not None:
-            (await self._client.post("/_settings", json={"away": away})).raise_for_status()
-        if faults:
-            (await self._client.post("/_faults", json=faults)).raise_for_status()
+    async def away(self, *, begins: bool) -> None:
+        """Let the account be away for everybody else, or back."""
+        (await self._client.post("/_settings", json={"away": begins})).raise_for_status()
+
+    async def fail(self, **changes: float) -> None:
+        """Change how requests fail; see `connectors.sandbox.faults.FaultSettings`."""
+        (await self._client.post("/_faults", json=changes)).raise_for_status()

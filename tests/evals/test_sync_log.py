@@ -24,7 +24,7 @@ from evals.sync_log import (
 )
 from policies.sync import SyncPolicy
 
-ROW = {name: "?" for name in PLAIN} | dict.fromkeys(TAGS, "FALSE")
+ROW = dict.fromkeys(PLAIN, "?") | dict.fromkeys(TAGS, "FALSE")
 
 
 def write(folder: Path, *rows: dict[str, str]) -> None:

@@ -18,7 +18,9 @@ def version(number: int, incident: int) -> Version:
     """One of an incident's versions: at each some fields are others, and two people edit by turns."""
     key = f"I-{incident}"
     values = {
-        name: f"{name} {number // 2 if share(f'{key}{name}') < 1 / 2 else 0}" for name in PLAIN if name != "incident_state"
+        name: f"{name} {number // 2 if share(f'{key}{name}') < 1 / 2 else 0}"
+        for name in PLAIN
+        if name != "incident_state"
     }
     return Version(
         incident=key,
