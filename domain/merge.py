@@ -107,7 +107,8 @@ def merge(
 
     A field that was never agreed on has a blank base and is blank in `agreed`: then whatever is
     filled in counts as an edit. An edit of a side whose base is not what is agreed on was made without
-    knowing that: what is agreed on is then held against it, as if it were an edit of those who set it.
+    knowing that: what is agreed on is then held against it, as if it were an edit of those who set it. Nobody
+    contradicts what they alone have set.
 
     Args:
         agreed: what the systems last agreed on, perhaps without all of them holding it yet.
@@ -117,7 +118,7 @@ def merge(
     same = _tags_alike(rule, spelling) if rule.kind is Kind.UNION else spelling
     edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
     counted = {name: value for name, value in edits.items() if value.strip() or name == rule.owner}
-    unaware = any(same(sides[name].base) != same(agreed) for name in counted)
+    unaware = any(same(sides[name].base) != same(agreed) for name in counted if {*set_by} != {name})
     head = {rule.owner if rule.owner is not None and rule.owner in set_by else HEAD: agreed} if unaware else {}
     value, why = _value(rule, agreed, head | counted, {name: sides[name] for name in counted}, same)
     if not counted and edits and same(agreed) != same(""):

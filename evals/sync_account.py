@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.store.engine import Transaction
 from domain.account import Account
-from domain.entity import Move
 from domain.ledger import first_break
 from domain.merge import Kind, Why
 from domain.values import Frozen
 from evals.sync_log import FIELDS, OBJECT, POLICY, Edit, policy
-from evals.sync_oracle import Fault, Finding, Story, judged
+from evals.sync_oracle import Fault, Finding, Story, Told, judged
 from evals.sync_systems import Books
 
 TOLD = 20
@@ -109,7 +108,8 @@ def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Book
             standing = entity.fields.get(name) if entity else None
             changes = [change for system in books.values() for change in system.changes.get((incident, name), ())]
             moves = [
-                Move(
+                Told(
+                    at=round(row.at.timestamp() * 1000),
                     field=name,
                     before=row.before,
                     after=row.after,

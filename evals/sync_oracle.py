@@ -31,6 +31,12 @@ class Change:
     edit: int | None = None
 
 
+class Told(Move):
+    """What was made of the edits of a field, and when, in milliseconds."""
+
+    at: int = 0
+
+
 @dataclass(frozen=True)
 class Story:
     """All that happened to a field of one thing.
@@ -51,7 +57,7 @@ class Story:
     changes: Sequence[Change]
     held: Mapping[str, str]
     agreed: str = ""
-    moves: Sequence[Move] = ()
+    moves: Sequence[Told] = ()
     contested: Mapping[str, str] = made_of(default_factory=dict)
     refused: frozenset[str] = frozenset()
     owner: str | None = None
@@ -123,16 +129,58 @@ def _value_is_known(story: Story, edit: Change, later: Sequence[Change]) -> bool
     value = _same(edit.after)
     stands = all(_same(text) == value for text in story.held.values())
     replaced = any(one.edit is not None and _same(one.before) == value for one in later)
-    return stands or replaced or any(_overrules(story, move, edit) for move in story.moves)
+    told = any(_overrules(story, move, edit) or _replaces(story, move, edit) for move in story.moves)
+    return stands or replaced or told or _is_put_back(story, edit)
 
 
-def _overrules(story: Story, move: Move, edit: Change) -> bool:
+def _overrules(story: Story, move: Told, edit: Change) -> bool:
     """Whether a rule, or a person who decided, put something else in the place of what was made of a field."""
-    heard = move.edited.get(edit.system)
-    if heard is None or _same(heard) != _same(edit.after) or _same(move.after) == _same(heard):
+    value = _same(edit.after)
+    if _same(move.after) == value:
         return False
-    cleared = not heard.strip() and edit.system != story.owner
-    return cleared or move.why in (Why.OWNER, Why.FORWARD, Why.KEPT_FILLED, Why.DECIDED)
+    by_rule = move.why in (Why.OWNER, Why.FORWARD, Why.KEPT_FILLED, Why.DECIDED)
+    heard = _same(move.edited.get(edit.system, edit.before + edit.after)) == value
+    cleared = not value and edit.system != story.owner
+    return (heard and (cleared or by_rule)) or (by_rule and _had(move, edit))
+
+
+def _replaces(story: Story, move: Told, edit: Change) -> bool:
+    """Whether the value was agreed on, and replaced by what people made of that very value, perhaps at the same time."""
+    return _had(move, edit) and any(
+        one.edit is not None
+        and _same(move.edited.get(one.system, one.before)) == _same(one.after)
+        and any(_same(step.before) == _same(edit.after) for step in _before(story, one))
+        for one in story.changes
+    )
+
+
+def _had(move: Told, edit: Change) -> bool:
+    """Whether the edit's value was what was agreed on, before something was made of other edits after it."""
+    return move.at >= edit.at and _same(move.before) == _same(edit.after)
+
+
+def _is_put_back(story: Story, edit: Change) -> bool:
+    """Whether people only took back what they had made of a known value, before anybody heard of it."""
+    value = _same(edit.after)
+    run = _before(story, edit)
+    since = next((place for place, one in enumerate(run) if _same(one.before) == value), None)
+    if since is None:
+        return False
+    own = [move for move in story.moves if edit.system in move.edited]
+    known = {_same(move.after) for move in story.moves} | {_same(move.edited[edit.system]) for move in own}
+    heard = {_same(move.edited[edit.system]) for move in own if move.at >= run[since].at}
+    return value in known and not {_same(one.after) for one in run[since:-1]} & heard
+
+
+def _before(story: Story, edit: Change) -> list[Change]:
+    """The edits of people one after the other in a system, up to this one, since it was written to last."""
+    run: list[Change] = []
+    for one in story.changes:
+        if one.system == edit.system:
+            run = [] if one.edit is None else [*run, one]
+        if one is edit:
+            break
+    return run
 
 
 def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str, *, on: bool) -> bool:
@@ -142,7 +190,8 @@ def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str,
     stands = all(has(text) for text in story.held.values())
     replaced = any(one.edit is not None and has(one.before) and not has(one.after) for one in later)
     heard = [move for move in story.moves if edit.system in move.edited and has(move.edited[edit.system])]
-    return stands or replaced or any(move.why is Why.UNION and not has(move.after) for move in heard)
+    ruled = (Why.UNION, Why.KEPT_FILLED)
+    return stands or replaced or any(move.why in ruled and not has(move.after) for move in heard)
 
 
 def _twice(story: Story) -> Iterator[tuple[Fault, str]]:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.entity import Move
 from domain.merge import Kind, Why
-from evals.sync_oracle import Change, Fault, Story, judged
+from evals.sync_oracle import Change, Fault, Story, Told, judged
 
 
 def edit(number: int, system: str, before: str, after: str, at: int | None = None) -> Change:
@@ -17,8 +16,8 @@ def written(at: int, system: str, before: str, after: str) -> Change:
     return Change(at, system, before, after)
 
 
-def moved(before: str, after: str, why: Why, **edited: str) -> Move:
-    return Move(field="f", before=before, after=after, why=why, edited=edited)
+def moved(before: str, after: str, why: Why, at: int = 0, **edited: str) -> Told:
+    return Told(at=at, field="f", before=before, after=after, why=why, edited=edited)
 
 
 def faults(*changes: Change, kind: Kind = Kind.ASK, **more: Any) -> list[Fault]:
@@ -70,6 +69,54 @@ def test_who_may_not_clear_a_field_is_overruled_and_the_owner_is_not():
     moves = [moved("a", "a", Why.ONE_EDIT, desk="")]
     assert faults(*changes, moves=moves, owner="crm") == []
     assert faults(*changes, moves=moves, owner="desk") == [Fault.LOST]
+
+
+def test_an_edit_that_was_taken_and_then_overruled_by_the_owner_is_well():
+    changes = (*STANDS, edit(3, "desk", "a", "b"), edit(4, "crm", "a", "c"), written(5, "desk", "b", "c"))
+    taken = moved("a", "b", Why.ONE_EDIT, desk="b")
+    assert faults(*changes, moves=[taken, moved("b", "c", Why.OWNER, 5, crm="c")]) == []
+    assert faults(*changes, moves=[taken, moved("b", "c", Why.ONE_EDIT, 5, crm="c")]) == [Fault.LOST]
+
+
+BACK_AND_FORTH = (
+    *STANDS,
+    edit(3, "desk", "a", "b"),
+    edit(4, "desk", "b", "a", at=4),
+    edit(5, "crm", "a", "c"),
+    written(6, "desk", "a", "c"),
+)
+
+
+def test_what_people_took_back_before_anybody_heard_of_it_is_no_edit():
+    first, last = moved("", "a", Why.ONE_EDIT, crm="a"), moved("a", "c", Why.ONE_EDIT, 6, crm="c")
+    assert faults(*BACK_AND_FORTH[:-2], edit(5, "crm", "x", "c"), BACK_AND_FORTH[-1], moves=[first, last]) == []
+
+
+def test_what_people_took_back_after_it_was_heard_of_is_an_edit():
+    told = [
+        moved("", "a", Why.ONE_EDIT, crm="a"),
+        moved("a", "b", Why.ONE_EDIT, 3, desk="b"),
+        moved("b", "c", Why.ONE_EDIT, 6, crm="c"),
+    ]
+    changes = (*BACK_AND_FORTH[:-2], edit(5, "crm", "x", "c"), BACK_AND_FORTH[-1])
+    assert faults(*changes, moves=told) == [Fault.LOST]
+
+
+def test_a_value_that_was_agreed_on_and_replaced_by_what_somebody_made_of_it_at_the_same_time_is_well():
+    changes = (
+        *STANDS,
+        edit(3, "crm", "a", "c"),
+        edit(4, "desk", "a", ""),
+        edit(5, "desk", "", "a"),
+        written(6, "desk", "a", "c"),
+    )
+    told = [
+        moved("", "a", Why.ONE_EDIT, crm="a"),
+        moved("a", "", Why.OWNER, 4, desk=""),
+        moved("", "a", Why.ONE_EDIT, 5, desk="a"),
+        moved("a", "c", Why.ONE_EDIT, 6, crm="c"),
+    ]
+    assert faults(*changes, moves=told, owner="desk") == []
 
 
 CONTRADICTION = (*STANDS, edit(3, "crm", "a", "b"), edit(4, "desk", "a", "c"))
@@ -128,6 +175,15 @@ class TestTags:
         )
         assert faults(*changes, kind=Kind.UNION) == [Fault.LOST]
         assert faults(*changes, kind=Kind.UNION, moves=[moved("a, b", "a, b", Why.UNION, desk="b")]) == []
+
+    def test_who_may_not_clear_them_takes_none_away(self):
+        changes = (
+            edit(1, "crm", "", "a, b"),
+            written(2, "desk", "", "a, b"),
+            edit(3, "desk", "a, b", ""),
+            written(4, "desk", "", "a, b"),
+        )
+        assert faults(*changes, kind=Kind.UNION, moves=[moved("a, b", "a, b", Why.KEPT_FILLED, desk="")]) == []
 
     def test_a_tag_that_somebody_took_away_again_is_replaced(self):
         assert (

@@ -171,6 +171,8 @@ LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
     ("rule", "agreed", "set_by", "held", "value", "why", "writes"),
     [
         pytest.param(ASK, "b", {"crm"}, LATE, "b", Why.CONFLICT, {}, id="unaware of each other: for a person"),
+        pytest.param(ASK, "b", {"desk"}, LATE, "c", Why.ONE_EDIT, {"crm": "c"}, id="nobody contradicts themselves"),
+        pytest.param(ASK, "b", {"crm", "desk"}, LATE, "b", Why.CONFLICT, {}, id="but those who said the same as they"),
         pytest.param(OWNED, "b", {"crm"}, LATE, "b", Why.OWNER, {"desk": "b"}, id="the owner's still goes before"),
         pytest.param(OWNED, "b", {"sql"}, LATE, "b", Why.CONFLICT, {}, id="which the owner only took over"),
         pytest.param(
