@@ -2,7 +2,7 @@
 """Tables that are kept in step: real ones, in a database of their own, as the systems of a policy."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from connectors.kept import Kept
 from connectors.ports import Destination
 from connectors.registry import open_destination, open_kept
 from connectors.settings import Settings
@@ -56,6 +57,12 @@ class Tables:
         changed = ", ".join(f"{name} = ?" for name in (*values, "updated_at"))
         with self._open() as database:
             database.execute(f"update {system} set {changed} where id = ?", [*values.values(), _now(), key])
+
+    def edit_unheard(self, system: str, key: str, **values: str | None) -> None:
+        """Change a row past everything that tells of changes."""
+        changed = ", ".join(f"{name} = ?" for name in values)
+        with self._open() as database:
+            database.execute(f"update {system} set {changed} where id = ?", [*values.values(), key])
 
     def delete(self, system: str, key: str) -> None:
         with self._open() as database:
@@ -110,18 +117,31 @@ class Watched:
         await self._real.aclose()
 
 
-def sync_resources(store: Store, tables: Tables) -> Resources:
-    """Resources over real tables, and nobody to ask about texts."""
+def sync_resources(
+    store: Store,
+    tables: Tables,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    around: Callable[[str, Kept], Kept] = lambda _table, kept: kept,
+) -> Resources:
+    """Resources over real tables, and nobody to ask about texts.
+
+    Args:
+        around: gives what is read instead of a table, by its name.
+    """
 
     def destination(_name: str) -> Destination:
         return Watched(tables)
+
+    def kept(system: str, options: Mapping[str, str], fields: Sequence[str]) -> Kept:
+        return around(options["table"], open_kept(system, options, fields, tables.environ))
 
     return Resources(
         store,
         lambda: None,
         lambda _workflow: (_ for _ in ()).throw(AssertionError("nothing is classified")),
         destination,
-        open_kept=lambda system, options, fields: open_kept(system, options, fields, tables.environ),
+        clock,
+        open_kept=kept,
         settings=Settings.model_validate({"settles_s": 0}),
     )
 
