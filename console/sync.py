@@ -12,6 +12,7 @@ from connectors.settings import Settings
 from connectors.store.crosswalk import Due
 from connectors.store.crosswalk_tables import MoveRow
 from connectors.store.engine import Transaction
+from console import reconcile
 from console.run import prefect_at_hand
 from console.shared import ERR, OUT, explained, only, reading, shown
 from domain.conflict import owner_in
@@ -28,6 +29,7 @@ from tasks.recognise import recognise
 from tasks.resources import Resources, opened
 
 app = typer.Typer(help="Records of several systems, kept in step.", no_args_is_help=True)
+app.add_typer(reconcile.app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; the rest goes to stderr.")]
 Name = Annotated[str, typer.Argument(help="Name of a shipped policy about records, or path of a YAML file.")]

@@ -59,13 +59,12 @@ def tally(found: Iterable[Found]) -> Tally:
     return Tally(compared=sum(one in COMPARED for one in every), **counted)
 
 
-def expected(terms: Mapping[str, FieldTerms], entity: Entity, *, due: bool) -> dict[str, Standing]:
-    """Where an entity's fields stand once what was read so far is merged.
+def expected(terms: Mapping[str, FieldTerms], entity: Entity) -> dict[str, Standing]:
+    """What a record's fields are compared with: where they stand, or would, if nothing of the entity was ever merged.
 
-    Args:
-        due: whether something of it was not merged yet; where nothing is ever merged, that is so of all.
+    An edit that was not merged yet differs from what is agreed on in the system that made it, and counts there alone.
     """
-    return in_step(terms, entity).entity.fields if due else entity.fields
+    return entity.fields or in_step(terms, entity).entity.fields
 
 
 def found(of: FieldTerms, standing: Standing, now: str, known: str | None, *, busy: bool, told: bool) -> Found:

@@ -29,6 +29,9 @@ AT_ONCE = 100
 LATE = timedelta(minutes=15)
 """So long after an edit a change may still tell of it: what SQL sources look back over by default (`overlap_min`)."""
 
+HELD_UP = timedelta(hours=20)
+"""So long a system that is not read to its end keeps the others from being read again: less than a day."""
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -60,8 +63,9 @@ async def read_whole(policy: str, wait_s: float = 0.0) -> int:
     """
     here = resources()
     every = sides(here, here.workflow(policy))
-    run = "rc-" + digest(policy, here.now().isoformat())[:16]
     with here.store.transaction() as tx:
+        new = "rc-" + digest(policy, here.now().isoformat())[:16]
+        run = tx.passes.unfinished(here.workflow(policy).policy.name, here.now() - HELD_UP) or new
         for side in every:
             tx.passes.begin(side.of, side.system, run, here.now())
     until = here.now() + timedelta(seconds=wait_s)
@@ -181,7 +185,7 @@ def _just_changed(record: Record | None, now: datetime) -> bool:
 
 
 def _standings(side: Side, entities: Mapping[str, Due]) -> dict[str, dict[str, Standing]]:
-    return {name: expected(side.terms, due.entity, due=due.row.due) for name, due in entities.items()}
+    return {name: expected(side.terms, due.entity) for name, due in entities.items()}
 
 
 def _found(

@@ -25,8 +25,9 @@ class Passes:
         self._session = session
 
     def begin(self, of: Of, system: str, run: str, now: datetime) -> None:
-        """Begin a system's pass, unless one of it goes on already."""
-        if self.going_on(of, system) is None:
+        """Begin a system's pass, unless one of it goes on already, or this reconciliation has had it."""
+        had = self._session.exec(select(PassRow.seq).where(*_of(of, system), PassRow.run == run)).first()
+        if had is None and self.going_on(of, system) is None:
             place = PassRow(run=run, policy=of.policy, object=of.object, system=system, began_at=now)
             self._session.add(place)
             self._session.flush()
@@ -35,6 +36,12 @@ class Passes:
         """The pass of a system that has not ended; None if there is none."""
         query = select(PassRow).where(*_of(of, system), col(PassRow.ended_at).is_(None))
         return self._session.exec(query.order_by(col(PassRow.seq))).first()
+
+    def unfinished(self, policy: str, since: datetime) -> str | None:
+        """The reconciliation that has begun last, of those that began after `since` and have not ended."""
+        query = select(PassRow.run).where(PassRow.policy == policy, col(PassRow.ended_at).is_(None))
+        query = query.where(col(PassRow.began_at) > since)
+        return self._session.exec(query.order_by(col(PassRow.began_at).desc())).first()
 
     def ended(self, of: Of, system: str, count: int) -> list[PassRow]:
         """A system's last passes that have ended, the newest first."""

@@ -1,6 +1,6 @@
 """Records that are not as they should be beside others: doubled, without a partner, left out, refused."""
 
-from sqlalchemy import and_, not_
+from sqlalchemy import ColumnElement, and_, not_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -18,20 +18,22 @@ class Strays:
         self._session = session
 
     def alike(self, of: Of, count: int) -> list[tuple[RecordRow, RecordRow]]:
-        """Up to `count` pairs of records that share a key and are of different entities, the older one first."""
+        """Up to `count` pairs of records that share a key and are of different entities, the older one first.
+
+        A pair comes once for each key that it shares.
+        """
         one, other = aliased(RecordRow), aliased(RecordRow)
         mine, theirs = aliased(KeyRow), aliased(KeyRow)
         query = (
             select(one, other)
             .select_from(mine)
-            .join(theirs, and_(theirs.policy == mine.policy, theirs.object == mine.object, theirs.key == mine.key))
+            .join(theirs, _same_key(mine, theirs))
             .join(one, col(one.seq) == mine.record)
             .join(other, col(other.seq) == theirs.record)
             .where(mine.policy == of.policy, mine.object == of.object, col(mine.record) < col(theirs.record))
             .where(col(one.entity_id).is_not(None), col(other.entity_id).is_not(None), one.entity_id != other.entity_id)
             .where(not_(col(one.gone)), not_(col(other.gone)))
-            .order_by(col(one.seq), col(other.seq))
-            .distinct()
+            .order_by(col(one.seq), col(other.seq), mine.key)
         )
         return list(self._session.exec(query.limit(count)).all())
 
@@ -67,7 +69,7 @@ class Strays:
         own = aliased(RecordRow)
         query = (
             select(EntityRow, own)
-            .outerjoin(own, and_(col(own.entity_id) == EntityRow.entity_id, own.system == system))
+            .outerjoin(own, and_(col(own.entity_id) == EntityRow.entity_id, col(own.system) == system))
             .where(EntityRow.policy == of.policy, EntityRow.object == of.object, col(EntityRow.merged_into).is_(None))
             .where(there.exists(), not_(there.where(RecordRow.system == system).exists()))
             .order_by(EntityRow.entity_id)
@@ -80,3 +82,7 @@ class Strays:
             RecordRow.policy == of.policy, RecordRow.object == of.object, col(RecordRow.refused).is_not(None)
         )
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
+
+
+def _same_key(mine: type[KeyRow], theirs: type[KeyRow]) -> ColumnElement[bool]:
+    return and_(*[getattr(theirs, name) == getattr(mine, name) for name in ("policy", "object", "key")])

@@ -1,121 +1,34 @@
 """Whole snapshots are compared with what is known: what was missed is mended, and everything is counted once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from databases import sqlite_database
-from kept_tables import Tables, side, sync_resources, write_sync
+from kept_tables import side, write_sync
+from reconciling import Works
 
-from connectors.kept import Changed, Kept, Page, Record
-from connectors.store.crosswalk import Of
-from connectors.store.drift_tables import PassRow
 from connectors.store.engine import Store
 from domain.consistency import Tally
-from domain.errors import Throttled, Unauthorised
-from domain.review import Answer, ReviewKind
-from tasks.deliver import deliver_due
-from tasks.in_step import keep_in_step, note_written
+from domain.errors import Throttled, Unauthorised, Unavailable
+from domain.review import ReviewKind
+from policies.load import load_workflow
+from tasks.drift_report import drift_report
+from tasks.in_step import keep_in_step
 from tasks.observe import note_changes, read_changed
-from tasks.recognise import recognise
-from tasks.reconcile import AT_ONCE, read_whole
-from tasks.repair import propose_repairs
+from tasks.reconcile import AT_ONCE, HELD_UP, read_whole
 from tasks.resources import opened
-from tasks.review import form_of, settle_answer
-
-PEOPLE = Of("tiny_sync", "person")
-LATER = timedelta(hours=1)
-"""By then every change has been told of, or never will be."""
-
-
-class Beset:
-    """A table's records as they are kept in step, with something that happens before a page is read."""
-
-    def __init__(self, real: Kept, before: Callable[[str], None]) -> None:
-        self._real, self._before = real, before
-
-    async def changed(self, cursor: str, count: int) -> Changed:
-        return await self._real.changed(cursor, count)
-
-    async def read(self, external_ids: Sequence[str]) -> dict[str, Record | None]:
-        return await self._real.read(external_ids)
-
-    async def page(self, after: str, count: int) -> Page:
-        self._before(after)
-        return await self._real.page(after, count)
-
-    async def aclose(self) -> None:
-        await self._real.aclose()
-
-
-class Works:
-    """Two tables that are kept in step, a store, and a clock that is moved by hand."""
-
-    def __init__(self, folder: Path, store: Store) -> None:
-        self.folder, self.store, self.ahead = folder, store, LATER
-        self.tables = Tables(folder / "systems.db")
-        self.tables.make()
-        self.policy = write_sync(folder)
-        self.before: dict[str, Callable[[str], None]] = {}
-        self.here = sync_resources(store, self.tables, lambda: datetime.now(UTC) + self.ahead, self._beset)
-
-    def _beset(self, table: str, kept: Kept) -> Kept:
-        return Beset(kept, lambda after: self._reached(table, after))
-
-    def _reached(self, table: str, after: str) -> None:
-        if table in self.before:
-            self.before[table](after)
-
-    async def sync(self) -> None:
-        """As the flow does, without Prefect."""
-        async with opened(self.here):
-            for _ in range(3):
-                await note_changes.fn(self.policy)
-                await read_changed.fn(self.policy)
-                await recognise.fn(self.policy)
-                await keep_in_step.fn(self.policy)
-                await deliver_due.fn(2)
-                await note_written.fn(self.policy)
-
-    async def look(self) -> int:
-        async with opened(self.here):
-            return await read_whole.fn(self.policy)
-
-    async def repair(self) -> int:
-        async with opened(self.here):
-            return await propose_repairs.fn(self.policy)
-
-    def passes(self, system: str) -> list[PassRow]:
-        with self.store.reading() as tx:
-            return tx.passes.ended(PEOPLE, system, 10)
-
-    def drift(self, system: str, field: str) -> Tally:
-        (last, *_) = self.passes(system)
-        with self.store.reading() as tx:
-            figures = tx.passes.figures("tiny_sync", [last.run])
-        return next(one for row, one in figures if (row.system, row.field) == (system, field))
-
-    def answer(self, choice: str) -> None:
-        with self.store.reading() as tx:
-            (review,) = tx.reviews.waiting("tiny_sync")
-            form = form_of(self.here, tx, review)
-        assert form is not None
-        chosen = next(one for one in form.choices if one.startswith(choice))
-        answer = Answer(choice=chosen, reviewer="a person", binding=form.binding)
-        assert settle_answer(self.here, review.review_id, answer).refusal is None
-
-    def entities(self) -> list[str]:
-        with self.store.reading() as tx:
-            return [one for one in tx.crosswalk.find("en-") if tx.crosswalk.get(one).row.merged_into is None]
 
 
 @pytest.fixture
 async def works(tmp_path: Path) -> AsyncIterator[Works]:
     with closing(Store(sqlite_database(tmp_path / "store.db"))) as store:
-        yield (works := Works(tmp_path, store))
+        works = Works(tmp_path, store)
+        works.tables.make()
+        yield works
         await works.here.aclose()
 
 
@@ -246,6 +159,20 @@ async def test_a_system_that_asks_to_be_left_alone_is_gone_on_with_later_and_the
     assert many.drift("crm", "name") == Tally(compared=2 * AT_ONCE + 5, equal=2 * AT_ONCE + 5)
 
 
+async def test_a_system_that_is_away_for_long_does_not_keep_the_others_from_being_read_again(linked: Works) -> None:
+    def away(_after: str) -> None:
+        raise Unavailable("nobody there")
+
+    linked.before["crm"] = away
+    await linked.look()
+    await linked.look()
+    assert len(linked.passes("desk")) == 1
+    linked.ahead += HELD_UP
+    await linked.look()
+    assert len(linked.passes("desk")) == 2
+    assert linked.passes("crm") == []
+
+
 async def test_a_system_that_refuses_us_is_told_of_and_keeps_nobody_waiting(linked: Works) -> None:
     def refuse(_after: str) -> None:
         raise Unauthorised("wrong key")
@@ -307,3 +234,41 @@ async def test_what_is_missing_by_the_policy_of_now_is_made(linked: Works) -> No
     await linked.sync()
     assert len(linked.tables.rows("desk")) == 2
     assert await linked.repair() == 0
+
+
+async def test_the_report_names_what_is_to_be_mended(works: Works) -> None:
+    crm = side("crm", only='town != "Rome"')
+    works.policy = write_sync(works.folder, {"crm": crm, "desk": side("desk", creates=True)})
+    works.tables.put("crm", "1", name="Ann", email="ann@x.org", town="Bonn")
+    works.tables.put("crm", "2", name="Bob", email="bob@x.org")
+    works.tables.put("crm", "3", name="Cid", town="Rome")
+    works.tables.put("desk", "1", name="Anna", email="ann@x.org")
+    await works.sync()
+    (made,) = works.tables.rows("desk").keys() - {"1"}
+    works.tables.delete("desk", made)
+    works.tables.put("crm", "4", name="Ann B.", email="ann@x.org")
+    await works.sync()
+    works.tables.edit_unheard("crm", "1", email="nobody")
+    await works.look()
+    with works.store.reading() as tx:
+        told = drift_report(tx, load_workflow(works.policy))
+    assert [(one.field, one.why[:16]) for one in told.contradictions] == [("name", "a person is aske")]
+    assert [(one.system, one.record) for one in told.duplicates] == [("crm", "4")]
+    assert [(one.system, one.why) for one in told.orphans] == [("desk", "it was deleted there")]
+    assert [(one.system, one.record) for one in told.outside] == [("crm", "3")]
+    assert [(one.system, one.field, one.examples) for one in told.malformed] == [("crm", "email", {"malformed": ["1"]})]
+    (run,) = told.runs
+    assert run.consistency == run.equal / run.compared
+    assert {one.run for one in told.drift} == {run.run}
+
+
+async def test_the_figures_go_back_over_the_runs(linked: Works) -> None:
+    await linked.look()
+    linked.tables.edit_unheard("desk", "1", town="Ulm")
+    await linked.look()
+    with linked.store.reading() as tx:
+        told = drift_report(tx, load_workflow(linked.policy))
+    assert [one.consistency for one in told.runs] == [0.9, 1.0]
+    towns = [one for one in told.history if (one.system, one.field) == ("desk", "town")]
+    assert [(one.equal, one.missed) for one in towns] == [(0, 1), (1, 0)]
+    assert towns[0].examples == {"missed": ["1"]}
