@@ -155,14 +155,18 @@ class Destination(Protocol):
         ...
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
-        """Make the target's record hold the operation's values, leaving the operation's id on it."""
+        """Make the target's record hold the operation's values, leaving the operation's id on it.
+
+        Where its systems are kept in step (see `connectors.kept`), what is `expected` of a record is compared first.
+        """
         ...
 
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
         """What became of an earlier send.
 
         `Written` if the target has the operation's id and took its values, `Invalid` if not all of them, None if it
-        has not the id, `RetryAfter` or `Unknown` if it cannot say now. See `search_lag_s` for a None too early.
+        has not the id, `RetryAfter` or `Unknown` if it cannot say now. A `Conflict` that moved: it has the id, and was
+        changed since. See `search_lag_s` for a None too early.
         """
         ...
 

@@ -23,6 +23,9 @@ from tasks.standing import release as lift
 
 app = typer.Typer(help="Workflows as YAML files.", no_args_is_help=True)
 
+HOW_EVENTS_REACH = "docs/how-to/tell-people-by-prefect.md"
+"""The page on events that people are told by."""
+
 
 @app.command()
 def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the name of a shipped one.")]) -> None:
@@ -58,11 +61,16 @@ def check(file: Annotated[str, typer.Argument(help="Path of a policy, or the nam
 
 
 def _print_ways(policy: Policy) -> None:
-    """Where items come from, and where they go."""
+    """Where items come from, where they go, and whom no channel reaches."""
     if policy.intake.sources:
         OUT.print(f"  reads {escape(', '.join(map(str, policy.intake.sources)))}", highlight=False)
     writes = ", ".join(f"{name} ({destination.system})" for name, destination in policy.destinations.items())
     OUT.print(f"  writes to {writes}", highlight=False)
+    if by_event := policy.escalation.by_event:
+        OUT.print(
+            f"  told by Prefect's event alone, as {HOW_EVENTS_REACH} says: {escape(', '.join(by_event))}",
+            highlight=False,
+        )
 
 
 @app.command()

@@ -48,6 +48,7 @@ ROWS = (
     ("waiting", "waiting for a person, or in the outbox"),
     ("escalated_open", "escalated, still open"),
     ("written", "writes confirmed"),
+    ("moved", "writes to be decided anew"),
     ("retried", "calls and writes tried again"),
     ("dead_lettered", "writes given up"),
     ("llm_calls", "calls to the model"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from prefect.logging.loggers import disable_run_logger
 from rich.table import Table
 
 from connectors.settings import Settings
@@ -23,7 +24,7 @@ from flows.sync import sync
 from policies.load import Workflow, load_workflow, sync_of
 from policies.sync_rule import owner_diff, with_owner
 from tasks.in_step import Plan, plans
-from tasks.observe import note_changes, read_changed
+from tasks.observe import note_changes, read_changed, sides
 from tasks.prepare import reach_systems
 from tasks.recognise import recognise
 from tasks.resources import Resources, opened
@@ -120,17 +121,24 @@ def rules(
 
 
 async def _plan(policy: str) -> list[tuple[str, Plan]]:
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
-    async with prefect_at_hand(Settings().home), opened() as here:
-        reach_systems(here, here.workflow(policy))
-        await _observe(policy)
+    """What would be done; it needs no Prefect, as nothing of it is a run."""
+    async with opened() as here:
+        workflow = here.workflow(policy)
+        reach_systems(here, workflow)
+        with disable_run_logger():
+            for step in (note_changes, read_changed, recognise):
+                await step.fn(policy)
+        _tell_unread(here, workflow)
         return _planned(here, policy)
 
 
-async def _observe(policy: str) -> None:
-    await note_changes(policy)
-    await read_changed(policy)
-    await recognise(policy)
+def _tell_unread(here: Resources, workflow: Workflow) -> None:
+    with here.store.reading() as tx:
+        for side in sides(here, workflow):
+            state = tx.sources.of(side.name)
+            if state.breaker.failures or state.trouble:
+                told = f"{side.of.object} in {side.system} could not be read: {state.breaker.why}"
+                ERR.print(f"[yellow]old news[/] {shown(told)}", highlight=False)
 
 
 def _planned(here: Resources, policy: str) -> list[tuple[str, Plan]]:
@@ -223,7 +231,7 @@ def _moved(move: MoveRow, *, named: bool) -> str:
     why = TOLD[Why(move.why)].format(edited=", ".join(move.edited), by=shown(move.by))
     what = f"{move.field}: " if named else ""
     became = f"'{shown(move.before)}' → '{shown(move.after)}'"
-    return f"{move.at:%Y-%m-%d %H:%M:%S}  {what}{became}, for {why}. Edits: {'; '.join(edits) or 'none'}"
+    return f"{move.at:%Y-%m-%d %H:%M:%S}  {what}{became}: {why}. Edits: {'; '.join(edits) or 'none'}"
 
 
 def _print_writes(tx: Transaction, entity_id: str) -> None:

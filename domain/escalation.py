@@ -49,8 +49,8 @@ def kind(cause: Cause) -> Literal["item", "policy", "source", "system"]:
 
 
 def lasts(cause: Cause) -> bool:
-    """Whether what stands about a cause goes on: it is resolved when the cause ends, and never seen again."""
-    return cause is Cause.REVIEW_LATE
+    """Whether what stands about a cause goes on: it is resolved when the cause ends, seen again or not."""
+    return cause in (Cause.REVIEW_LATE, Cause.SLA_BREACHED, Cause.WRITE_DEAD_LETTERED)
 
 
 class LadderStep(Frozen):
@@ -98,6 +98,11 @@ class Ladder(Frozen):
     def all_steps(self) -> tuple[LadderStep, ...]:
         """The steps, at least one."""
         return self.steps or (LadderStep(to=self.to or ""),)
+
+    @property
+    def by_event(self) -> tuple[str, ...]:
+        """Those who are told by Prefect's event alone."""
+        return tuple(dict.fromkeys(step.to for step in self.all_steps if step.by is Channel.PREFECT))
 
     @property
     def turns(self) -> int:

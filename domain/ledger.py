@@ -62,6 +62,8 @@ class Event(StrEnum):
     """A write of ours came back from a source as a change, and was not taken in."""
     CUSTOMER_ASKED = "customer_asked"
     CUSTOMER_ANSWERED = "customer_answered"
+    CUSTOMER_SILENT = "customer_silent"
+    """The longest time that clocks stand still for an answer was over without one."""
     SLA_WARNED = "sla_warned"
     SLA_BREACHED = "sla_breached"
     EVENT_WAITS = "event_waits"

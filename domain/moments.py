@@ -1,6 +1,7 @@
 """When the things happened to an item that promises on time are about, told by its ledger entries."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from pydantic import AwareDatetime
 
@@ -72,8 +73,8 @@ class _Seen:
                     self._first("delivered_at", entry)
             case Event.CUSTOMER_ASKED if not self._owed:
                 self._pauses.append(Pause(begins=entry.at))
-            case Event.CUSTOMER_ANSWERED if self._owed:
-                self._pauses.append(Pause(begins=self._pauses.pop().begins, ends=entry.at))
+            case Event.CUSTOMER_ANSWERED | Event.CUSTOMER_SILENT if self._owed:
+                self._resume(entry)
             case _:
                 pass
 
@@ -84,6 +85,12 @@ class _Seen:
     @property
     def _owed(self) -> bool:
         return bool(self._pauses) and self._pauses[-1].ends is None
+
+    def _resume(self, entry: Entry) -> None:
+        """The pause ends when the entry says that it did: what is noticed later held up nothing in between."""
+        begins, since = self._pauses.pop().begins, entry.facts.get("since")
+        ends = min(entry.at, datetime.fromisoformat(since)) if since else entry.at
+        self._pauses.append(Pause(begins=begins, ends=max(begins, ends)))
 
     def _decided(self, entry: Entry) -> None:
         self._first("decided_at", entry)

@@ -4,21 +4,14 @@ Fellegi and Sunter, "A theory for record linkage", JASA 64 (1969), have three ve
 doubt goes to a person: a wrong merge cannot be taken back, and a double can.
 """
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import Field
 from rapidfuzz.distance import JaroWinkler
 
+from domain.likeness import SAME_NAME, Level, compare_names, without_legal_form, words
 from domain.values import Frozen
-
-SAME_NAME = 0.92
-"""Jaro-Winkler similarity from which two names are one with a slip of the pen, and `LIKE_NAME` from which
-they may be: the first two levels of the name comparison that the record-linkage library Splink ships
-(0.92, 0.88), after Winkler, "String comparator metrics" (1990)."""
-LIKE_NAME = 0.88
 
 
 class Verdict(StrEnum):
@@ -101,11 +94,11 @@ def blocking_keys(identity: Identity) -> frozenset[str]:
     E-mail address, telephone number, and the sorted beginnings of the name's words, which a slip
     behind them, an exchanged order and a changed domain leave alone.
     """
-    words = sorted(word[:3] for word in _words(identity.name))
+    beginnings = sorted(word[:3] for word in words(identity.name))
     keys = {
         f"email {identity.email.casefold()}" if identity.email else "",
         f"phone {identity.phone}" if identity.phone else "",
-        f"name {' '.join(words)}" if words else "",
+        f"name {' '.join(beginnings)}" if beginnings else "",
     }
     return frozenset(keys - {""})
 
@@ -125,7 +118,7 @@ def compare(one: Identity, other: Identity) -> Verdict:
         unnamed = not one.name or not other.name
         return Verdict.ASK_PERSON if shared and (unnamed or names is Verdict.ASK_PERSON) else Verdict.DIFFERENT
     if one.phone and one.phone == other.phone:
-        spelled_alike = sorted(_words(one.name)) == sorted(_words(other.name))  # Anna and Hanna may share a line
+        spelled_alike = sorted(words(one.name)) == sorted(words(other.name))  # Anna and Hanna may share a line
         silent = not one.email or not other.email
         return Verdict.SAME if spelled_alike and silent else Verdict.ASK_PERSON
     return Verdict.ASK_PERSON if _companies_agree(one.company, other.company) else Verdict.DIFFERENT
@@ -145,47 +138,16 @@ def sameness(new: Identity, known: Sequence[Known]) -> Sameness:
 
 def _names(one: str, other: str) -> Verdict:
     """Whether two names are one person's; `ASK_PERSON` where one is missing or only like the other."""
-    a, b = _words(one), _words(other)
-    if not a or not b:
-        return Verdict.ASK_PERSON
-    if sorted(a) == sorted(b):
-        return Verdict.SAME
-    alike = [
-        min(JaroWinkler.similarity(x, y) for x, y in zip(first, second, strict=True))
-        for first, second in ((a, b), (sorted(a), sorted(b)))
-        if len(first) == len(second)
-    ]
-    best = max(alike, default=0.0)
-    if best >= SAME_NAME:
-        return Verdict.SAME
-    initials = _abbreviates(a, b) or _abbreviates(b, a)
-    return Verdict.ASK_PERSON if best >= LIKE_NAME or initials else Verdict.DIFFERENT
-
-
-def _abbreviates(short: Sequence[str], long: Sequence[str]) -> bool:
-    """Whether `J. Weber`, or `Weber` alone, may stand for `Julia Weber`."""
-    if short[-1] != long[-1] or len(short) > len(long):
-        return False
-    return len(short) == 1 or (len(short[0]) == 1 and long[0].startswith(short[0]))
-
-
-_LEGAL_FORM = re.compile(
-    r"\b(?:gmbh|co|kg|ag|se|ohg|gbr|ek|ug|mbh|ltd|limited|llc|llp|inc|corp|plc|sarl|sas|sa|spa|srl|bv|nv|oy|aps|as|ab)\b"
-)
+    match compare_names(words(one), words(other)):
+        case Level.SAME | Level.CLOSE:
+            return Verdict.SAME
+        case Level.DIFFERENT:
+            return Verdict.DIFFERENT
+        case _:
+            return Verdict.ASK_PERSON
 
 
 def _companies_agree(one: str, other: str) -> bool:
     """Whether neither company speaks against the other: the same but for its legal form, or not known."""
-    a, b = _without_form(one), _without_form(other)
+    a, b = without_legal_form(one), without_legal_form(other)
     return not a or not b or a == b or JaroWinkler.similarity(a, b) >= SAME_NAME
-
-
-def _without_form(company: str) -> str:
-    return " ".join(_LEGAL_FORM.sub(" ", " ".join(_words(company.replace(".", "")))).split())
-
-
-def _words(name: str) -> list[str]:
-    """A name's words in small letters: `ü` and `ue`, `é` and `e` are the same."""
-    spelled = name.casefold().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
-    plain = "".join(char for char in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(char))
-    return re.findall(r"[^\W_]+", plain)

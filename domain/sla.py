@@ -5,7 +5,7 @@ customer owes an answer. What it shows depends on the moments and on `now` alone
 late once stays late.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -28,6 +28,21 @@ class ClockName(StrEnum):
     """From the moment when a person was asked to the answer."""
 
 
+class LongestPause(Frozen):
+    """How long clocks stand still at most for one question to the customer.
+
+    Attributes:
+        within: working time by `calendar`, whatever those of the clocks are.
+    """
+
+    within: timedelta = Field(gt=NO_TIME)
+    calendar: Calendar = Calendar()
+
+    def over_at(self, asked_at: datetime) -> datetime:
+        """When clocks run on, answered or not."""
+        return self.calendar.add(asked_at, self.within)
+
+
 class Clock(Frozen):
     """A promise on time.
 
@@ -35,12 +50,14 @@ class Clock(Frozen):
         within: working time.
         warn_at: share of it after which somebody is warned; None for no warning.
         pauses: whether it stands still while the customer owes an answer.
+        longest: how long at most; None for as long as the answer is owed.
     """
 
     name: ClockName
     within: timedelta = Field(gt=NO_TIME)
     warn_at: float | None = Field(default=None, gt=0, lt=1)
     pauses: bool = True
+    longest: LongestPause | None = None
     calendar: Calendar = Calendar()
 
 
@@ -115,7 +132,7 @@ def read(clock: Clock, happened: Moments, now: datetime) -> Reading | None:
         return None
     ended = ended if ended is not None and ended <= now else None
     until = ended or now
-    pauses = list(_known(happened.pauses, now)) if clock.pauses else []
+    pauses = list(_known(_limited(happened.pauses, clock.longest), now)) if clock.pauses else []
     due_at = _passes(clock.calendar, started, clock.within, pauses)
     warn_at = None if clock.warn_at is None else _passes(clock.calendar, started, clock.within * clock.warn_at, pauses)
     used = _used(clock.calendar, started, until, pauses)
@@ -153,7 +170,15 @@ def _span(name: ClockName, happened: Moments) -> tuple[datetime | None, datetime
             assert_never(name)
 
 
-def _known(pauses: Sequence[Pause], now: datetime) -> Iterator[Pause]:
+def _limited(pauses: Iterable[Pause], longest: LongestPause | None) -> Iterator[Pause]:
+    """The pauses, none longer than clocks stand still."""
+    for pause in pauses:
+        over_at = longest.over_at(pause.begins) if longest else None
+        ends = min(filter(None, (pause.ends, over_at)), default=None)
+        yield Pause(begins=pause.begins, ends=ends)
+
+
+def _known(pauses: Iterable[Pause], now: datetime) -> Iterator[Pause]:
     """The pauses as far as `now` knows of them."""
     for pause in pauses:
         if pause.begins <= now:

@@ -115,7 +115,11 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.CUSTOMER_ASKED:
             return f"{facts['by']} asked the customer for {facts['what']}; the clocks stand still until the answer."
         case Event.CUSTOMER_ANSWERED:
-            return f"{facts['by']} recorded the customer's answer; the clocks run on."
+            who = f"{facts['by']} recorded the customer's answer"
+            told = f"The customer answered, by {facts['through']}" if facts.get("through") else who
+            return f"{told}; the clocks run on."
+        case Event.CUSTOMER_SILENT:
+            return f"The customer has not answered by {facts['until']}; the clocks run on from then."
         case Event.SLA_WARNED:
             return f"Time is running out ({_words(facts['clock'])}): due by {facts['due_at']}."
         case Event.SLA_BREACHED:

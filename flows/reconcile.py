@@ -29,7 +29,7 @@ async def reconcile(policy: str, wait_s: float = WAIT_S, patience_s: float = PAT
         patience_s: how long it waits in all for systems that ask not to be read for a while, in seconds.
     """
     async with opened():
-        await prepare(policy, classifies=False)
+        await prepare(policy, classifies=False, syncs=True)
         try:
             await in_rounds(policy, wait_s)
             await read_whole(policy, patience_s)

@@ -24,7 +24,7 @@ async def sync(policy: str, wait_s: float = WAIT_S) -> Account:
         wait_s: how long the run waits for writes that other systems put off, in seconds.
     """
     async with opened():
-        await prepare(policy, classifies=False)
+        await prepare(policy, classifies=False, syncs=True)
         try:
             await in_rounds(policy, wait_s)
             await ask_people(policy)

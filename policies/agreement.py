@@ -22,6 +22,8 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
         if destination.when is not None:
             yield from in_expression(destination.when, policy.input.numeric, "destinations", name, "when", decided=True)
     yield from _in_calendars(policy)
+    if (known_by := policy.customer.known_by) is not None and known_by not in policy.input.fields:
+        yield at("customer", "known_by", fault=_unknown(known_by))
     for name in policy.extract.fields if policy.extract else ():
         if name not in policy.input.fields:
             yield at("extract", "fields", name, fault=_unknown(name))
@@ -84,7 +86,8 @@ def _in_validation(policy: "Policy") -> Iterator[InitErrorDetails]:
 
 def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
     named = [(("sla", clock.value), promised.calendar) for clock, promised in policy.sla.items()]
-    others = [(("review",), policy.review.calendar), (("escalation",), policy.escalation.calendar)]
+    sections = (("review", policy.review), ("escalation", policy.escalation), ("customer", policy.customer))
+    others = [((name,), section.calendar) for name, section in sections]
     for loc, name in [*named, *others]:
         yield from in_calendar(policy, name, *loc, "calendar")
 

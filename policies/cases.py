@@ -111,23 +111,37 @@ class LookUp(Frozen):
     """Something that the agent may look up, by its connector's search; it changes nothing.
 
     Attributes:
-        values: what is searched by, templates over the event's and the case's values.
+        record_key: our key of the record, a template over the event's and the case's values and `case`;
+            a record that has it is the one. Without it the case's key.
+        values: what else it is searched by, such as an address; templates over the same.
         fields: what the agent is shown of a record; all else stays where it is.
     """
 
     description: str = Field(min_length=10)
     system: Name
     options: dict[Name, str] = Field(default_factory=dict)
-    values: dict[Name, Template] = Field(min_length=1)
+    record_key: Template = ""
+    values: dict[Name, Template] = Field(default_factory=dict)
     fields: tuple[Name, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> "LookUp":
+        if not self.record_key and not self.values:
+            raise ValueError("a look-up needs a 'record_key', or 'values' to search by; add one of them")
+        return self
+
+
+HISTORY, MESSAGES = "history", "messages"
+"""The look-ups that every agent has: what happened to the case before, and what was said."""
 
 
 class Agent(Frozen):
-    """How far the agent may go for one event: requests to the model, look-ups, seconds in all."""
+    """How far the agent may go for one event: requests to the model, look-ups, seconds in all and for each look-up."""
 
     requests: int = Field(default=4, ge=1, le=20)
     look_ups: int = Field(default=4, ge=0, le=20)
     timeout_s: float = Field(default=60, gt=0)
+    look_up_timeout_s: float = Field(default=10, gt=0)
 
 
 class CasePolicy(Policy):
@@ -217,6 +231,11 @@ def _fields(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _disagreements(policy: CasePolicy) -> Iterator[InitErrorDetails]:
     yield from in_calendar(policy, policy.calendar, "calendar")
+    if policy.customer.known_by is not None:
+        yield at("customer", "known_by", fault="the next event of a case is its customer's answer; remove this")
+    for name in (HISTORY, MESSAGES):
+        if name in policy.look_ups:
+            yield at("look_ups", name, fault=f"every agent has a look-up '{name}'; give this one another name")
     yield from _in_states(policy)
     yield from _in_events(policy)
     for name, action in policy.actions.items():

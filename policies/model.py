@@ -7,19 +7,20 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
-from domain.assignment import Assigning
 from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.escalation import Ladder
 from domain.proposal import NONE_OF_THESE
-from domain.sla import Clock, ClockName
+from domain.sla import Clock, ClockName, LongestPause
 from domain.values import Frozen, digest
 from policies.agreement import disagreements
 from policies.calendars import WorkingHours
+from policies.customer import Customer
 from policies.destination import Destination, Name, Template
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.review import Review
 from policies.sla import SlaClock
 from policies.sources import Intake
 
@@ -166,33 +167,6 @@ class Validation(Frozen):
     checks: tuple[Check, ...] = ()
 
 
-class Review(Frozen):
-    """How long a reviewer has; after that the review is escalated, and can still be answered.
-
-    Attributes:
-        answer_within_minutes: of working time, by the calendar.
-        calendar: one of `calendars`; without it every minute counts.
-        people: how many different people must choose the same route before it counts; a blind check
-            takes one, who must not know what another said.
-        proven: whether, where several must agree, only those count who are known: by a link, or by a name of the
-            people file; if it is not said, where the policy has `two_people_above`.
-        assign: to whom reviews are given; without it whoever comes first takes them.
-        forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
-            run each; the others wait in the store, on the review page and the command line.
-        leave_out: without routes, whether an item may be written without what is missing.
-        end: without routes, whether an item may be ended unwritten.
-    """
-
-    answer_within_minutes: float = Field(default=240, gt=0, le=5_000_000)
-    calendar: Name | None = None
-    assign: Assigning | None = None
-    people: int = Field(default=1, ge=1, le=5)
-    proven: bool | None = None
-    forms: int = Field(default=50, ge=0, le=1000)
-    leave_out: bool = False
-    end: bool = True
-
-
 class Batch(Frozen):
     """How much one run takes, and how many items one Prefect task does.
 
@@ -233,6 +207,7 @@ class Policy(Frozen):
     calendars: dict[Name, WorkingHours] = Field(default_factory=dict)
     review: Review = Review()
     sla: dict[ClockName, SlaClock] = Field(default_factory=dict)
+    customer: Customer = Customer()
     people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
     escalation: Ladder
     batch: Batch = Batch()
@@ -266,7 +241,13 @@ class Policy(Frozen):
     @cached_property
     def clocks(self) -> tuple[Clock, ...]:
         """What is promised on time."""
-        return tuple(promised.clock(name, self._calendar(promised.calendar)) for name, promised in self.sla.items())
+        longest = self.longest_pause
+        return tuple(one.clock(name, self._calendar(one.calendar), longest) for name, one in self.sla.items())
+
+    @property
+    def longest_pause(self) -> LongestPause:
+        """How long they stand still for a customer's answer."""
+        return self.customer.longest(self._calendar(self.customer.calendar))
 
     def review_due_at(self, opened_at: datetime) -> datetime:
         """When a review's time is over."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from domain.business_time import Calendar
-from domain.sla import Clock, ClockName
+from domain.sla import Clock, ClockName, LongestPause
 from domain.values import Frozen
 
 
@@ -24,7 +24,9 @@ class SlaClock(Frozen):
     calendar: str | None = None
     pauses: bool = True
 
-    def clock(self, name: ClockName, calendar: Calendar) -> Clock:
+    def clock(self, name: ClockName, calendar: Calendar, longest: LongestPause) -> Clock:
         """The same, to read."""
         within = timedelta(minutes=self.minutes)
-        return Clock(name=name, within=within, warn_at=self.warn_at, pauses=self.pauses, calendar=calendar)
+        return Clock(
+            name=name, within=within, warn_at=self.warn_at, pauses=self.pauses, longest=longest, calendar=calendar
+        )

@@ -155,7 +155,7 @@ class Kept(Frozen):
 def _terms(field: SyncField, conventions: Conventions) -> FieldTerms:
     @lru_cache(maxsize=REMEMBERED)
     def normal(raw: str) -> str:
-        return normalised(field.type, raw, conventions)
+        return normalised(field.type, raw.strip(), conventions)
 
     @lru_cache(maxsize=REMEMBERED)
     def spelling(raw: str) -> str:
@@ -193,7 +193,8 @@ class SyncPolicy(Policy):
             return raw
         if strange := sorted({"routes", "examples", "validation", "destinations", "intake"} & raw.keys()):
             raise ValueError(f"'{strange[0]}' has no meaning where records are kept in step; remove it")
-        told = {"fields": dict.fromkeys(("object", "entity", "field"), "text"), "text": "{{ field }}"}
+        fields = dict.fromkeys(("object", "entity", "field"), "text")
+        told: dict[str, Any] = {"fields": fields, "text": "{{ field }}", "duplicate_window_hours": 0}
         given = raw.get("input")
         told |= given if isinstance(given, dict) else {}
         return raw | {"input": told, "validation": Validation(required=("entity",))}

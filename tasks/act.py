@@ -4,7 +4,7 @@ from prefect import task
 
 from connectors.store.engine import Transaction
 from domain.action import permitted
-from domain.case import Case, moved
+from domain.case import DEADLINE, Case, moved
 from domain.decide import fingerprint
 from domain.decision import Decision, Kind
 from domain.ledger import Event
@@ -14,6 +14,7 @@ from policies.load import Workflow, cases_of
 from policies.next_action import Said, decide_action
 from policies.situations import Situation, stands
 from policies.writes import operations
+from tasks.customer import hear
 from tasks.decide import facts_of
 from tasks.meet import stored
 from tasks.names import ACT, named
@@ -37,6 +38,7 @@ async def act(
     terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
     now = here.now()
     decided = []
+    heard = {}
     with here.store.transaction() as tx:
         for met in situations:
             item_id = met.claimed.item_id
@@ -48,6 +50,9 @@ async def act(
                 continue
             _keep(tx, workflow, met, proposed[item_id], decision)
             decided.append(decision)
+            if met.event != DEADLINE:  # that nothing was heard is no answer
+                heard[item_id] = met.case.key
+        hear(tx, cases, heard, now)
     return decided
 
 

@@ -7,27 +7,16 @@ from collections.abc import Sequence
 from pydantic_ai.durable_exec.prefect import PrefectDurability, TaskConfig
 
 from connectors.llm.agent import AgentModel, Bounds, Chosen, Look, choose
-from connectors.ports import Candidate, Searchable
-from connectors.registry import completed
-from domain.delivery import Operation
 from domain.errors import InterlockError
 from domain.ledger import Event
 from domain.proposal import NONE_OF_THESE, AskOutcome, Proposal, ScoresFrom
-from domain.story import tell
-from policies.cases import LookUp
 from policies.load import Workflow, cases_of
 from policies.next_action import Said
 from policies.situations import Situation, possible
-from policies.templates import render
 from prompts.action import case_conversation
+from tasks import look_up
 from tasks.propose import FIRST_RETRY_S, Proposed, failed, propose
 from tasks.resources import Resources, resources
-
-LONGEST_ANSWER = 500
-"""Characters of a looked up value that the agent is shown."""
-
-HISTORY = "history"
-"""The look-up that every agent has: what happened to the case before."""
 
 
 async def choose_actions(policy: str, situations: Sequence[Situation]) -> tuple[dict[str, Proposed], dict[str, Said]]:
@@ -109,53 +98,8 @@ async def ask_agent(
     instructions, request = case_conversation(
         workflow, text, near, situation.case.key, situation.case.version, values, labels
     )
-    given = _looks(here, workflow, situation) if looks is None else looks
+    given = look_up.looks(here, workflow, situation) if looks is None else looks
     bounds = Bounds(cases.agent.requests, cases.agent.look_ups, cases.agent.timeout_s)
     retries = TaskConfig(retries=policy.classifier.retries, retry_delay_seconds=FIRST_RETRY_S)
     durable = PrefectDurability[None](model_task_config=retries, tool_task_config=retries)
     return await choose(agent.model, instructions, request, labels, given, bounds, [durable])
-
-
-def _looks(here: Resources, workflow: Workflow, situation: Situation) -> list[Look]:
-    cases = cases_of(workflow)
-    looks = [_look(here, cases.name, name, look, situation) for name, look in cases.look_ups.items()]
-    return [
-        *looks,
-        Look(HISTORY, "What happened to this case before, the oldest first.", lambda: _history(here, situation)),
-    ]
-
-
-async def _history(here: Resources, situation: Situation) -> dict[str, str]:
-    with here.store.reading() as tx:
-        entries = tx.cases.history(situation.case.policy, situation.case.key, 20)
-    told = {f"{HISTORY}.{entry.facts['version']}": tell(entry.event, entry.facts) for entry in entries}
-    return told or {HISTORY: "nothing happened before"}
-
-
-def _look(here: Resources, policy: str, name: str, look: LookUp, situation: Situation) -> Look:
-    async def answer() -> dict[str, str]:
-        values = {field: render(template, situation.checked.values) for field, template in look.values.items()}
-        asked = Operation(
-            operation_id=f"look-{situation.claimed.item_id}",
-            item_id=situation.claimed.item_id,
-            policy=policy,
-            destination=name,
-            system=look.system,
-            record_key=situation.case.key,
-            values={field: value for field, value in values.items() if value},
-            options=look.options,
-        )
-        destination = here.destination(look.system)
-        if not isinstance(destination, Searchable):
-            return {name: "cannot be looked up in this system"}
-        match await destination.candidates(completed(asked)):
-            case [Candidate(values=found)]:
-                return {f"{name}.{field}": found[field][:LONGEST_ANSWER] for field in look.fields if found.get(field)}
-            case []:
-                return {name: "nothing was found"}
-            case [*_]:
-                return {name: "several records were found"}
-            case failure:
-                return {name: f"could not be looked up: {failure.kind}"}
-
-    return Look(name, look.description, answer)

@@ -7,6 +7,7 @@ from domain.escalation import Cause
 from domain.sla import ClockName, State
 from policies.model import Policy
 from tasks.alert import alert
+from tasks.customer import give_up
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -17,21 +18,22 @@ ENTRIES, ALARMS = 100, 100
 
 @task(task_run_name=named("watch-clocks"), **ACT)
 async def watch_clocks(policy: str) -> int:
-    """Warn of what is due soon and tell of what is late, once each; an act, safe to repeat. Returns how many rang.
+    """Warn of what is due soon and tell of what is late, once each; an act, safe to repeat.
 
-    Who comes after a long silence reads all that has happened since, so that what was late in
-    the meantime and has ended is in the figures and the ledger too.
+    First the clocks run on that stood still for a customer for too long, which is told too. Who
+    comes after a long silence reads all that has happened since, so that what was late in the
+    meantime and has ended is in the figures and the ledger too. Returns of how many somebody was told.
     """
     here = resources()
     chosen = here.workflow(policy).policy
+    told = give_up(here, chosen)
     while _follow(here, chosen):
         pass
-    rung = 0
     while (alarms := _ring(here, chosen)) is not None:
         for alarm in alarms:
             _tell(chosen, alarm)
-        rung += len(alarms)
-    return rung
+        told += len(alarms)
+    return told
 
 
 def _follow(here: Resources, policy: Policy) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from prefect import task
@@ -21,6 +22,7 @@ from domain.values import digest
 from policies.intake import Checked, check, match_rule
 from policies.load import Workflow
 from policies.writes import operations
+from tasks.customer import hear, whom
 from tasks.extract import reader
 from tasks.names import ACT, named
 from tasks.propose import Proposed
@@ -47,6 +49,7 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
     with here.store.transaction() as tx:
         for one, proposal, decided in decisions:
             _keep(tx, workflow, one, proposal, decided, facts_of(proposed[one.claimed.item_id], decided))
+        _hear(tx, workflow, [one for one, _, _ in decisions], here.now())
     return [decided for _, _, decided in decisions]
 
 
@@ -63,6 +66,7 @@ async def decide_fields(policy: str, items: list[ClaimedItem]) -> list[Decision]
     with here.store.transaction() as tx:
         for one, proposal, decided in decisions:
             _keep(tx, workflow, one, proposal, decided)
+        _hear(tx, workflow, [one for one, _, _ in decisions], here.now())
     return [decided for _, _, decided in decisions]
 
 
@@ -126,6 +130,12 @@ def _keep(
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     if decision.waits:
         tx.reviews.open(_review(workflow, claimed, proposal, decision), now)
+
+
+def _hear(tx: Transaction, workflow: Workflow, readings: Sequence[_Reading], now: datetime) -> None:
+    policy = workflow.policy
+    if policy.customer.known_by:
+        hear(tx, policy, {one.claimed.item_id: whom(policy, one.claimed.item, one.extraction) for one in readings}, now)
 
 
 def _review(workflow: Workflow, claimed: ClaimedItem, proposal: Proposal, held: Decision) -> Review:

@@ -21,6 +21,7 @@ from policies.notices import PATIENCE, messages
 from tasks.alert import alert
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
+from tasks.troubles import going_on
 
 LONGEST_MESSAGE = 500
 """Characters of what is told of one occurrence: vendors' answers can be long."""
@@ -109,7 +110,8 @@ class _Told:
 
 def _climb_once(here: Resources, tx: Transaction, workflow: Workflow) -> list[_Told]:
     policy, due, whys, now = workflow.policy, list[Pending](), dict[str, Why](), here.now()
-    standing = {one.row.escalation_id: one for one in tx.escalations.standing(policy.name)}
+    still = going_on(tx, policy, tx.escalations.standing(policy.name), now)
+    standing = {one.row.escalation_id: one for one in still}
     for known, one in standing.items():
         coming = next_notice(policy.escalation, one.course, policy.ladder_time, now)
         if coming.turn is not None:

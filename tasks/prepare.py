@@ -28,17 +28,20 @@ class Plan(Frozen):
 
 
 @task(task_run_name=named("prepare"), **ACT)
-async def prepare(policy: str, *, classifies: bool) -> Plan:
+async def prepare(policy: str, *, classifies: bool, syncs: bool = False) -> Plan:
     """Load the policy, reach for its systems, and say on the first line who will decide; an ask.
 
     Args:
-        classifies: whether the flow that asks chooses among routes.
+        classifies: whether the flow that asks chooses among routes, and `syncs` whether it keeps records in step.
 
     Raises:
         PolicyInvalid: the policy is wrong or another flow's, or a system that it writes to is not set up.
     """
     here = resources()
     workflow = here.workflow(policy)
+    if (workflow.sync is not None) is not syncs:
+        has, its = ("keeps", "flows.sync") if workflow.sync else ("does not keep", "flows.route or flows.intake")
+        raise PolicyInvalid(f"{workflow.path}: it {has} records in step, so run it by {its}")
     if workflow.policy.classifies is not classifies:
         has, its = ("has routes", "flows.route") if workflow.policy.classifies else ("has no routes", "flows.intake")
         raise PolicyInvalid(f"{workflow.path}: it {has}, so run it by {its}")

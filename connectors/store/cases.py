@@ -1,14 +1,23 @@
 """Cases: where each stands. How it came there is in the ledger."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from connectors.store.ledger import Ledger
-from connectors.store.tables import CaseRow, EntryRow, ItemRow
+from connectors.store.tables import CaseRow, EntryRow, ItemRow, ReviewRow
 from domain.case import Case, Plan
 from domain.item import InboundItem
 from domain.ledger import Entry, Event
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an event of a case said."""
+
+    received_at: datetime
+    text: str
 
 
 class Cases:
@@ -70,6 +79,28 @@ class Cases:
         )
         rows = self._session.exec(query.order_by(col(EntryRow.seq).desc()).limit(count))
         return [Entry(**row.model_dump()) for row in rows][::-1]
+
+    def said(self, policy: str, key: str, other_than: str, count: int) -> list[Said]:
+        """What the last `count` events of a case said, the oldest first, those that wait for a person among them.
+
+        Args:
+            other_than: the item of an event that is left out.
+        """
+        settled = select(EntryRow.item_id).where(
+            EntryRow.event == Event.CASE_MOVED,
+            EntryRow.facts["case"].as_string() == key,
+            EntryRow.facts["policy"].as_string() == policy,
+        )
+        waiting = select(ReviewRow.item_id).where(
+            ReviewRow.policy == policy,
+            col(ReviewRow.answered_at).is_(None),
+            ReviewRow.question["case"].as_string() == key,
+        )
+        wanted = or_(col(ItemRow.item_id).in_(settled), col(ItemRow.item_id).in_(waiting))
+        query = select(ItemRow.item).where(wanted, ItemRow.item_id != other_than)
+        rows = self._session.exec(query.order_by(col(ItemRow.accepted_at).desc(), col(ItemRow.item_id)).limit(count))
+        items = [InboundItem.model_validate(item) for item in rows]
+        return [Said(item.received_at, item.text) for item in items][::-1]
 
     def until(self, item_id: str) -> list[tuple[Entry, InboundItem]]:
         """The moves of the case that an item's event moved, to that one, each with its event, the oldest first.

@@ -90,24 +90,6 @@ class Clocks:
             counts[clock]["late"] += n if unended and how == State.BREACHED else 0
         return [Compliance(clock=name, **counts[name]) for name in ClockName if name in counts]
 
-    def customer_asked(self, item_id: str, what: str, by: str, now: datetime) -> bool:
-        """From now on the customer owes an answer; False if that is so already."""
-        if self._customer_owes(item_id):
-            return False
-        self._ledger.append(item_id, Event.CUSTOMER_ASKED, now, what=what, by=by)
-        return True
-
-    def customer_answered(self, item_id: str, by: str, now: datetime) -> bool:
-        """The customer owes nothing any more; False if that was so already."""
-        if not self._customer_owes(item_id):
-            return False
-        self._ledger.append(item_id, Event.CUSTOMER_ANSWERED, now, by=by)
-        return True
-
-    def _customer_owes(self, item_id: str) -> bool:
-        happened = moments(self._stories([item_id])[item_id])
-        return bool(happened and happened.pauses and happened.pauses[-1].ends is None)
-
     def _touched(self, policy: str, after: int, upto: int) -> list[str]:
         """The policy's items that the entries in (`after`, `upto`] are about."""
         about = select(EntryRow.item_id).where(col(EntryRow.seq) > after, col(EntryRow.seq) <= upto)

@@ -18,6 +18,7 @@ from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.crosswalk import Crosswalk
 from connectors.store.cursors import Cursors
+from connectors.store.customers import Customers
 from connectors.store.dead_letters import DeadLetters
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
@@ -33,6 +34,7 @@ from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.strays import Strays
 from connectors.store.systems import Systems
+from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
@@ -71,6 +73,8 @@ class Transaction:
         self.keys = UsedKeys(session)
         self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.troubles = Troubles(session)
+        self.customers = Customers(session, self.ledger)
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)
         self.crosswalk = Crosswalk(session, self.ledger)

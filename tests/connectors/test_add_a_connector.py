@@ -14,10 +14,13 @@ import h11
 import pytest
 
 from connectors.contract import Key, NetworkContract, NetworkSubject, Stored
+from connectors.kept import Changed, Page, Record
+from connectors.reading import unread
 from connectors.sandbox.proxy import Proxy
 from connectors.sandbox.wire import Request, read_request
-from connectors.spec import TIMEOUT_S
+from connectors.spec import TIMEOUT_S, KeptSpec
 from domain.delivery import Operation
+from domain.errors import Unavailable
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/add-a-connector.md"
 KEY = Key("INTERLOCK_TINY_TOKEN", "tiny-the-key-itself")
@@ -25,10 +28,12 @@ KEY = Key("INTERLOCK_TINY_TOKEN", "tiny-the-key-itself")
 
 @pytest.fixture(scope="module")
 def tiny() -> ModuleType:
-    [connector, _, _] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    [connector, _, _, kept] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     module = ModuleType("tiny")
     sys.modules["tiny"] = module  # pydantic looks its annotations up there
+    vars(module).update(Sequence=Sequence, Changed=Changed, Page=Page, Record=Record, unread=unread, KeptSpec=KeptSpec)
     exec(connector, vars(module))  # noqa: S102 - our own page
+    exec(kept, vars(module))  # noqa: S102
     return module
 
 
@@ -50,11 +55,50 @@ class Desk:
 
     def answer(self, request: Request) -> object:
         if request.method == "GET":
-            [reference] = parse_qs(urlsplit(request.path).query)["reference"]
-            return {"tickets": [ticket for ticket in self.tickets if ticket["reference"] == reference]}
+            asked = parse_qs(urlsplit(request.path).query)
+            return {"tickets": [ticket for ticket in self.tickets if _is_asked_for(ticket, asked)][: _most(asked)]}
         ticket = json.loads(b"".join(event.data for event in request.events if isinstance(event, h11.Data)))
         self.tickets.append({"id": str(len(self.tickets) + 1), **ticket})
         return self.tickets[-1]
+
+
+def _is_asked_for(ticket: dict[str, str], asked: dict[str, list[str]]) -> bool:
+    if "reference" in asked:
+        return ticket["reference"] in asked["reference"]
+    if "ids" in asked:
+        return ticket["id"] in asked["ids"][0].split(",")
+    return int(ticket["id"]) > int(asked.get("after", ["0"])[0])
+
+
+def _most(asked: dict[str, list[str]]) -> int | None:
+    return int(asked["limit"][0]) if "limit" in asked else None
+
+
+async def test_the_tiny_desk_can_be_kept_in_step(tiny: ModuleType) -> None:
+    desk = Desk()
+    server = await asyncio.start_server(desk.serve, "127.0.0.1", 0)
+    values = {
+        "INTERLOCK_TINY_URL": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        KEY.variable: KEY.secret,
+        TIMEOUT_S.name: "10",
+    }
+    desk.tickets = [{"id": str(number), "reference": f"op-{number}", "subject": "Refund"} for number in (1, 2, 3)]
+    kept = tiny.KEPT.open(values, {}, ["subject", "fax"])
+
+    first = await kept.page("", 2)
+    last = await kept.page(first.after, 2)
+    read = await kept.read(["3", "9"])
+    changed = await kept.changed("", 2)
+    server.close()
+    with pytest.raises(Unavailable):
+        async with Proxy(values["INTERLOCK_TINY_URL"]) as proxy, proxy.refusing():
+            await tiny.KEPT.open(values | {"INTERLOCK_TINY_URL": proxy.url}, {}, []).read(["3"])
+    await kept.aclose()
+
+    assert [record.external_id for record in (*first.records, *last.records)] == ["1", "2", "3"]
+    assert (first.after, last.after) == ("2", "")
+    assert read == {"3": Record("3", {"subject": "Refund"}, operation_id="op-3"), "9": None}
+    assert changed == Changed(("1", "2"), "2", more=True)
 
 
 class TestTinyDesk(NetworkContract):

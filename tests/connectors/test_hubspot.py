@@ -318,6 +318,21 @@ async def test_candidates_are_searched_by_email_phone_and_name(hubspot: HubSpot,
     ]
 
 
+async def test_fields_without_a_value_are_given_back_and_not_searched_by(
+    hubspot: HubSpot, respx_mock: respx.MockRouter
+) -> None:
+    twin = {"id": "8", "properties": {"email": "ann@example.com", "hs_lead_status": "OPEN"}}
+    respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[not_there()])
+    search = respx_mock.post(f"{CONTACTS}/search").respond(200, json={"results": [twin]})
+
+    found = await hubspot.candidates(operation(email="ann@example.com", phone="", hs_lead_status=""))
+
+    asked = json.loads(search.calls.last.request.content)
+    assert found == [Candidate("8", {"email": "ann@example.com", "hs_lead_status": "OPEN"})]
+    assert "hs_lead_status" in asked["properties"]
+    assert [one["propertyName"] for group in asked["filterGroups"] for one in group["filters"]] == ["email"]
+
+
 async def test_what_has_nothing_to_search_by_has_no_candidates(hubspot: HubSpot, respx_mock: respx.MockRouter) -> None:
     respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[not_there()])
 

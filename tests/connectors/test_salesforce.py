@@ -559,6 +559,16 @@ async def test_a_record_under_our_key_is_ours(world: World) -> None:
     assert (ours.values["Company"], ours.ours) == (ANN["Company"], True)
 
 
+async def test_fields_without_a_value_are_given_back_and_not_searched_by(world: World) -> None:
+    twin = await world.add(LastName="Lee", Email="ann@example.com", Company="Acme")
+    looked_for = operation().model_copy(update={"values": {"Email": "ann@example.com", "Company": "", "LastName": ""}})
+    nothing = looked_for.model_copy(update={"values": {"Email": "", "Company": ""}})
+
+    [found] = await world.salesforce.candidates(looked_for)  # type: ignore[misc]
+    assert (found.external_id, found.values["Company"], found.values["LastName"]) == (twin, "Acme", "Lee")
+    assert await world.salesforce.candidates(nothing) == []
+
+
 async def test_fields_are_searched_by_whatever_their_letter_case(world: World) -> None:
     twin = await world.add(LastName="Lee", Email="ann@example.com")
 

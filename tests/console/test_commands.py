@@ -18,7 +18,7 @@ from builders import proposal, route_review
 from click.testing import Result
 from databases import sqlite_database
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from tiny import write_orders, write_tiny
+from tiny import write_orders, write_people, write_tiny
 from typer.testing import CliRunner
 
 from connectors.help_desk.sandbox import HELP_DESK_URL
@@ -165,6 +165,7 @@ class TestPolicy:
             "routes: access, billing",
             "8 labelled examples, 1 rules",
             "writes to desk (sandbox_help_desk)",
+            "told by Prefect's event alone, as docs/how-to/tell-people-by-prefect.md says: the lead",
             "fake-model: threshold 0.500, proven on 100 labelled items",
         ]
 
@@ -177,7 +178,14 @@ class TestPolicy:
             "no routes: written once email, order_number are there; from the text: email, order_number, quantity",
             "1 checks, 0 rules",
             "writes to crm (sandbox_crm)",
+            "told by Prefect's event alone, as docs/how-to/tell-people-by-prefect.md says: the desk",
         ]
+
+    def test_check_names_nobody_where_every_step_has_a_channel(self, terminal):
+        write_people(terminal.home, {"people": {"the lead": {"mail": "lead@example.com"}}})
+        ladder = {"steps": [{"to": "the lead", "by": "mail"}]}
+        policy = write_tiny(terminal.home, people="people.yaml", escalation=ladder)
+        assert "Prefect's event" not in terminal.run("policy", "check", policy).stdout
 
     def test_standing_of_a_policy_without_routes_tells_what_was_audited(self, terminal):
         shown = terminal.run("policy", "standing", write_orders(terminal.home)).stdout

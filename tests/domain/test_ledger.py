@@ -602,6 +602,18 @@ STORIES = [
         id="customer answered",
     ),
     pytest.param(
+        Event.CUSTOMER_ANSWERED,
+        {"by": "", "through": "it-2", "since": "2026-03-02T10:00:00+00:00"},
+        "The customer answered, by it-2; the clocks run on.",
+        id="customer answered by an item",
+    ),
+    pytest.param(
+        Event.CUSTOMER_SILENT,
+        {"until": "2026-03-16T10:00+00:00", "since": "2026-03-16T10:00:00+00:00"},
+        "The customer has not answered by 2026-03-16T10:00+00:00; the clocks run on from then.",
+        id="customer silent",
+    ),
+    pytest.param(
         Event.SLA_WARNED,
         {"clock": "first_decision", "due_at": "2026-03-02T10:00+00:00"},
         "Time is running out (first decision): due by 2026-03-02T10:00+00:00.",

@@ -23,6 +23,11 @@ TOLD: Happened = (Event.CUSTOMER_ANSWERED, {})
 SOMETHING_ELSE: Happened = (Event.BALANCED, {})
 
 
+def told_at(minutes: int, event: Event = Event.CUSTOMER_ANSWERED) -> Happened:
+    """That the pause ended so many minutes after noon, whenever that was noticed."""
+    return event, {"since": (NOON + timedelta(minutes=minutes)).isoformat()}
+
+
 def queued(name: str) -> Happened:
     return Event.QUEUED, {"operation": name}
 
@@ -111,8 +116,24 @@ def test_what_the_ledger_tells(happened: list[Happened], expected: dict[str, int
         ([ASKED, ASKED, TOLD], [(1, 3)]),
         ([ASKED, TOLD, TOLD], [(1, 2)]),
         ([TOLD, ASKED, TOLD, SOMETHING_ELSE, ASKED], [(2, 3), (5, None)]),
+        ([ASKED, SOMETHING_ELSE, SOMETHING_ELSE, told_at(2)], [(1, 2)]),
+        ([ASKED, told_at(5)], [(1, 2)]),
+        ([SOMETHING_ELSE, ASKED, told_at(1)], [(2, 2)]),
+        ([ASKED, SOMETHING_ELSE, told_at(2, Event.CUSTOMER_SILENT), TOLD], [(1, 2)]),
+        ([ASKED, told_at(2, Event.CUSTOMER_SILENT), ASKED], [(1, 2), (3, None)]),
     ],
-    ids=["owed", "answered", "asked twice", "answered twice", "again"],
+    ids=[
+        "owed",
+        "answered",
+        "asked twice",
+        "answered twice",
+        "again",
+        "an answer that is noticed later",
+        "no answer comes later than it is noticed",
+        "none comes before its question",
+        "silence, and an answer after it",
+        "asked again after a silence",
+    ],
 )
 def test_the_customer_owes_from_the_first_question_to_the_next_answer(
     happened: list[Happened], pauses: list[tuple[int, int | None]]

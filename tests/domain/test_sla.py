@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.business_time import WEEK, Calendar, Span
 from domain.moments import Moments, Pause
-from domain.sla import Clock, ClockName, Compliance, State, read
+from domain.sla import Clock, ClockName, Compliance, LongestPause, State, read
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)  # a Friday; on Sunday the clocks of Europe change
@@ -28,6 +28,10 @@ CLOCKS = st.builds(
     within=st.integers(1, 900).map(lambda minutes: minutes * MINUTE),
     warn_at=st.none() | st.sampled_from([0.25, 0.5, 0.75]),
     pauses=st.booleans(),
+    longest=st.none()
+    | st.builds(
+        LongestPause, within=st.integers(1, 3 * 24 * 60).map(lambda minutes: minutes * MINUTE), calendar=CALENDARS
+    ),
     calendar=CALENDARS,
 )
 
@@ -46,8 +50,16 @@ def stories(draw: st.DrawFn) -> Moments:
     return Moments(accepted_at=START, pauses=tuple(pauses), **known)
 
 
-def owed(pauses: tuple[Pause, ...], at: datetime) -> bool:
-    return any(pause.begins <= at and (pause.ends is None or at < pause.ends) for pause in pauses)
+def still(clock: Clock, pauses: tuple[Pause, ...], until: datetime) -> set[datetime]:
+    """The minutes in which it stands still, counted one by one: of each pause no more than the longest."""
+    minutes = set()
+    for pause in pauses:
+        at, waited = pause.begins, timedelta()
+        while at < (pause.ends or until) and not (clock.longest and waited >= clock.longest.within):
+            minutes.add(at)
+            waited += MINUTE if clock.longest and clock.longest.calendar.open_at(at) else timedelta()
+            at += MINUTE
+    return minutes
 
 
 @given(CLOCKS, stories(), st.integers(0, 1_500))
@@ -59,8 +71,9 @@ def test_it_counts_open_minutes_in_which_nobody_waits_for_the_customer(
         return
     pauses, counted, due_at = happened.pauses if clock.pauses else (), timedelta(), None
     at, until = shown.started_at, shown.ended_at or moment(minutes)
+    paused = still(clock, pauses, until)
     while at < until:
-        counted += MINUTE if clock.calendar.open_at(at) and not owed(pauses, at) else timedelta()
+        counted += MINUTE if clock.calendar.open_at(at) and at not in paused else timedelta()
         at += MINUTE
         if counted == clock.within and due_at is None:
             due_at = at
@@ -109,6 +122,34 @@ def test_nobody_is_warned_after_the_time_is_over(clock: Clock, happened: Moments
     assert shown.warn_at is not None
     assert shown.warn_at <= shown.due_at
     assert shown.state is not State.WARNED or shown.warn_at <= moment(minutes) <= shown.due_at
+
+
+@given(CLOCKS, stories(), st.integers(1, 1_000), MINUTES)
+def test_no_question_holds_a_clock_for_longer_than_the_longest_pause(
+    clock: Clock, happened: Moments, longest: int, minutes: int
+) -> None:
+    limited = clock.model_copy(update={"longest": LongestPause(within=longest * MINUTE)})
+    shown = read(limited, happened, moment(minutes))
+    if shown is None:
+        return
+    asked = [pause for pause in happened.pauses if pause.begins <= moment(minutes)]
+    elapsed = clock.calendar.between(shown.started_at, shown.ended_at or moment(minutes))
+
+    assert shown.used >= elapsed - len(asked) * longest * MINUTE
+    assert shown.state is not State.PAUSED or asked[-1].begins + longest * MINUTE > moment(minutes)
+
+
+@given(CLOCKS, stories(), MINUTES, MINUTES)
+def test_a_shorter_pause_never_gives_a_clock_more_time(clock: Clock, happened: Moments, one: int, other: int) -> None:
+    lengths = [LongestPause(within=(minutes + 1) * MINUTE) for minutes in sorted((one, other))]
+    shorter, longer = (
+        read(clock.model_copy(update={"longest": longest}), happened, moment(3 * 24 * 60)) for longest in lengths
+    )
+    if shorter is None or longer is None:
+        return
+
+    assert shorter.used >= longer.used
+    assert longer.state is not State.BREACHED or shorter.state is State.BREACHED
 
 
 ORDER = {State.RUNNING: 0, State.PAUSED: 0, State.WARNED: 1, State.MET: 2, State.UNSCORED: 2, State.BREACHED: 3}

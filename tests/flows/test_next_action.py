@@ -100,13 +100,14 @@ async def test_the_agent_looks_up_what_the_policy_allows_and_its_answer_counts_w
     assert (proposal.label, round(proposal.scores["explain"], 2), proposal.calls) == ("explain", 0.9, 3)
     assert decision.plan.parameters["place"].evidence == "parcel.place"
     assert (decision.waits, decision.reason) == (True, Reason.NO_CALIBRATION)
-    assert [operation.values for operation in bench.post.searched] == [{"parcel": "p-1"}]
+    assert [operation.values for operation in bench.post.searched] == [{"parcel": "p-1", "place": ""}]
     said = str(asked[-1]["messages"])
     assert "Linz" in said
     assert "went from idle to sent" in said
     assert "not for the agent" not in said
     assert "Case p-1, version 1." in said
-    assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {"look_up_parcel", "look_up_history"}
+    looks = {tool["function"]["name"].removeprefix("look_up_") for tool in asked[0]["tools"]}
+    assert looks == {"parcel", "history", "messages"}
     offered = asked[0]["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"]
     assert offered == ["explain", "nudge", "give_back", "none_of_these"]
 

@@ -2,282 +2,52 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from databases import sqlite_database
-from kept_tables import Tables, side, sync_resources, write_sync
+from kept_tables import Pair, sync_resources
 
 from connectors.store.engine import Store
-from domain.delivery import Invalid, Unknown
-from domain.ledger import first_break
-from domain.review import Answer, ReviewKind
+from domain.account import Account
+from domain.errors import PolicyInvalid
+from flows.intake import intake
 from flows.sync import sync
 from tasks.resources import opened
-from tasks.review import form_of, settle_answer
-
-
-class Pair:
-    """Two tables, a policy and a store."""
-
-    def __init__(self, folder: Path, store: Store) -> None:
-        self.folder, self.store = folder, store
-        self.tables = Tables(folder / "systems.db")
-        self.tables.make()
-        self.policy = write_sync(folder)
-
-    async def run(self) -> Any:
-        async with opened(sync_resources(self.store, self.tables)):
-            account = await sync(self.policy, wait_s=2)
-        with self.store.reading() as tx:
-            assert first_break(tx.ledger.entries()) is None
-        assert account.unaccounted == 0
-        return account
-
-    def reviews(self) -> list[Any]:
-        with self.store.reading() as tx:
-            return tx.reviews.waiting("tiny_sync")
-
-    def answer(self, choice: str, **inputs: str) -> Any:
-        (review,) = self.reviews()
-        here = sync_resources(self.store, self.tables)
-        with self.store.reading() as tx:
-            form = form_of(here, tx, tx.reviews.get(review.review_id))
-        assert form is not None
-        answer = Answer(choice=choice, inputs=inputs, reviewer="a person", binding=form.binding)
-        return form, settle_answer(here, review.review_id, answer)
-
-    def history(self, field: str) -> list[tuple[str, str, str]]:
-        with self.store.reading() as tx:
-            (entity,) = tx.crosswalk.find("en-")
-            return [(move.before, move.after, move.why) for move in tx.crosswalk.history(entity, field)]
 
 
 @pytest.fixture
 def pair(tmp_path: Path, prefect: str) -> Iterator[Pair]:
     store = Store(sqlite_database(tmp_path / "store.db"))
-    yield Pair(tmp_path, store)
+    pair = Pair(tmp_path, store)
+    for system in ("crm", "desk"):
+        pair.tables.put(system, "1", name="Ann", email="ann@x.org", town="Bonn")
+    yield pair
     store.close()
 
 
-@pytest.fixture
-async def linked(pair: Pair) -> Pair:
-    """Ann, in both systems and in step."""
-    for system in ("crm", "desk"):
-        pair.tables.put(system, "1", name="Ann", email="ann@x.org", town="Bonn", tags="a", stage="lead")
-    await pair.run()
-    assert pair.tables.sent == []
-    return pair
+async def run(pair: Pair) -> Account:
+    async with opened(sync_resources(pair.store, pair.tables)):
+        await sync(pair.policy, wait_s=2)
+    return pair.books()
 
 
-async def test_an_edit_on_each_side_reaches_the_other(linked):
-    linked.tables.edit("crm", "1", town="Ulm")
-    linked.tables.edit("desk", "1", name="Anna")
-    await linked.run()
-    assert linked.tables.row("crm") == linked.tables.row("desk")
-    assert (linked.tables.row("crm")["town"], linked.tables.row("crm")["name"]) == ("Ulm", "Anna")
-    assert linked.history("town")[-1] == ("Bonn", "Ulm", "one_edit")
-
-
-async def test_running_again_writes_nothing_and_hears_no_echo(linked):
-    linked.tables.edit("crm", "1", town="Ulm")
-    await linked.run()
-    sent, before = len(linked.tables.sent), linked.history("town")
-    await linked.run()
-    assert (len(linked.tables.sent), linked.history("town")) == (sent, before)
-
-
-async def test_what_differs_at_the_first_link_up_is_filled_in_or_asked_about(pair):
-    pair.tables.put("crm", "1", name="Ann", email="ann@x.org", town="Bonn")
-    pair.tables.put("desk", "7", name="Anna", email="Ann@X.org", stage="offer")
-    await pair.run()
-    assert pair.tables.row("desk", "7")["town"] == "Bonn"
-    assert pair.tables.row("crm")["stage"] == "offer"
-    (review,) = pair.reviews()
-    assert (review.kind, review.question["field"]) == (ReviewKind.CONFLICT, "name")
-
-
-async def test_rules_decide_where_they_can(linked):
-    linked.tables.edit("crm", "1", email="ann@y.org", tags="a, b", stage="offer")
-    linked.tables.edit("desk", "1", email="ann@z.org", tags="c", stage="won")
-    await linked.run()
-    for system in ("crm", "desk"):
-        row = linked.tables.row(system)
-        assert (row["email"], row["tags"], row["stage"]) == ("ann@y.org", "b, c", "won")
-    assert linked.reviews() == []
-
-
-async def test_a_contradiction_waits_for_a_person_and_the_other_fields_go_on(linked):
-    linked.tables.edit("crm", "1", name="Anna", town="Ulm")
-    linked.tables.edit("desk", "1", name="Hanna")
-    account = await linked.run()
-    assert (linked.tables.row("crm")["name"], linked.tables.row("desk")["name"]) == ("Anna", "Hanna")
-    assert linked.tables.row("desk")["town"] == "Ulm"
+async def test_edits_reach_the_other_side_once_and_people_are_asked_about_the_rest(pair):
+    await run(pair)
+    pair.tables.edit("crm", "1", town="Ulm", name="Anna")
+    pair.tables.edit("desk", "1", stage="lead", name="Hanna")
+    account = await run(pair)
+    assert (pair.tables.row("desk")["town"], pair.tables.row("crm")["stage"]) == ("Ulm", "lead")
     assert (account.accepted, account.waiting) == (1, 1)
-    form, settled = linked.answer("desk")
-    assert settled.by == "a person"
-    assert {"crm", "desk", "agreed", "other", "crm_always", "desk_always"} == form.choices.keys()
-    assert "+        owner: crm" in form.markdown or "+      owner: crm" in form.markdown
-    account = await linked.run()
-    assert {linked.tables.row(system)["name"] for system in ("crm", "desk")} == {"Hanna"}
+    sent = len(pair.tables.sent)
+    await run(pair)
+    assert len(pair.tables.sent) == sent
+    pair.answer("desk")
+    account = await run(pair)
+    assert pair.tables.row("crm")["name"] == "Hanna"
     assert (account.done, account.waiting) == (1, 0)
-    assert linked.history("name")[-1] == ("Ann", "Hanna", "decided")
 
 
-async def test_a_person_may_say_something_else_but_nothing_malformed(linked):
-    linked.policy = write_sync(linked.folder, person={"same_by": []})
-    linked.tables.edit("crm", "1", name="Anna")
-    linked.tables.edit("desk", "1", name="Hanna")
-    await linked.run()
-    _, refused = linked.answer("other")
-    assert "Fill in" in refused.notice
-    linked.answer("other", value="Johanna")
-    await linked.run()
-    assert {linked.tables.row(system)["name"] for system in ("crm", "desk")} == {"Johanna"}
-
-
-async def test_a_contradiction_that_ends_by_itself_asks_nobody_any_more(linked):
-    linked.tables.edit("crm", "1", name="Anna")
-    linked.tables.edit("desk", "1", name="Hanna")
-    await linked.run()
-    linked.tables.edit("desk", "1", name="Anna")
-    account = await linked.run()
-    assert (linked.reviews(), account.done, account.waiting) == ([], 1, 0)
-
-
-async def test_what_was_shown_is_void_once_a_system_says_something_else(linked):
-    linked.tables.edit("crm", "1", name="Anna")
-    linked.tables.edit("desk", "1", name="Hanna")
-    await linked.run()
-    here = sync_resources(linked.store, linked.tables)
-    (review,) = linked.reviews()
-    with linked.store.reading() as tx:
-        form = form_of(here, tx, tx.reviews.get(review.review_id))
-    linked.tables.edit("desk", "1", name="Hanne")
-    await linked.run()
-    settled = settle_answer(here, review.review_id, Answer(choice="desk", reviewer="a person", binding=form.binding))
-    assert settled.refusal == "changed"
-
-
-async def test_a_write_over_an_edit_that_nobody_knew_of_is_not_made(linked):
-    def edit_first(_operation):
-        linked.tables.before = lambda _operation: None
-        linked.tables.edit("desk", "1", town="Köln")
-
-    linked.tables.edit("crm", "1", town="Ulm")
-    linked.tables.before = edit_first
-    await linked.run()
-    assert (linked.tables.row("crm")["town"], linked.tables.row("desk")["town"]) == ("Ulm", "Köln")
-    (review,) = linked.reviews()
-    assert review.question["field"] == "town"
-
-
-async def test_an_answer_that_was_lost_is_looked_up_and_nothing_is_written_twice(linked):
-    lost = []
-
-    def lose(operation):
-        if not lost:
-            lost.append(operation)
-            return Unknown(detail="no answer")
-        return None
-
-    linked.tables.edit("crm", "1", town="Ulm")
-    linked.tables.before = lose
-    await linked.run()
-    await linked.run()
-    assert linked.tables.row("desk")["town"] == "Ulm"
-    assert len(linked.history("town")) == 2
-
-
-async def test_what_a_vendor_makes_of_our_write_is_no_edit(linked):
-    linked.tables.trigger("desk", "town", "upper(new.town)")
-    linked.tables.edit("crm", "1", town="Ulm")
-    await linked.run()
-    await linked.run()
-    assert (linked.tables.row("crm")["town"], linked.tables.row("desk")["town"]) == ("Ulm", "ULM")
-
-
-async def test_a_refused_write_is_told_and_sent_again_only_if_it_is_another(linked):
-    linked.tables.edit("crm", "1", town="Ulm")
-    linked.tables.before = lambda _operation: Invalid(detail="no such town")
-    await linked.run()
-    sent = len(linked.tables.sent)
-    await linked.run()
-    assert len(linked.tables.sent) == sent
-    linked.tables.before = lambda _operation: None
-    linked.tables.edit("crm", "1", town="Köln")
-    await linked.run()
-    assert linked.tables.row("desk")["town"] == "Köln"
-
-
-async def test_a_record_is_made_where_there_is_none_once(pair):
-    pair.policy = write_sync(pair.folder, {"crm": side("crm"), "desk": side("desk", creates=True)})
-    pair.tables.put("crm", "1", name="Ann", email="ann@x.org")
-    await pair.run()
-    await pair.run()
-    (made,) = pair.tables.rows("desk").values()
-    assert made["email"] == "ann@x.org"
-    pair.tables.edit("crm", "1", town="Ulm")
-    await pair.run()
-    assert [row["town"] for row in pair.tables.rows("desk").values()] == ["Ulm"]
-
-
-async def test_none_is_made_for_what_the_other_system_has(pair):
-    pair.policy = write_sync(pair.folder, {"crm": side("crm", creates=True), "desk": side("desk", creates=True)})
-    pair.tables.put("crm", "1", name="Ann", email="ann@x.org")
-    pair.tables.put("desk", "9", name="Ann", email="ann@x.org")
-    pair.tables.put("desk", "8", name="Bob", email="bob@x.org")
-    await pair.run()
-    await pair.run()
-    assert len(pair.tables.rows("crm")) == len(pair.tables.rows("desk")) == 2
-
-
-async def test_a_record_that_was_deleted_is_let_be_and_the_others_stay(linked):
-    linked.tables.delete("desk", "1")
-    linked.tables.edit("crm", "1", town="Ulm")
-    with linked.store.transaction() as tx:
-        from connectors.store.crosswalk import Of
-
-        tx.crosswalk.note(Of("tiny_sync", "person"), "desk", ["1"])
-    await linked.run()
-    assert linked.tables.rows("desk") == {}
-    assert linked.tables.row("crm")["town"] == "Ulm"
-
-
-async def test_two_of_one_system_that_are_the_same_are_asked_about(linked):
-    linked.tables.put("crm", "2", name="Ann B.", email="ann@x.org")
-    await linked.run()
-    (review,) = linked.reviews()
-    assert review.kind == ReviewKind.LINK
-    linked.answer("new")
-    await linked.run()
-    with linked.store.reading() as tx:
-        assert len(tx.crosswalk.find("en-")) == 2
-
-
-async def test_in_shadow_mode_nothing_is_written(pair):
-    pair.policy = write_sync(pair.folder, mode="shadow")
-    pair.tables.put("crm", "1", name="Ann", email="ann@x.org", town="Bonn")
-    pair.tables.put("desk", "1", name="Ann", email="ann@x.org")
-    await pair.run()
-    assert pair.tables.sent == []
-
-
-async def test_three_systems_agree(tmp_path, prefect):
-    store = Store(sqlite_database(tmp_path / "store.db"))
-    trio = Pair.__new__(Pair)
-    trio.folder, trio.store = tmp_path, store
-    trio.tables = Tables(tmp_path / "systems.db", ("crm", "desk", "base"))
-    trio.tables.make()
-    trio.policy = write_sync(tmp_path, {name: side(name, creates=True) for name in trio.tables.systems})
-    trio.tables.put("desk", "1", name="Ann", email="ann@x.org")
-    await trio.run()
-    (key,) = trio.tables.rows("base")
-    trio.tables.edit("base", key, town="Ulm", tags="x")
-    trio.tables.edit("desk", "1", name="Anna", tags="y")
-    await trio.run()
-    rows = [row for system in trio.tables.systems for row in trio.tables.rows(system).values()]
-    assert len(rows) == 3
-    assert all(row == rows[0] for row in rows)
-    assert (rows[0]["name"], rows[0]["town"], rows[0]["tags"]) == ("Anna", "Ulm", "x, y")
-    store.close()
+async def test_other_flows_refuse_such_a_policy(pair):
+    async with opened(sync_resources(pair.store, pair.tables)):
+        with pytest.raises(PolicyInvalid, match=r"flows\.sync"):
+            await intake(pair.policy)

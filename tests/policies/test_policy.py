@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from builders import NOW, calibration, claimed, policy, proof, proposal, terms, workflow
+from pydantic import ValidationError
 
 from domain.calibration import Calibration
 from domain.confidence import Source
 from domain.decide import decide
 from domain.decision import ENRICH, Mode
 from domain.delivery import operation_id
-from domain.sla import Clock, ClockName
+from domain.sla import Clock, ClockName, LongestPause
 from policies.intake import check
 from policies.load import Workflow
 from policies.model import Policy
@@ -129,10 +130,32 @@ def test_promises_become_clocks() -> None:
     }
     decision, delivered = policy(calendars={"office": OFFICE}, sla=promised).clocks
 
-    assert decision == Clock(name=ClockName.FIRST_DECISION, within=timedelta(minutes=15), warn_at=0.8)
+    longest = LongestPause(within=timedelta(days=14))
+    assert decision == Clock(name=ClockName.FIRST_DECISION, within=timedelta(minutes=15), warn_at=0.8, longest=longest)
     assert (delivered.name, delivered.within, delivered.warn_at) == (ClockName.DELIVERED, timedelta(hours=1), 0.5)
     assert not delivered.pauses
     assert delivered.calendar.add(FRIDAY, timedelta(minutes=31)).isoformat() == "2026-03-09T09:01:00+00:00"
+
+
+def test_clocks_wait_for_customers_in_working_time() -> None:
+    waits = {"longest_pause_minutes": 31, "calendar": "office"}
+    (clock,) = policy(calendars={"office": OFFICE}, sla={"delivered": {"minutes": 60}}, customer=waits).clocks
+
+    assert clock.longest is not None
+    assert clock.longest.over_at(FRIDAY).isoformat() == "2026-03-09T09:01:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("customer", "fault"),
+    [
+        ({"known_by": "shoe_size"}, "'shoe_size' is not in input.fields"),
+        ({"calendar": "nobody's"}, "String should match"),
+        ({"calendar": "moon"}, "no calendar 'moon'"),
+    ],
+)
+def test_how_customers_are_waited_for_is_checked(customer, fault) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        policy(customer=customer)
 
 
 def test_a_policy_that_promises_nothing_has_no_clocks() -> None:

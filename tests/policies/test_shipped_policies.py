@@ -119,7 +119,7 @@ Message-ID: <5@a.example>
 
 Your demo got me an automatic reply: out of office. What is the price of order SO-123456?
 """
-TAKING_MAIL = [name for name in SHIPPED if not SHIPPED[name].cases]
+TAKING_MAIL = [name for name in SHIPPED if not SHIPPED[name].cases and not SHIPPED[name].sync]
 
 
 @pytest.mark.parametrize("name", TAKING_MAIL)

@@ -250,6 +250,20 @@ async def test_a_review_decided_elsewhere_lets_its_flow_run_go_on_and_is_written
 
 
 @pytest.mark.timeout(240)
+async def test_prefects_form_and_the_page_at_the_same_moment_decide_once(site):
+    review, flow_run = await waiting_item(site, "at-once")
+    _, elsewhere = await asyncio.gather(
+        resume(flow_run, choice="access", reviewer="Bob"), answer_elsewhere(site, review, "billing", "Ann")
+    )
+    await until(lambda: is_completed(flow_run))
+    won = decision(site.store, review)
+    assert (won.route, won.by) == (("billing", "Ann") if elsewhere.settled.refusal is None else ("access", "Bob"))
+    assert elsewhere.settled.refusal is None or "It was Bob, who chose access." in elsewhere.settled.notice
+    assert [ticket["queue"] for ticket in tickets(site, review)] == [won.route]
+    assert events(site, review).count("review_answered") == 1
+
+
+@pytest.mark.timeout(240)
 async def test_an_answer_that_came_while_prefect_was_away_is_applied_when_it_is_back(site):
     review, flow_run = await waiting_item(site, "away")
     with site.store.reading() as tx:

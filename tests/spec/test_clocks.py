@@ -7,7 +7,7 @@ import pytest
 
 from domain.business_time import WEEK, Calendar, Span
 from domain.moments import Moments, Pause
-from domain.sla import Clock, ClockName, State, read
+from domain.sla import Clock, ClockName, LongestPause, State, read
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFICE = Calendar(
@@ -37,6 +37,7 @@ def promise(
 
 
 TWO_HOURS = promise()
+HOUR_AT_MOST = TWO_HOURS.model_copy(update={"longest": LongestPause(within=timedelta(hours=1), calendar=OFFICE)})
 FRIDAY_OFF = happened("thu 16:00")  # and Friday is a holiday
 
 TABLE = [
@@ -162,6 +163,52 @@ TABLE = [
         "wed 12:00",
         150,
         id="a clock that does not pause",
+    ),
+    # It waits an hour for the customer at most.
+    pytest.param(
+        HOUR_AT_MOST,
+        happened("wed 10:00", ("wed 10:30", None)),
+        "wed 11:29",
+        State.PAUSED,
+        None,
+        30,
+        id="within the longest pause it stands still",
+    ),
+    pytest.param(
+        HOUR_AT_MOST,
+        happened("wed 10:00", ("wed 10:30", None)),
+        "wed 11:45",
+        State.RUNNING,
+        "wed 13:00",
+        45,
+        id="after the longest pause it runs on without an answer",
+    ),
+    pytest.param(
+        HOUR_AT_MOST,
+        happened("wed 10:00", ("wed 10:30", "thu 10:00")),
+        "thu 10:00",
+        State.BREACHED,
+        "wed 13:00",
+        420,
+        id="an answer that came after the longest pause changes nothing",
+    ),
+    pytest.param(
+        HOUR_AT_MOST,
+        happened("wed 10:00", ("wed 16:30", None), decided="wed 16:00"),
+        "thu 09:15",
+        State.BREACHED,
+        "wed 12:00",
+        390,
+        id="what was late before the question stays late",
+    ),
+    pytest.param(
+        promise(minutes=480).model_copy(update={"longest": HOUR_AT_MOST.longest}),
+        happened("wed 10:00", ("wed 16:30", None)),
+        "thu 09:29",
+        State.PAUSED,
+        None,
+        390,
+        id="the longest pause is working time too",
     ),
     # The other clocks.
     pytest.param(

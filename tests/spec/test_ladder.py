@@ -19,6 +19,7 @@ from domain.escalation import (
     Why,
     fold,
     kind,
+    lasts,
     next_notice,
     say,
 )
@@ -119,6 +120,13 @@ def test_one_name_is_a_ladder_of_one_step():
     assert ladder.turns == 1
 
 
+def test_who_is_told_by_no_channel_of_the_ladder_is_known():
+    assert Ladder(to="the lead").by_event == ("the lead",)
+    assert LADDER.by_event == ("the board",)
+    assert Ladder(steps=LADDER.steps[:2]).by_event == ()
+    assert Ladder(steps=(LadderStep(to="a"), LadderStep(to="a"), LadderStep(to="b"))).by_event == ("a", "b")
+
+
 @pytest.mark.parametrize("given", [{}, {"to": "a", "steps": [{"to": "b"}]}])
 def test_a_ladder_is_one_name_or_steps(given):
     with pytest.raises(ValidationError, match="either 'to' or 'steps'"):
@@ -208,3 +216,11 @@ def test_a_folded_notice_of_two_names_both():
 )
 def test_what_the_subjects_of_a_cause_are(cause, subjects):
     assert kind(cause) == subjects
+
+
+def test_what_happens_once_and_goes_on_lasts():
+    assert {cause for cause in Cause if lasts(cause)} == {
+        Cause.REVIEW_LATE,
+        Cause.SLA_BREACHED,
+        Cause.WRITE_DEAD_LETTERED,
+    }

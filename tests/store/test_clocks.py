@@ -55,12 +55,12 @@ def figures(desk, since: datetime = NOON - MINUTE, until: datetime | None = None
 
 def asked(desk, item_id: str) -> bool:
     with desk.store.transaction() as tx:
-        return tx.clocks.customer_asked(item_id, "the order number", "Ada", desk.now)
+        return tx.customers.asked(item_id, "the order number", "Ada", desk.now)
 
 
 def told(desk, item_id: str) -> bool:
     with desk.store.transaction() as tx:
-        return tx.clocks.customer_answered(item_id, "Ada", desk.now)
+        return tx.customers.answered(item_id, "Ada", desk.now)
 
 
 def deliver(desk) -> None:

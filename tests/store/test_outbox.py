@@ -90,6 +90,27 @@ def test_a_write_that_is_done_is_not_sent_again_and_lets_the_next_go(desk) -> No
     assert (facts["outcome"], facts["external_id"], facts["next"]) == ("created", "r-1", "done")
 
 
+def test_a_write_whose_record_has_moved_ends_unwritten_and_lets_the_next_go(desk) -> None:
+    first, second = desk.operation("it-1"), desk.operation("it-2")
+    desk.put(first, second)
+    desk.due()
+    desk.settle(Conflict(detail="stage is not what it was", moved=True))
+
+    assert [due[0] for due in desk.due()] == [second.operation_id]
+    facts = desk.entries("it-1")[-1].facts
+    assert (facts["outcome"], facts["moved"], facts["next"]) == ("conflict", True, "done")
+    with desk.store.reading() as tx:
+        assert tx.outbox.confirmed() == set()
+
+
+def test_what_a_record_holds_after_a_write_is_kept_with_it_and_not_in_the_ledger(desk) -> None:
+    desk.put(desk.operation())
+    desk.due()
+    desk.settle(CREATED.model_copy(update={"values": {"email": "ann@example.com"}}))
+
+    assert "values" not in desk.entries("it-1")[-1].facts
+
+
 @pytest.mark.parametrize("outcome", [LATER, Conflict(detail="409")])
 def test_what_was_surely_not_written_is_sent_again_and_counted(desk, outcome) -> None:
     desk.put(desk.operation())

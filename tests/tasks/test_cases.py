@@ -25,6 +25,7 @@ from policies.next_action import Said
 from tasks.account import balance
 from tasks.act import act
 from tasks.claim import claim
+from tasks.customer import ask_customer
 from tasks.decide import decide_items
 from tasks.meet import meet, note_deadlines
 from tasks.propose import Proposed, Question, ask_chunk, question_key
@@ -588,3 +589,30 @@ async def test_the_command_line_decides_an_action_only_as_it_was_shown(office, t
     await office.answers(other, "explain", "Cy", place="at the depot")
     assert "has changed since" in await reviews(*decide, "--shown", former)
     assert "Decided: give_back." in await reviews(*decide, "--shown", await shown())
+
+
+async def test_the_next_event_of_a_case_is_the_answer_that_its_customer_owed(office):
+    (item,) = office.comes(ASKED)
+    await office.works()
+    office.later(minutes=1)
+    assert ask_customer(office.here, item, "the floor", "Ada")
+    office.later(minutes=5)
+    office.comes(event("complained", "other", parcel="p-2", note="where is it"))
+    await office.works()
+    assert "customer_answered" not in [entry.event for entry in office.ledger(item)]
+    (answer,) = office.comes(event("complained", "c", note="the third floor"))
+    office.later(minutes=3)
+    await office.works()
+    (told,) = [entry.facts for entry in office.ledger(item) if entry.event == "customer_answered"]
+    assert told == {"by": "", "through": answer, "since": (NOW + timedelta(minutes=6)).isoformat()}
+
+
+async def test_a_deadline_of_ours_is_no_answer(office):
+    (item,) = office.comes(ASKED)
+    await office.works()
+    ask_customer(office.here, item, "the floor", "Ada")
+    office.later(minutes=61)
+    assert await office.watches() == ["p-1"]
+    await office.works()
+    assert office.case().seen["deadline_passed"] == 1
+    assert office.ledger(item)[-1].event == "customer_asked"

@@ -20,12 +20,14 @@ from typer.testing import CliRunner
 from connectors.store.engine import Store
 from console.main import app
 from domain.errors import InputInvalid, Unavailable
+from domain.moments import moments
 from domain.review import Answer
 from flows.watch import watch
 from tasks.clocks import watch_clocks
 from tasks.customer import ask_customer, customer_answered
 from tasks.decide import decide_items
 from tasks.deliver import deliver_due
+from tasks.escalate import acknowledge, climb
 from tasks.heartbeat import beat, silence
 from tasks.propose import Proposed
 from tasks.resources import opened
@@ -42,7 +44,7 @@ PROMISED = {
     "review": {"answer_within_minutes": 120, "calendar": "office"},
 }
 UNSURE = Proposed(proposal=proposal(label="access", opinion="access", confidence=0.4), cached=False)
-SLA_EVENTS = ("sla_warned", "sla_breached")
+SLA_EVENTS = ("customer_asked", "customer_answered", "customer_silent", "sla_warned", "sla_breached")
 
 
 class Office:
@@ -50,13 +52,18 @@ class Office:
 
     def __init__(self, folder: Path, store: Store) -> None:
         self.store, self.now, self.log = store, FRIDAY, list[str]()
-        self.policy = write_tiny(folder, **PROMISED)
-        self.here = fake_resources(store, None, FakeSystem(), clock=lambda: self.now)
+        self.folder = folder
+        self.change_policy()
 
-    def accept(self, text: str = "my invoice is wrong") -> str:
+    def change_policy(self, **changes: object) -> None:
+        self.policy = write_tiny(self.folder, **{**PROMISED, **changes})
+        self.here = fake_resources(self.store, None, FakeSystem(), clock=lambda: self.now)
+
+    def accept(self, text: str = "my invoice is wrong", email: str = "a@example.com") -> str:
         with self.store.transaction() as tx:
             number = tx.ledger.head()[0]
-            return tx.inbox.accept("tiny", message(f"m-{number}", f"{text} {number}"), timedelta(0), self.now)[0]
+            item = message(f"m-{number}", f"{text} {number}", email)
+            return tx.inbox.accept("tiny", item, timedelta(0), self.now)[0]
 
     async def decide(self) -> None:
         """A rule routes invoices; the rest goes to a person."""
@@ -77,9 +84,28 @@ class Office:
             assert await watch_clocks.fn(self.policy) == len(self.log)
         return list(self.log)
 
+    async def climb(self) -> int:
+        async with opened(self.here):
+            return await climb.fn(self.policy)
+
+    def escalated(self) -> list[str]:
+        """The escalations that wait for somebody."""
+        with self.store.reading() as tx:
+            return [row.escalation_id for row in tx.escalations.waiting("tiny")]
+
+    def acknowledge(self, escalation: str) -> None:
+        with self.store.transaction() as tx:
+            assert acknowledge(tx, escalation, "Ada", self.now)
+
     def events(self, item: str) -> list[str]:
         with self.store.reading() as tx:
             return [entry.event.value for entry in tx.ledger.entries(item) if entry.event.value in SLA_EVENTS]
+
+    def pauses(self, item: str) -> list[tuple[datetime, datetime | None]]:
+        with self.store.reading() as tx:
+            happened = moments(tx.ledger.entries(item))
+        assert happened is not None
+        return [(pause.begins, pause.ends) for pause in happened.pauses]
 
     def review_due_at(self, item: str) -> datetime:
         with self.store.reading() as tx:
@@ -120,6 +146,44 @@ async def test_an_item_that_nobody_decides_is_warned_of_then_escalated_each_once
     with office.store.reading() as tx:
         assert [row.message for row in tx.escalations.waiting("tiny")] == [late]
     assert office.events(item) == ["sla_warned", "sla_breached"]
+
+
+async def test_what_stays_late_is_told_anew_some_time_after_somebody_took_it_over(office):
+    item = office.accept()
+    await office.watch(minutes=16)
+    (first,) = office.escalated()
+    office.acknowledge(first)
+    office.now += timedelta(minutes=59)
+    assert await office.climb() == 0
+    office.now += timedelta(minutes=1)
+    await office.climb()
+    assert await office.climb() == 1
+    (second,) = office.escalated()
+    assert second != first
+    with office.store.reading() as tx:
+        assert [entry.event.value for entry in tx.ledger.entries(item)].count("escalated") == 2
+
+
+async def test_what_is_done_at_last_ends_its_escalation(office):
+    item = office.accept()
+    await office.watch(minutes=16)
+    await office.climb()
+    await office.decide()
+    await office.watch(minutes=1)
+    assert await office.climb() == 0
+    assert office.escalated() == []
+    with office.store.reading() as tx:
+        assert "what was late is done, or promised no longer" in [
+            entry.facts.get("why") for entry in tx.ledger.entries(item)
+        ]
+
+
+async def test_what_is_promised_no_longer_is_told_no_longer(office):
+    office.accept()
+    await office.watch(minutes=16)
+    office.change_policy(sla={"delivered": {"minutes": 9999}})
+    assert await office.climb() == 0
+    assert office.escalated() == []
 
 
 async def test_nobody_is_called_for_what_was_late_and_is_done(office):
@@ -175,10 +239,71 @@ async def test_clocks_stand_still_while_the_customer_owes_an_answer(office):
     item = office.accept()
     assert ask_customer(office.here, item, " the order\x00 number ", "Ada")
     assert not ask_customer(office.here, item, "the order number", "Ada")
-    assert await office.watch(days=20) == []
+    assert await office.watch(days=13) == []
     assert customer_answered(office.here, item, "Ada")
     assert not customer_answered(office.here, item, "Ada")
     assert len(await office.watch(minutes=12)) == 1
+
+
+async def test_a_silent_customer_is_told_of_once_and_the_clocks_run_on_from_that_moment(office):
+    item = office.accept()
+    ask_customer(office.here, item, "the order number", "Ada")
+    silent = f"{item}: the customer has not answered by 2026-03-20 16:00 UTC; the clocks run on"
+    assert await office.watch(days=14, minutes=5) == [silent]
+    assert await office.watch(minutes=5) == []
+    assert await office.watch(minutes=2) == [f"{item}: first decision is due by 2026-03-20 16:15 UTC"]
+    assert not customer_answered(office.here, item, "Ada")
+    assert office.events(item) == ["customer_asked", "customer_silent", "sla_warned"]
+
+
+async def test_a_watch_that_comes_late_counts_no_more_than_the_longest_pause(office):
+    item = office.accept()
+    ask_customer(office.here, item, "the order number", "Ada")
+    told = await office.watch(days=60)
+    assert told[0] == f"{item}: the customer has not answered by 2026-03-20 16:00 UTC; the clocks run on"
+    assert f"{item}: first decision is late, it was due by 2026-03-20 16:15 UTC" in told
+
+
+async def test_a_customer_can_be_asked_again_after_a_silence(office):
+    item = office.accept()
+    ask_customer(office.here, item, "the order number", "Ada")
+    await office.watch(days=14)
+    assert ask_customer(office.here, item, "the order number, please", "Ada")
+    assert await office.watch(days=13) == []
+
+
+async def test_a_later_message_of_the_same_sender_is_the_answer_from_when_it_came(office):
+    office.change_policy(customer={"known_by": "email"})
+    item = office.accept()
+    await office.decide()
+    office.now += timedelta(minutes=1)
+    ask_customer(office.here, item, "the order number", "Ada")
+    office.now += timedelta(minutes=30)
+    answer = office.accept("it is 4711", email="A@Example.com")
+    office.accept("who else", email="b@example.com")
+    office.now += timedelta(minutes=9)
+    await office.decide()
+    assert office.pauses(item) == [(FRIDAY + timedelta(minutes=1), FRIDAY + timedelta(minutes=31))]
+    assert office.events(item) == ["customer_asked", "customer_answered"]
+    assert office.events(answer) == []
+
+
+async def test_where_the_policy_does_not_say_how_senders_are_known_somebody_records_the_answer(office):
+    item = office.accept()
+    ask_customer(office.here, item, "the order number", "Ada")
+    office.now += timedelta(minutes=1)
+    office.accept("it is 4711")
+    await office.decide()
+    assert office.events(item) == ["customer_asked"]
+
+
+async def test_what_came_before_the_question_is_no_answer(office):
+    office.change_policy(customer={"known_by": "email"})
+    item, _before = office.accept(), office.accept()
+    office.now += timedelta(minutes=1)
+    ask_customer(office.here, item, "the order number", "Ada")
+    await office.decide()
+    assert office.events(item) == ["customer_asked"]
 
 
 @pytest.mark.parametrize(("what", "by"), [(" ", "Ada"), ("the order number", " ")])

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import write_people, write_tiny
 
 from connectors.store.engine import Store
-from domain.delivery import Invalid, Operation, Patience, RetryAfter, operation_id
+from domain.delivery import Invalid, Invitation, Operation, Patience, RetryAfter, operation_id
 from domain.errors import InputInvalid
 from domain.escalation import Cause
 from tasks.deliver import deliver_due
@@ -156,11 +156,11 @@ async def test_what_goes_on_long_after_an_acknowledgement_begins_anew(tower):
 
 
 async def test_what_did_not_come_back_is_over_some_time_after_the_acknowledgement(tower):
-    here = tower.happens(cause=Cause.SLA_BREACHED)
+    here = tower.happens(cause=Cause.DRIFTED)
     tower.acknowledges(here)
     tower.later(minutes=60)
     await tower.climbs()
-    assert tower.happens(cause=Cause.SLA_BREACHED) != here
+    assert tower.happens(cause=Cause.DRIFTED) != here
 
 
 async def test_a_step_whose_people_are_away_is_followed_by_the_next_at_once(tower, tmp_path):
@@ -214,7 +214,7 @@ async def test_where_every_channel_fails_the_ladder_still_ends_and_escalates_not
     assert tower.events().count("escalated") == 1
 
 
-def write(tower: Tower, item: str = "it-9", attempts: int = 5) -> Operation:
+def write(tower: Tower, item: str = "it-9", attempts: int = 5, invites: Invitation | None = None) -> Operation:
     operation = Operation(
         operation_id=operation_id(item, "crm"),
         item_id=item,
@@ -223,6 +223,7 @@ def write(tower: Tower, item: str = "it-9", attempts: int = 5) -> Operation:
         system="crm",
         record_key=item,
         values={"name": item},
+        invites=invites,
     )
     with tower.store.transaction() as tx:
         tx.outbox.put(operation, Patience(attempts=attempts, first_delay_s=400, longest_delay_s=400), tower.now)
@@ -236,6 +237,62 @@ async def test_a_write_that_is_given_up_is_told_of_in_its_items_story(tower):
     assert tower.events("it-9")[-2:] == ["dead_lettered", "escalated"]
     assert await tower.told() == ["desk"]
     assert "the write of it-9 to crm was given up: no such queue" in tower.slack.stored[0].values["text"]
+
+
+async def test_a_write_that_stays_given_up_is_told_anew_some_time_after_its_acknowledgement(tower):
+    tower.crm.outcomes = [Invalid(detail="no such queue")]
+    write(tower)
+    await tower.delivers()
+    (here,) = tower.waiting()
+    await tower.told()
+    tower.acknowledges(here)
+    tower.later(minutes=59)
+    assert await tower.told() == ["desk"]
+    tower.later(minutes=1)
+    await tower.told()
+    assert await tower.told() == ["desk", "desk"]
+    assert tower.waiting() not in ([], [here])
+    assert tower.events("it-9").count("escalated") == 2
+
+
+async def test_a_write_that_was_put_back_ends_its_escalation_whoever_did_it(tower):
+    tower.crm.outcomes = [Invalid(detail="no such queue")]
+    write(tower)
+    await tower.delivers()
+    with tower.store.transaction() as tx:
+        tx.dead_letters.put_back(tx.dead_letters.of(item_id="it-9"), "Ada", tower.now)
+    assert await tower.told() == []
+    assert tower.waiting() == []
+    assert tower.events("it-9").count("resolved") == 1
+
+
+async def test_a_write_that_is_given_up_again_is_told_again(tower):
+    tower.crm.outcomes = [Invalid(detail="no such queue")] * 2
+    write(tower)
+    await tower.delivers()
+    await tower.told()
+    with tower.store.transaction() as tx:
+        tx.dead_letters.put_back(tx.dead_letters.of(item_id="it-9"), "Ada", tower.now)
+    await tower.climbs()
+    tower.later(minutes=10)
+    await tower.delivers()
+    await tower.told()
+    assert await tower.told() == ["desk", "desk"]
+
+
+async def test_a_message_to_an_assignee_that_is_given_up_is_told_once(tower):
+    invites = Invitation(review_id="it-1", binding="b")
+    tower.crm.outcomes = [Invalid(detail="no such channel")]
+    write(tower, "as-1", invites=invites)
+    await tower.delivers()
+    (here,) = tower.waiting()
+    assert await tower.told() == ["desk"]
+    tower.acknowledges(here)
+    tower.later(minutes=60)
+    await tower.told()
+    tower.later(minutes=60)
+    assert await tower.told() == ["desk"]
+    assert tower.waiting() == []
 
 
 async def test_a_system_that_is_paused_for_long_is_told_of_until_it_answers_again(tower):

@@ -1,0 +1,32 @@
+"""The policy's section on answers that customers owe, and which item is such an answer."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from domain.business_time import Calendar
+from domain.sla import LongestPause
+from domain.values import Frozen
+from policies.destination import Name
+
+FORTNIGHT_MINUTES = 14 * 24 * 60
+"""Ours: long enough for most answers, short enough that no item is forgotten over a pause."""
+
+
+class Customer(Frozen):
+    """How clocks wait for customers.
+
+    Attributes:
+        longest_pause_minutes: of working time, by the calendar; then clocks run on, answered or not.
+        calendar: one of `calendars`; without it every minute counts.
+        known_by: field that tells who the customer is: a later item with the same value in it is
+            the answer; without it somebody records the answer. Cases need none: their next event is it.
+    """
+
+    longest_pause_minutes: float = Field(default=FORTNIGHT_MINUTES, gt=0, le=5_000_000)
+    calendar: Name | None = None
+    known_by: Name | None = None
+
+    def longest(self, calendar: Calendar) -> LongestPause:
+        """The longest pause, to read."""
+        return LongestPause(within=timedelta(minutes=self.longest_pause_minutes), calendar=calendar)
