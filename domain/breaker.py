@@ -105,6 +105,8 @@ def after(breaker: Breaker, outcome: DeliveryOutcome, now: datetime) -> Breaker:
             until = now + timedelta(seconds=UNSAID_LIMIT_S if seconds is None else seconds)
             return _paused(breaker, breaker.failures, until, f"limit {limit}: {outcome.detail}")
         case RetryAfter() | Unknown():
+            if breaker.probing and breaker.paused(now):  # it was under way: eight at once would double it eight times
+                return breaker
             failures = breaker.failures + 1
             if failures < FAILURES:
                 return breaker.model_copy(update={"failures": failures})

@@ -7,7 +7,7 @@ import typer
 
 from evals.asking import asking, explained, public_data, reading
 from evals.options import AsJson, Name, NoModel
-from evals.shown import OUT, print_public
+from evals.shown import ERR, OUT, print_flat, print_public
 
 
 def harvest(
@@ -59,6 +59,23 @@ def public(
     with explained():
         table = public_table(items, without_model)
     print_public(table, as_json)
+
+
+def sync(
+    versions: Annotated[int, typer.Option(min=1, help="Versions of the help desk's log, the oldest first.")] = 6000,
+    faults: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the CRM's requests that fail.")] = 0.15,
+    crashes: Annotated[int, typer.Option(min=0, help="How often the sync is killed.")] = 5,
+    database: Annotated[str, typer.Option(help="URL of the help desk's database; SQLite without one.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Replay a real help desk's log as two systems that edit the same incidents; INTERLOCK_PUBLIC_DATA says where."""
+    from evals.sync_figures import measure_sync  # noqa: PLC0415
+
+    with explained():
+        found = measure_sync(versions, faults, crashes, database, ERR)
+    print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 def extract(

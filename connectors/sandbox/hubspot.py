@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, Response
 from connectors.sandbox.faults import FaultPlan, Kind, answer
 from connectors.sandbox.hubspot_portal import CLOCK, LARGEST_BATCH, Portal, Settings, keys, refuse
 from connectors.sandbox.hubspot_search import Search
-from connectors.sandbox.hubspot_shapes import Merge, NewObject, ReadBatch, StoredObject, UpsertBatch
+from connectors.sandbox.hubspot_shapes import Merge, NewObject, PeoplesEdit, ReadBatch, Shown, StoredObject, UpsertBatch
 from connectors.sandbox.records import Records
 from connectors.sandbox.service import TokenBucket, assemble, control_routes
 
@@ -41,7 +41,8 @@ def create_app(
     """The server.
 
     Its `doubled` counts operations that changed something again, and records that share a unique
-    value with an earlier one. `POST /_settings` changes the `Settings`.
+    value with an earlier one. `POST /_settings` changes the `Settings`. People who work in the account
+    look up records by `GET /_people/…` and edit them by `POST /_people/…`, which nothing limits or disturbs.
     """
     unique = Settings().unique
     records = Records(StoredObject, lambda record: keys(record, unique), state)
@@ -53,6 +54,14 @@ def create_app(
         portal.settings = Settings.model_validate(portal.settings.model_dump() | change)
         portal.requests = 0
         return portal.settings
+
+    @control.get("/_people/{kind}")
+    async def look_up(kind: str, name: str, value: str) -> list[StoredObject]:
+        return portal.named(kind, name, value)
+
+    @control.post("/_people/{kind}/{record_id}")
+    async def edit(kind: str, record_id: str, edit: PeoplesEdit) -> Shown:
+        return portal.edit(kind, record_id, edit)
 
     routes = _routes(portal, plan, limit or TokenBucket(), searches or TokenBucket(SEARCHES_PER_S, SEARCHES_PER_S))
     app = assemble("Sandbox HubSpot", routes, control, records.close)
@@ -68,6 +77,8 @@ def _routes(portal: Portal, plan: FaultPlan, limit: TokenBucket, searches: Token
     async def admit(authorization: Annotated[str, Header()] = "") -> None:
         if not authorization.startswith("Bearer "):
             refuse(401, "Authentication credentials not found", "INVALID_AUTHENTICATION")
+        if portal.settings.away:
+            refuse(503, "Service unavailable", "SERVICE_UNAVAILABLE")
         portal.requests += 1
         if portal.settings.daily_quota is not None and portal.requests > portal.settings.daily_quota:
             raise HTTPException(429, {"message": "You have reached your daily limit.", "policyName": "DAILY"})

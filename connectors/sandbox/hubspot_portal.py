@@ -1,6 +1,5 @@
 """The records of the HubSpot sandbox, and the rules by which they are kept and shown."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,10 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.hubspot_search import DATES, MOST_RESULTS, LaggingIndex, Search
 from connectors.sandbox.hubspot_shapes import (
+    Changed,
     Merge,
     NewObject,
     Next,
     Paging,
+    PeoplesEdit,
     ReadBatch,
     RecordError,
     Results,
@@ -24,23 +25,11 @@ from connectors.sandbox.hubspot_shapes import (
     UpsertBatch,
     UpsertInput,
 )
+from connectors.sandbox.hubspot_values import forward_only, problem_of
 from connectors.sandbox.records import Records
 from connectors.sandbox.service import Stats
 
 LARGEST_BATCH = 100
-LONGEST_VALUE = 65_536
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-STAGE = "lifecyclestage"
-STAGES = (
-    "subscriber",
-    "lead",
-    "marketingqualifiedlead",
-    "salesqualifiedlead",
-    "opportunity",
-    "customer",
-    "evangelist",
-    "other",
-)
 CLOCK = Callable[[], datetime]
 
 
@@ -55,6 +44,7 @@ class Settings(BaseModel):
         operation_property: holds the operation's id, by which the books are kept where no trace id is sent.
         locked: record keys about which every write is answered 423.
         daily_quota: requests until the daily limit; None for no limit.
+        away: whether every request is answered 503.
         window_ms: the rolling window that a limit names; HubSpot's own is 10,000.
     """
 
@@ -67,6 +57,7 @@ class Settings(BaseModel):
     operation_property: str = "interlock_operation"
     locked: tuple[str, ...] = ()
     daily_quota: int | None = None
+    away: bool = False
     window_ms: int = 1000
 
 
@@ -183,11 +174,25 @@ class Portal:
             case _:
                 return refuse(404, "one of the records to merge was not found", "OBJECT_NOT_FOUND")
 
+    def named(self, kind: str, name: str, value: str) -> list[StoredObject]:
+        """The records of an object whose property has a value."""
+        return [
+            one for one in self.records.all() if one.object == kind and one.there and one.properties.get(name) == value
+        ]
+
+    def edit(self, kind: str, record_id: str, edit: PeoplesEdit) -> Shown:
+        """Somebody who works in the account edits a record, or makes one under the id `new`."""
+        record = None if record_id == "new" else self._of(kind, None, record_id)
+        held = record.properties if record else {}
+        if any(held.get(name, "") != text for name, text in edit.shown.items()):
+            refuse(409, "the record shows something else by now", "CONFLICT")
+        return self._show(self._save(kind, record, edit.properties, ""), [*edit.properties])
+
     def problem_of(self, properties: dict[str, str]) -> str:
         """What is wrong with the values, empty if nothing is."""
         if unknown := sorted(properties.keys() & {*self.settings.undefined}):
             return f'Property values were not valid: Property "{unknown[0]}" does not exist (PROPERTY_DOESNT_EXIST)'
-        return _problem_of(properties)
+        return problem_of(properties)
 
     def search(self, kind: str, search: Search) -> Results:
         """What the index shows."""
@@ -224,13 +229,13 @@ class Portal:
         modified = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
         record_id = known.id if known else self.records.new_id()
         before = known.properties if known else {"hs_object_id": record_id, "createdate": _iso(now_ms)}
-        kept = _forward_only(before, values)
+        kept = forward_only(before, values)
         if known and kept.items() <= before.items():
             return known  # the same values again leave no trace at HubSpot either
         history = dict(known.history) if known else {}
-        for name, value in kept.items():
-            if before.get(name) != value:
-                history[name] = [value, *history.get(name, [])]
+        fresh = {name: value for name, value in kept.items() if before.get(name) != value}
+        for name, value in fresh.items():
+            history[name] = [value, *history.get(name, [])]
         record = StoredObject(
             id=record_id,
             object=kind,
@@ -238,6 +243,10 @@ class Portal:
             operation_ids=[*(known.operation_ids if known else []), *filter(None, [operation])],
             properties=before | kept | {modified: _iso(now_ms)},
             history=history,
+            changes=[
+                *(known.changes if known else []),
+                Changed(at_ms=now_ms, operation=operation, properties=fresh),
+            ],
         )
         if known is None:
             self._index.forget(record.id)  # ids begin anew when the records are cleared
@@ -273,27 +282,9 @@ def keys(record: StoredObject, unique: tuple[str, ...]) -> list[str]:
     return [_key(record.object, name, value) for name, value in named.items() if value]
 
 
-def _problem_of(properties: dict[str, str]) -> str:
-    if (email := properties.get("email")) and not EMAIL.fullmatch(email):
-        return f"Property values were not valid: email '{email}' is invalid (INVALID_EMAIL)"
-    if too_long := [name for name, value in properties.items() if len(value) > LONGEST_VALUE]:
-        return f"Property values were not valid: {too_long[0]} is longer than {LONGEST_VALUE}"
-    if (stage := properties.get(STAGE)) and stage not in STAGES:
-        return f"Property values were not valid: {STAGE} '{stage}' was not one of the allowed options"
-    return ""
-
-
 def _record_error(one: UpsertInput, problem: str) -> RecordError:
     context = {"objectWriteTraceId": [one.object_write_trace_id]}
     return RecordError(category="VALIDATION_ERROR", message=problem, context=context)
-
-
-def _forward_only(before: dict[str, str], values: dict[str, str]) -> dict[str, str]:
-    """The values without a lifecycle stage behind the one that is there, which HubSpot drops unsaid."""
-    old, new = before.get(STAGE), values.get(STAGE)
-    if old and new and STAGES.index(new) < STAGES.index(old):
-        return {name: value for name, value in values.items() if name != STAGE}
-    return values
 
 
 def _descending(search: Search) -> bool:

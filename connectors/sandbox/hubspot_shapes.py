@@ -48,10 +48,36 @@ class NewObject(Wire):
     properties: dict[str, str]
 
 
+class Changed(BaseModel):
+    """One change of a record.
+
+    Attributes:
+        at_ms: when, since 1970.
+        operation: the id of the write; empty where somebody who works there made it.
+        properties: what became another value.
+    """
+
+    at_ms: int
+    operation: str
+    properties: dict[str, str]
+
+
+class PeoplesEdit(BaseModel):
+    """What somebody who works in the account makes of the record that they look at.
+
+    Attributes:
+        shown: what it must show still, so that nobody edits what they have not seen; blank where it has nothing.
+    """
+
+    shown: dict[str, str]
+    properties: dict[str, str]
+
+
 class StoredObject(Record):
     """A record, with the operation ids of its changes in order, and each property's values, latest first.
 
     Attributes:
+        changes: the account's own book of it, the oldest first.
         merged_into: the record that it is now a part of; empty for none.
         archived: whether it was deleted.
     """
@@ -61,6 +87,7 @@ class StoredObject(Record):
     operation_ids: list[str]
     properties: dict[str, str]
     history: dict[str, list[str]]
+    changes: list[Changed] = Field(default_factory=list)
     merged_into: str = ""
     archived: bool = False
 

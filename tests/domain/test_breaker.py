@@ -99,12 +99,12 @@ def test_no_outcome_shortens_a_pause(outcomes: list[DeliveryOutcome]) -> None:
 
 
 @given(st.lists(OUTCOMES))
-def test_only_failures_in_a_row_make_it_probe(outcomes: list[DeliveryOutcome]) -> None:
+def test_only_failures_in_a_row_make_it_probe_and_none_counts_once_it_does(outcomes: list[DeliveryOutcome]) -> None:
     in_a_row = 0
     for outcome in outcomes:
         in_a_row = 0 if outcome in WELL else in_a_row + (outcome in FAILED)
 
-    assert told(*outcomes).failures == in_a_row
+    assert told(*outcomes).failures == min(in_a_row, FAILURES)
 
 
 @pytest.mark.parametrize(
@@ -152,5 +152,15 @@ def test_a_person_should_know_of_a_pause_that_is_as_long_as_pauses_get_and_of_no
     assert not Breaker().down(NOW)
     assert not told(LIMITED).down(NOW)
     assert told(RetryAfter(seconds=LONGEST_PAUSE_S, limit="daily", detail="429")).down(NOW)
-    failing = [told(*[FAILED[0]] * times).down(NOW) for times in range(1, 20)]
+    breaker, now, failing = Breaker(), NOW, []
+    for _ in range(1, 20):
+        breaker = after(breaker, FAILED[0], now)
+        failing.append(breaker.down(now))
+        now = breaker.open_until or now
     assert failing == [times >= FAILURES + 8 for times in range(1, 20)]
+
+
+def test_what_was_under_way_when_a_system_was_paused_makes_the_pause_no_longer() -> None:
+    down = told(*[FAILED[0]] * FAILURES)
+    assert told(*[FAILED[0]] * (FAILURES + 7)) == down
+    assert after(down, FAILED[0], down.open_until or NOW).failures == FAILURES + 1

@@ -1,0 +1,200 @@
+"""Judges what became of people's edits in systems that were kept in step, by the systems' own books.
+
+Each edit must stand in every system, or have been replaced by somebody who saw it, or overruled by a rule that the
+history tells of, or be open to a person. Each value must be somebody's. What is open must be a contradiction of
+people who did not know of each other.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as made_of
+from enum import StrEnum
+
+from domain.entity import Move
+from domain.merge import Kind, Why
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of a record became something else.
+
+    Attributes:
+        at: when, in milliseconds.
+        edit: the number of the person's edit; None if it was written to keep systems in step.
+    """
+
+    at: int
+    system: str
+    before: str
+    after: str
+    edit: int | None = None
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that happened to a field of one thing.
+
+    Attributes:
+        changes: of all systems, in the order of their times; each begins with a blank.
+        moves: what was made of the edits, the oldest first.
+        held: what each system holds in the end.
+        agreed: what was agreed on in the end.
+        contested: what systems say instead, if that waits for a person.
+        refused: the systems that would not take what is agreed on.
+        owner: the system that may clear the field.
+    """
+
+    thing: str
+    field: str
+    kind: Kind
+    changes: Sequence[Change]
+    held: Mapping[str, str]
+    agreed: str = ""
+    moves: Sequence[Move] = ()
+    contested: Mapping[str, str] = made_of(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    owner: str | None = None
+
+
+class Fault(StrEnum):
+    """What should not be."""
+
+    LOST = "lost"
+    DOUBLED = "doubled"
+    UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault, and where."""
+
+    fault: Fault
+    thing: str
+    field: str
+    why: str
+
+
+def judged(story: Story) -> list[Finding]:
+    """The faults of a story; none if all is well."""
+    return [Finding(fault, story.thing, story.field, why) for fault, why in _faults(story)]
+
+
+def _faults(story: Story) -> Iterator[tuple[Fault, str]]:
+    typed = [change for change in story.changes if change.edit is not None]
+    for number, change in enumerate(story.changes):
+        if change.edit is not None:
+            for part in _lost(story, change, story.changes[number + 1 :]):
+                yield Fault.LOST, f"edit {change.edit} in {change.system}: {part}"
+    if story.kind is Kind.APPEND:
+        yield from _twice(story)
+    if story.contested:
+        if not _is_real(story, typed):
+            yield Fault.UNEXPLAINED, f"nobody contradicted anybody: {dict(story.contested)}"
+        return
+    if not story.refused and len({_same(text) for text in story.held.values()}) > 1:
+        yield Fault.UNEXPLAINED, f"the systems differ: {dict(story.held)}"
+    known = {part for change in typed for part in _parts(story.kind, change.after)}
+    for system, text in story.held.items():
+        if strange := sorted(_parts(story.kind, text) - known):
+            yield Fault.UNEXPLAINED, f"nobody made it '{strange[0]}' in {system}"
+
+
+def _lost(story: Story, edit: Change, later: Sequence[Change]) -> Iterator[str]:
+    """What of an edit stands nowhere, and was neither replaced, overruled nor left to a person."""
+    held = [story.agreed, *story.contested.values(), *story.held.values()] if story.contested else []
+    match story.kind:
+        case Kind.APPEND:
+            for line in _lines(edit.after) - _lines(edit.before):
+                everywhere = all(line in _lines(text) for text in story.held.values())
+                if not everywhere and not any(line in _lines(text) for text in held):
+                    yield f"'{line}' is not everywhere"
+        case Kind.UNION:
+            before, after = _tags(edit.before), _tags(edit.after)
+            for tag in sorted(before ^ after):
+                if not _tag_is_known(story, edit, later, tag, on=tag in after) and not held:
+                    yield f"'{tag}' was {'added' if tag in after else 'removed'}, and is not so everywhere"
+        case _:
+            if not any(_same(text) == _same(edit.after) for text in held) and not _value_is_known(story, edit, later):
+                yield f"'{edit.after}' stands nowhere"
+
+
+def _value_is_known(story: Story, edit: Change, later: Sequence[Change]) -> bool:
+    value = _same(edit.after)
+    stands = all(_same(text) == value for text in story.held.values())
+    replaced = any(one.edit is not None and _same(one.before) == value for one in later)
+    return stands or replaced or any(_overrules(story, move, edit) for move in story.moves)
+
+
+def _overrules(story: Story, move: Move, edit: Change) -> bool:
+    """Whether a rule, or a person who decided, put something else in the place of what was made of a field."""
+    heard = move.edited.get(edit.system)
+    if heard is None or _same(heard) != _same(edit.after) or _same(move.after) == _same(heard):
+        return False
+    cleared = not heard.strip() and edit.system != story.owner
+    return cleared or move.why in (Why.OWNER, Why.FORWARD, Why.KEPT_FILLED, Why.DECIDED)
+
+
+def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str, *, on: bool) -> bool:
+    def has(text: str) -> bool:
+        return (tag in _tags(text)) is on
+
+    stands = all(has(text) for text in story.held.values())
+    replaced = any(one.edit is not None and has(one.before) and not has(one.after) for one in later)
+    heard = [move for move in story.moves if edit.system in move.edited and has(move.edited[edit.system])]
+    return stands or replaced or any(move.why is Why.UNION and not has(move.after) for move in heard)
+
+
+def _twice(story: Story) -> Iterator[tuple[Fault, str]]:
+    for system, text in story.held.items():
+        for line, times in Counter(filter(None, map(_same, text.splitlines()))).items():
+            if times > 1:
+                yield Fault.DOUBLED, f"'{line}' stands {times} times in {system}"
+
+
+def _is_real(story: Story, typed: Iterable[Change]) -> bool:
+    """Whether two people in different systems said what is open, and neither saw what the other had said."""
+    said = {_same(text) for text in (story.agreed, *story.contested.values())}
+    sides = [one for one in typed if _same(one.after) in said]
+    return any(
+        one.system != other.system
+        and _same(one.after) != _same(other.after)
+        and not _saw(story, one, other)
+        and not _saw(story, other, one)
+        for one in sides
+        for other in sides
+    )
+
+
+def _saw(story: Story, later: Change, earlier: Change) -> bool:
+    """Whether the system of the later edit had shown the earlier one before that."""
+    return any(
+        change.system == later.system
+        and earlier.at <= change.at <= later.at
+        and change.edit is None
+        and _same(change.after) == _same(earlier.after)
+        for change in story.changes
+    )
+
+
+def _parts(kind: Kind, text: str) -> set[str]:
+    """What somebody must have made: the value, or each tag or line of it."""
+    match kind:
+        case Kind.UNION:
+            return _tags(text)
+        case Kind.APPEND:
+            return _lines(text)
+        case _:
+            return {_same(text)} - {""}
+
+
+def _same(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _tags(text: str) -> set[str]:
+    return {tag for tag in (_same(part) for part in text.split(",")) if tag}
+
+
+def _lines(text: str) -> set[str]:
+    return {line for line in map(_same, text.splitlines()) if line}
