@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from prefect.logging.loggers import disable_run_logger
 from rich.table import Table
 
 from connectors.settings import Settings
 from connectors.store.crosswalk import Due
 from connectors.store.crosswalk_tables import MoveRow
 from connectors.store.engine import Transaction
+from console import reconcile
 from console.run import prefect_at_hand
 from console.shared import ERR, OUT, explained, only, reading, shown
 from domain.conflict import owner_in
@@ -22,12 +24,13 @@ from flows.sync import sync
 from policies.load import Workflow, load_workflow, sync_of
 from policies.sync_rule import owner_diff, with_owner
 from tasks.in_step import Plan, plans
-from tasks.observe import note_changes, read_changed
+from tasks.observe import note_changes, read_changed, sides
 from tasks.prepare import reach_systems
 from tasks.recognise import recognise
 from tasks.resources import Resources, opened
 
 app = typer.Typer(help="Records of several systems, kept in step.", no_args_is_help=True)
+app.add_typer(reconcile.app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; the rest goes to stderr.")]
 Name = Annotated[str, typer.Argument(help="Name of a shipped policy about records, or path of a YAML file.")]
@@ -118,17 +121,24 @@ def rules(
 
 
 async def _plan(policy: str) -> list[tuple[str, Plan]]:
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
-    async with prefect_at_hand(Settings().home), opened() as here:
-        reach_systems(here, here.workflow(policy))
-        await _observe(policy)
+    """What would be done; it needs no Prefect, as nothing of it is a run."""
+    async with opened() as here:
+        workflow = here.workflow(policy)
+        reach_systems(here, workflow)
+        with disable_run_logger():
+            for step in (note_changes, read_changed, recognise):
+                await step.fn(policy)
+        _tell_unread(here, workflow)
         return _planned(here, policy)
 
 
-async def _observe(policy: str) -> None:
-    await note_changes(policy)
-    await read_changed(policy)
-    await recognise(policy)
+def _tell_unread(here: Resources, workflow: Workflow) -> None:
+    with here.store.reading() as tx:
+        for side in sides(here, workflow):
+            state = tx.sources.of(side.name)
+            if state.breaker.failures or state.trouble:
+                told = f"{side.of.object} in {side.system} could not be read: {state.breaker.why}"
+                ERR.print(f"[yellow]old news[/] {shown(told)}", highlight=False)
 
 
 def _planned(here: Resources, policy: str) -> list[tuple[str, Plan]]:

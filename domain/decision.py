@@ -213,5 +213,8 @@ OF_CASES = frozenset(
 )
 """Reasons that only an event of a case gives; see `domain.action`."""
 
+OF_RECORDS = frozenset({Reason.EDITS_CONTRADICT, Reason.MAYBE_SAME, Reason.SYSTEMS_AGREE})
+"""Reasons that only records which are kept in step give."""
+
 ENRICH = "needs_enrichment"
 """Flag of an item that was routed though required fields are missing."""

@@ -115,7 +115,7 @@ def merge(
         sides: by system, at least one; a system that does not have the field is left out.
         set_by: the systems that made `agreed` what it is.
     """
-    same = _tags_alike(rule, spelling) if rule.kind is Kind.UNION else spelling
+    same = meaning(rule, spelling)
     edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
     counted = {name: value for name, value in edits.items() if value.strip() or name == rule.owner}
     unaware = any(same(sides[name].base) != same(agreed) for name in counted if {*set_by} != {name})
@@ -127,6 +127,11 @@ def merge(
         return Merged(value=agreed, why=why, edited=tuple(edits))
     writes = {name: value for name, side in sorted(sides.items()) if same(side.now) != same(value)}
     return Merged(value=value, why=why, edited=tuple(edits), writes=writes)
+
+
+def meaning(rule: FieldRule, spelling: Spelling) -> Spelling:
+    """The spelling that values of a field share if they mean the same by its rule: of tags, in whatever order."""
+    return _tags_alike(rule, spelling) if rule.kind is Kind.UNION else spelling
 
 
 def _value(

@@ -4,21 +4,11 @@ from prefect import flow
 
 from domain.account import Account
 from flows.deliver import WAIT_S
+from flows.in_rounds import ask_people, in_rounds
 from tasks.account import balance
-from tasks.assign import assign_reviews
-from tasks.deliver import deliver_due
-from tasks.escalate import climb
-from tasks.forms import open_forms
-from tasks.in_step import keep_in_step, note_written
 from tasks.names import named
-from tasks.observe import note_changes, read_changed
 from tasks.prepare import prepare
-from tasks.recognise import recognise
 from tasks.resources import opened
-from tasks.review import escalate_late
-
-MOST_ROUNDS = 5
-"""Rounds in one run: what a write brings about, such as a conflict with an edit in between, is seen in the next."""
 
 
 @flow(name="sync", flow_run_name=named("sync"))
@@ -36,18 +26,8 @@ async def sync(policy: str, wait_s: float = WAIT_S) -> Account:
     async with opened():
         await prepare(policy, classifies=False, syncs=True)
         try:
-            for _ in range(MOST_ROUNDS):
-                await note_changes(policy)
-                await read_changed(policy)
-                await recognise(policy)
-                merged = await keep_in_step(policy)
-                await deliver_due(wait_s)
-                if not merged + await note_written(policy):
-                    break
-            await escalate_late(policy)
-            await assign_reviews(policy)
-            await climb(policy)
-            await open_forms(policy)
+            await in_rounds(policy, wait_s)
+            await ask_people(policy)
         finally:
             account = await balance(policy)
         return account

@@ -25,19 +25,28 @@ NEW = "new"
 
 
 def ask_about(
-    tx: Transaction, workflow: Workflow, of: Of, row: RecordRow, entities: Sequence[str], why: str, now: datetime
+    tx: Transaction,
+    workflow: Workflow,
+    of: Of,
+    row: RecordRow,
+    entities: Sequence[str],
+    why: str,
+    now: datetime,
+    about: str = "",
 ) -> None:
-    """Ask which of some entities a record is of, if any; until then it stays apart.
+    """Ask which of some entities a record is of, if any; until then it stays apart, or with the entity that it is of.
 
     Args:
         why: a person is asked, in words.
+        about: what is asked once only; each change of the record makes another question without it.
     """
-    row.apart = Apart.ASKED
+    if row.entity_id is None:
+        row.apart = Apart.ASKED
     asked: dict[str, Any] = {"record": row.seq, "entities": list(entities), "why": why}
     question = Question(
         kind=ReviewKind.LINK,
         reason=Reason.MAYBE_SAME,
-        about=f"{row.seq}/{row.told}",
+        about=about or f"{row.seq}/{row.told}",
         text=f"Is {of.object} {row.external_id} of {row.system} one that is known?",
         fields={"object": of.object, "entity": ", ".join(entities), "field": row.external_id or ""},
         asked=asked,
@@ -73,7 +82,8 @@ class LinkReview:
     def form(self, notice: str, *, late: bool) -> Form:
         """The record beside each that is known."""
         fields = list(sync_of(self.workflow).objects[self.record.object].fields)
-        rows = [(f"the new one, {self.record.system} {self.record.external_id}", self.record.now)]
+        which = "this one" if self.record.entity_id else "the new one"
+        rows = [(f"{which}, {self.record.system} {self.record.external_id}", self.record.now)]
         rows += [
             (f"{name}: {row.system} {row.external_id}", row.now) for name, rows in self.known.items() for row in rows
         ]
@@ -98,9 +108,16 @@ class LinkReview:
         return self.workflow.policy.review.people
 
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
-        """Link the record, or begin an entity with it; a second one in its system stays apart, and is told of."""
+        """Link the record, or begin an entity with it; a second one in its system stays apart, and is told of.
+
+        Of a record that has an entity, that and the one that was chosen become one.
+        """
         of = Of(self.record.policy, self.record.object)
-        if answer.choice == NEW:
+        if (own := self.record.entity_id) is not None:
+            into = NEW if answer.choice == NEW else _still(tx, answer.choice)
+            if into not in (NEW, own):
+                tx.crosswalk.merge(own, into, now)
+        elif answer.choice == NEW:
             tx.crosswalk.begin(of, self.record, now)
         elif any(row.system == self.record.system and not row.gone for row in self.known[answer.choice]):
             self.record.apart = Apart.SECOND
@@ -108,6 +125,12 @@ class LinkReview:
             tx.crosswalk.link(self.record, answer.choice, now, by=answer.by)
         settled(tx, self.item_id, Kind.HUMAN, Reason.SAID, answer.by, answer.note, now)
         return True
+
+
+def _still(tx: Transaction, entity_id: str) -> str:
+    """The entity that this one is now: it may have turned out to be another one."""
+    into = tx.crosswalk.get(entity_id).row.merged_into
+    return entity_id if into is None else _still(tx, into)
 
 
 def _called(row: RecordRow) -> str:

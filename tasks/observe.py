@@ -1,15 +1,19 @@
 """Reads what changed in systems that are kept in step."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from prefect import get_run_logger, task
+from prefect.context import TaskRunContext
+from prefect.logging import get_logger
 
 from connectors.kept import Kept as Port
 from connectors.kept import Record
 from connectors.store.crosswalk import Of, Shown
 from connectors.store.crosswalk_tables import RecordRow
+from connectors.store.engine import Transaction
 from domain.entity import FieldTerms
 from domain.errors import Permanent, Retryable
 from domain.source_state import SourceState, failed
@@ -91,13 +95,14 @@ async def note_changes(policy: str) -> int:
     here = resources()
     came = 0
     for side in sides(here, here.workflow(policy)):
-        async with _patiently(here, policy, side) as may:
+        async with patiently(here, policy, side) as may:
             if may:
-                came += await _note(here, side)
+                came += await note_told(here, side)
     return came
 
 
-async def _note(here: Resources, side: Side) -> int:
+async def note_told(here: Resources, side: Side) -> int:
+    """Take down which records a system says have changed; returns how many changes it told of."""
     with here.store.reading() as tx:
         cursor, came = tx.cursors.of(side.name), 0
     for _ in range(LONGEST_ROUND):
@@ -124,7 +129,7 @@ async def read_changed(policy: str) -> int:
     here = resources()
     news = 0
     for side in sides(here, here.workflow(policy)):
-        async with _patiently(here, policy, side) as may:
+        async with patiently(here, policy, side) as may:
             while may:
                 with here.store.reading() as tx:
                     rows = tx.crosswalk.unread(side.of, side.system, AT_ONCE)
@@ -137,25 +142,43 @@ async def read_changed(policy: str) -> int:
 async def _read(here: Resources, side: Side, rows: list[RecordRow]) -> int:
     records = await side.port.read([row.external_id for row in rows if row.external_id])
     told = {row.seq: row.told for row in rows}
-    carried = {record.operation_id for record in records.values() if record and record.operation_id}
-    news = 0
     with here.store.transaction() as tx:
-        ours = tx.crosswalk.made_by(side.of.policy, carried)
-        for row in tx.crosswalk.again(rows):
-            record = records.get(row.external_id or "")
-            made_for = ours.get(record.operation_id) if record and row.entity_id is None else None
-            if made_for and tx.crosswalk.came_back(row, made_for, here.now()):
-                news += 1
-            elif record is not None and record.external_id != row.external_id:
-                tx.crosswalk.renamed(row, record.external_id, here.now())
-                news += 1
-            else:
-                news += tx.crosswalk.shown(row, told[row.seq], side.shown(record) if record else None)
+        return keep_read(tx, side, tx.crosswalk.again(rows), told, records, here.now())
+
+
+def keep_read(
+    tx: Transaction,
+    side: Side,
+    rows: Sequence[RecordRow],
+    told: Mapping[int | None, int],
+    records: Mapping[str, Record | None],
+    now: datetime,
+) -> int:
+    """Keep what a system showed of these records; returns how many were new to us.
+
+    Args:
+        rows: as this transaction has them, and `told` what each had been told before it was read.
+        records: by the ids that were asked for; None is one that is not there any more.
+    """
+    ours = tx.crosswalk.made_by(
+        side.of.policy, {one.operation_id for one in records.values() if one and one.operation_id}
+    )
+    news = 0
+    for row in rows:
+        record = records.get(row.external_id or "")
+        made_for = ours.get(record.operation_id) if record and row.entity_id is None else None
+        if made_for and tx.crosswalk.came_back(row, made_for, now):
+            news += 1
+        elif record is not None and record.external_id != row.external_id:
+            tx.crosswalk.renamed(row, record.external_id, now)
+            news += 1
+        else:
+            news += tx.crosswalk.shown(row, told[row.seq], side.shown(record) if record else None)
     return news
 
 
 @asynccontextmanager
-async def _patiently(here: Resources, policy: str, side: Side) -> AsyncIterator[bool]:
+async def patiently(here: Resources, policy: str, side: Side) -> AsyncIterator[bool]:
     """Whether the system may be asked now; what it failed to say is in its state."""
     name, shown = side.name, f"{side.of.object} in {side.system}"
     with here.store.reading() as tx:
@@ -166,7 +189,8 @@ async def _patiently(here: Resources, policy: str, side: Side) -> AsyncIterator[
     try:
         yield True
     except (Retryable, Permanent) as exc:
-        get_run_logger().warning("%s cannot be read now: %s", shown, exc)
+        log = get_run_logger() if TaskRunContext.get() else get_logger("interlock")
+        log.warning("%s cannot be read now: %s", shown, exc)
         note_state(here, policy, name, shown, failed(before, exc, here.now()))
     else:
         note_state(here, policy, name, shown, SourceState())

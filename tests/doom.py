@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Mapper
 from sqlmodel import Session
 
+from connectors.store.drift_tables import PassRow
 from connectors.store.tables import EntryRow
 
 Reached = Callable[[str], None]
@@ -32,7 +33,8 @@ def listen(reached: Reached) -> None:
     """Call `reached` with the name of each step of this process, before it goes on.
 
     Steps are `reading reviews`, `before` and `after review_answered` (the commit that brings that ledger
-    entry), and `answered set_state 2` (the second request whose path ends so got its answer).
+    entry), `before` and `after pass_read` (the commit of a part of a
+    system's snapshot), and `answered set_state 2` (the second request whose path ends so got its answer).
     """
     _listen_to_store(reached)
     _listen_to_requests(reached)
@@ -44,6 +46,10 @@ def _listen_to_store(reached: Reached) -> None:
     @event.listens_for(EntryRow, "after_insert")
     def _(_mapper: Mapper[EntryRow], _connection: Connection, row: EntryRow) -> None:
         written.append(row.event)
+
+    @event.listens_for(PassRow, "after_update")
+    def _(_mapper: Mapper[PassRow], _connection: Connection, _row: PassRow) -> None:
+        written.append("pass_read")
 
     @event.listens_for(Engine, "commit")
     def _(_connection: Connection) -> None:

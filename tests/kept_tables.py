@@ -2,18 +2,20 @@
 """Tables that are kept in step: real ones, in a database of their own, as the systems of a policy."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from connectors.kept import Kept
 from connectors.ports import Destination
 from connectors.registry import open_destination, open_kept
 from connectors.settings import Settings
+from connectors.store.crosswalk import Of
 from connectors.store.engine import Store
 from domain.account import Account
 from domain.delivery import DeliveryOutcome, Operation
@@ -62,11 +64,26 @@ class Tables:
                 [key, _now(), *values.values()],
             )
 
-    def edit(self, system: str, key: str, **values: str | None) -> None:
-        """Change a row, as somebody who works in that system."""
+    def edit(self, system: str, key: str, clock: timedelta = timedelta(0), **values: str | None) -> None:
+        """Change a row, as somebody who works in that system, whose clock may be wrong."""
         changed = ", ".join(f"{name} = ?" for name in (*values, "updated_at"))
         with self._open() as database:
-            database.execute(f"update {system} set {changed} where id = ?", [*values.values(), _now(), key])
+            database.execute(f"update {system} set {changed} where id = ?", [*values.values(), _now(clock), key])
+
+    def alter(self, system: str, how: str) -> None:
+        with self._open() as database:
+            database.execute(f"alter table {system} {how}")
+
+    def note(self, system: str, key: str, store: Store) -> None:
+        """Have a row read that no change tells of, such as one that is gone."""
+        with store.transaction() as tx:
+            tx.crosswalk.note(Of("tiny_sync", "person"), system, [key])
+
+    def edit_unheard(self, system: str, key: str, **values: str | None) -> None:
+        """Change a row past everything that tells of changes."""
+        changed = ", ".join(f"{name} = ?" for name in values)
+        with self._open() as database:
+            database.execute(f"update {system} set {changed} where id = ?", [*values.values(), key])
 
     def delete(self, system: str, key: str) -> None:
         with self._open() as database:
@@ -76,7 +93,7 @@ class Tables:
         with self._open() as database:
             database.row_factory = sqlite3.Row
             rows = database.execute(f"select * from {system} order by id").fetchall()
-        return {row["id"]: {name: row[name] for name in COLUMNS} for row in rows}
+        return {row["id"]: {name: row[name] for name in COLUMNS if name in set(row.keys())} for row in rows}
 
     def row(self, system: str, key: str = "1") -> dict[str, Any]:
         return self.rows(system)[key]
@@ -99,8 +116,8 @@ class Tables:
             yield database
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+def _now(clock: timedelta = timedelta(0)) -> str:
+    return (datetime.now(UTC) + clock).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 class Watched:
@@ -121,18 +138,31 @@ class Watched:
         await self._real.aclose()
 
 
-def sync_resources(store: Store, tables: Tables) -> Resources:
-    """Resources over real tables, and nobody to ask about texts."""
+def sync_resources(
+    store: Store,
+    tables: Tables,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    around: Callable[[str, Kept], Kept] = lambda _table, kept: kept,
+) -> Resources:
+    """Resources over real tables, and nobody to ask about texts.
+
+    Args:
+        around: gives what is read instead of a table, by its name.
+    """
 
     def destination(_name: str) -> Destination:
         return Watched(tables)
+
+    def kept(system: str, options: Mapping[str, str], fields: Sequence[str]) -> Kept:
+        return around(options["table"], open_kept(system, options, fields, tables.environ))
 
     return Resources(
         store,
         lambda: None,
         lambda _workflow: (_ for _ in ()).throw(AssertionError("nothing is classified")),
         destination,
-        open_kept=lambda system, options, fields: open_kept(system, options, fields, tables.environ),
+        clock,
+        open_kept=kept,
         settings=Settings.model_validate({"settles_s": 0}),
     )
 

@@ -166,13 +166,10 @@ class Crosswalk:
         """The records that share one of `keys`, without the one of number `but`."""
         if not keys:
             return []
-        query = (
-            select(RecordRow)
-            .join(KeyRow, col(KeyRow.record) == RecordRow.seq)
-            .where(KeyRow.policy == of.policy, KeyRow.object == of.object, col(KeyRow.key).in_(keys))
-            .where(RecordRow.seq != but, not_(col(RecordRow.gone)))
-            .distinct()
+        named = select(KeyRow.record).where(
+            KeyRow.policy == of.policy, KeyRow.object == of.object, col(KeyRow.key).in_(keys)
         )
+        query = select(RecordRow).where(col(RecordRow.seq).in_(named), RecordRow.seq != but, not_(col(RecordRow.gone)))
         return sorted(self._session.exec(query), key=lambda row: row.seq or 0)
 
     def begin(self, of: Of, record: RecordRow, now: datetime) -> str:

@@ -101,22 +101,3 @@ class MoveRow(SQLModel, table=True):
     """By system: what it made of the field, when by its own clock, and who did, where it says so."""
     by: str = ""
     """The person who decided; empty where a rule did."""
-
-
-class DriftRow(SQLModel, table=True):
-    """How far a system's field agreed with what it should hold, by one reconciliation."""
-
-    __tablename__ = "drift"
-    __table_args__ = (Index("drift_of", "policy", "object", "at"),)
-
-    seq: int | None = Field(default=None, primary_key=True)
-    run: str
-    policy: str
-    object: str
-    system: str
-    field: str
-    at: datetime = moment(nullable=False)
-    compared: int
-    equal: int
-    missed: int = 0
-    """Of those that differed, how many no change had told of."""

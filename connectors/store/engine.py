@@ -27,10 +27,12 @@ from connectors.store.inbox import Inbox
 from connectors.store.keys import UsedKeys
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
+from connectors.store.passes import Passes
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
 from connectors.store.standings import Standings
+from connectors.store.strays import Strays
 from connectors.store.systems import Systems
 from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
@@ -76,6 +78,8 @@ class Transaction:
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)
         self.crosswalk = Crosswalk(session, self.ledger)
+        self.passes = Passes(session)
+        self.strays = Strays(session)
 
 
 class Store:

@@ -1,13 +1,13 @@
 """What keeping records in step promises, with real tables as the systems."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from databases import sqlite_database
 from kept_tables import Pair, side, sync_resources, write_sync
 
-from connectors.store.crosswalk import Of
 from connectors.store.engine import Store
 from domain.delivery import Invalid, Unknown
 from domain.review import Answer, ReviewKind
@@ -196,8 +196,7 @@ async def test_none_is_made_for_what_the_other_system_has(pair):
 async def test_a_record_that_was_deleted_is_let_be_and_the_others_stay(linked):
     linked.tables.delete("desk", "1")
     linked.tables.edit("crm", "1", town="Ulm")
-    with linked.store.transaction() as tx:
-        tx.crosswalk.note(Of("tiny_sync", "person"), "desk", ["1"])
+    linked.tables.note("desk", "1", linked.store)
     await linked.run()
     assert linked.tables.rows("desk") == {}
     assert linked.tables.row("crm")["town"] == "Ulm"
@@ -212,6 +211,49 @@ async def test_two_of_one_system_that_are_the_same_are_asked_about(linked):
     await linked.run()
     with linked.store.reading() as tx:
         assert len(tx.crosswalk.find("en-")) == 2
+
+
+async def test_a_key_that_changes_is_an_edit_like_any_and_the_records_stay_linked(linked):
+    linked.tables.edit("crm", "1", email="ann@new.example")
+    await linked.run()
+    assert linked.tables.row("desk")["email"] == "ann@new.example"
+    linked.tables.edit("desk", "1", town="Ulm")
+    await linked.run()
+    assert linked.tables.row("crm")["town"] == "Ulm"
+
+
+async def test_a_field_that_a_system_lost_is_left_out_and_nowhere_cleared(linked):
+    linked.tables.alter("desk", "drop column town")
+    linked.tables.edit("desk", "1", name="Anna")
+    await linked.run()
+    assert (linked.tables.row("crm")["name"], linked.tables.row("crm")["town"]) == ("Anna", "Bonn")
+    linked.tables.edit("crm", "1", town="Ulm", stage="offer")
+    await linked.run()
+    assert linked.tables.row("desk")["stage"] == "offer"
+    linked.tables.alter("desk", "add column town text")
+    linked.tables.edit("desk", "1", name="Hanna")
+    await linked.run()
+    assert linked.tables.row("desk")["town"] == "Ulm", "a field that comes back empty is filled in"
+
+
+async def test_systems_whose_clocks_disagree_lose_nothing(linked):
+    linked.tables.edit("crm", "1", town="Ulm", clock=timedelta(hours=-3))
+    linked.tables.note("crm", "1", linked.store)  # its changes are told of in the order of its clock
+    linked.tables.edit("desk", "1", name="Anna")
+    await linked.run()
+    assert linked.tables.row("crm") == linked.tables.row("desk")
+    assert (linked.tables.row("crm")["town"], linked.tables.row("crm")["name"]) == ("Ulm", "Anna")
+
+
+async def test_a_record_that_was_deleted_is_made_again_where_the_policy_wants_that(linked):
+    linked.policy = write_sync(
+        linked.folder, {"crm": side("crm"), "desk": side("desk", creates=True)}, person={"when_gone": "make_again"}
+    )
+    linked.tables.delete("desk", "1")
+    linked.tables.note("desk", "1", linked.store)
+    await linked.run()
+    (made,) = linked.tables.rows("desk").values()
+    assert made["email"] == "ann@x.org"
 
 
 async def test_in_shadow_mode_nothing_is_written(pair):

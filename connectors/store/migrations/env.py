@@ -5,7 +5,12 @@ from typing import Any, Literal
 from alembic import context
 from sqlmodel import SQLModel, sql
 
-from connectors.store import crosswalk_tables, tables, watch_tables  # noqa: F401  all tables are known once both are read
+from connectors.store import (  # noqa: F401  all tables are known once these are read
+    crosswalk_tables,
+    drift_tables,
+    tables,
+    watch_tables,
+)
 
 
 def _plain_types(kind: str, item: Any, _context: object) -> str | Literal[False]:

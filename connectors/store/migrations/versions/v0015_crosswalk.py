@@ -79,6 +79,25 @@ def upgrade() -> None:
     )
     op.create_index("moves_of", "moves", ["entity_id", "field"], unique=False)
     op.create_table(
+        "passes",
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("object", sa.String(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("began_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.Column("after", sa.String(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("paged", sa.Boolean(), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("new", sa.Integer(), nullable=False),
+        sa.Column("gone", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index("passes_once", "passes", ["run", "object", "system"], unique=True)
+    op.create_index("passes_of", "passes", ["policy", "object", "system", "began_at"], unique=False)
+    op.create_table(
         "drift",
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("run", sa.String(), nullable=False),
@@ -90,13 +109,18 @@ def upgrade() -> None:
         sa.Column("compared", sa.Integer(), nullable=False),
         sa.Column("equal", sa.Integer(), nullable=False),
         sa.Column("missed", sa.Integer(), nullable=False),
+        sa.Column("contested", sa.Integer(), nullable=False),
+        sa.Column("malformed", sa.Integer(), nullable=False),
+        sa.Column("under_way", sa.Integer(), nullable=False),
+        sa.Column("examples", JSON, nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
+    op.create_index("drift_once", "drift", ["run", "object", "system", "field"], unique=True)
     op.create_index("drift_of", "drift", ["policy", "object", "at"], unique=False)
 
 
 def downgrade() -> None:
-    for table in ("drift", "moves", "record_keys", "records", "entities"):
+    for table in ("drift", "passes", "moves", "record_keys", "records", "entities"):
         op.drop_table(table)
 
 

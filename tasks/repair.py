@@ -1,0 +1,88 @@
+"""Finds records that are doubled or lack a partner, and proposes what is to be done about them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prefect import task
+
+from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_tables import EntityRow, RecordRow
+from connectors.store.engine import Transaction
+from domain.linking import same_by
+from policies.load import Workflow, sync_of
+from policies.rules import matches
+from tasks.link_review import NEW, ask_about
+from tasks.names import ACT, named
+from tasks.resources import resources
+
+MOST = 1_000
+"""Findings of one kind in one run; what is left comes with the next."""
+
+
+@dataclass(frozen=True)
+class Lone:
+    """What the policy wants a record of in a system, where there is none; `record` is the one that was to be made."""
+
+    system: str
+    entity: EntityRow
+    record: RecordRow | None
+
+    @property
+    def why(self) -> str:
+        """What keeps it from being there, in words."""
+        if self.record is None:
+            return "it is still to be made"
+        if self.record.gone:
+            return "it was deleted there"
+        return "the system refused it" if self.record.refused else "it is being made"
+
+
+@task(task_run_name=named("propose-repairs"), **ACT)
+async def propose_repairs(policy: str) -> int:
+    """Ask about entities that may be one, and have records made that are missing; an act, safe to repeat.
+
+    A person is asked about each two entities once. What is missing is made by the merge, by what the policy says.
+    Returns how many questions and records that is.
+    """
+    here = resources()
+    workflow = here.workflow(policy)
+    proposed = 0
+    for name, kept in sync_of(workflow).objects.items():
+        of = Of(sync_of(workflow).name, name)
+        keys = " or ".join(field.replace("_", " ") for field in kept.same_by)
+        with here.store.transaction() as tx:
+            for one, other in doubled(tx, workflow, name):
+                pair = sorted((one.entity_id or "", other.entity_id or ""))
+                why = f"both are known, as two things, and have the same {keys} now"
+                ask_about(tx, workflow, of, other, [one.entity_id or ""], why, here.now(), about="/".join(pair))
+                proposed += 1
+            for lone in lacking(tx, workflow, name):
+                if lone.record is None:
+                    tx.crosswalk.look_again(lone.entity.entity_id)
+                    proposed += 1
+    return proposed
+
+
+def doubled(tx: Transaction, workflow: Workflow, name: str) -> Iterator[tuple[RecordRow, RecordRow]]:
+    """Two records each of two entities that are of the same thing by their keys, unless a person told them apart."""
+    policy = sync_of(workflow)
+    kept, of = policy.objects[name], Of(policy.name, name)
+    terms = kept.terms(policy.input.conventions)
+    known = tx.strays.told_apart(of.policy, NEW)
+    for one, other in tx.strays.alike(of, MOST):
+        pair = frozenset({one.entity_id or "", other.entity_id or ""})
+        spelt = [{field: terms[field].spelling(text) for field, text in row.now.items()} for row in (one, other)]
+        if pair not in known and same_by(kept.same_by, *spelt):
+            known.add(pair)
+            yield one, other
+
+
+def lacking(tx: Transaction, workflow: Workflow, name: str) -> Iterator[Lone]:
+    """What the policy wants a record of in a system, and that has none there."""
+    policy = sync_of(workflow)
+    kept, of = policy.objects[name], Of(policy.name, name)
+    for system, side in kept.systems.items():
+        for entity, record in tx.strays.lacking(of, system, MOST) if side.creates else ():
+            agreed = {field: standing.get("agreed", "") for field, standing in entity.fields.items()}
+            if side.when is None or matches(side.when, kept.numeric, agreed):
+                yield Lone(system, entity, record)

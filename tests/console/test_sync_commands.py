@@ -1,0 +1,86 @@
+"""`interlock sync`: what it would do and why, what it did, and the rules that people proposed."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from databases import sqlite_database
+from kept_tables import Pair
+from typer.testing import CliRunner
+
+from connectors.store.engine import Store
+from console.main import app
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    url = sqlite_database(tmp_path / "store.db")
+    store = Store(url)
+    pair = Pair(tmp_path, store)
+    environ = {**pair.tables.environ, "INTERLOCK_DATABASE_URL": url, "INTERLOCK_LLM": "off", "COLUMNS": "200"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    for system in ("crm", "desk"):
+        pair.tables.put(system, "1", name="Ann", email="ann@x.org", town="Bonn")
+    asyncio.run(pair.run())
+    yield pair
+    store.close()
+
+
+def told(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["sync", *arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_plan_tells_what_would_be_written_and_asked_and_why_and_writes_nothing(pair: Pair) -> None:
+    pair.tables.edit("crm", "1", town="Ulm", name="Anna")
+    pair.tables.edit("desk", "1", name="Hanna")
+    plan = json.loads(told("plan", pair.policy, "--json"))
+    [write], [asked] = plan["writes"], plan["asks"]
+    assert (write["system"], write["field"], write["holds"], write["becomes"]) == ("desk", "town", "Bonn", "Ulm")
+    assert write["why"] == "crm changed it"
+    assert (asked["field"], asked["becomes"]) == ("name", "crm: Anna; desk: Hanna")
+    assert "1 values to write, 1 contradictions for people. Nothing was written." in told("plan", pair.policy)
+    assert pair.tables.row("desk")["town"] == "Bonn"
+    assert pair.reviews() == []
+
+
+def test_a_plan_says_which_system_it_could_not_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_SQL_URL", f"sqlite:///{pair.folder / 'empty.db'}")
+    assert "crm could not be read" in " ".join(told("plan", pair.policy).split())
+
+
+def test_a_value_is_explained_by_the_key_of_its_record(pair: Pair) -> None:
+    pair.tables.edit("desk", "1", town="Ulm")
+    asyncio.run(pair.run())
+    told_of = told("explain", "ann@x.org", "town")
+    assert "town: agreed: 'Ulm', set by desk" in told_of
+    assert "'Bonn' → 'Ulm': desk changed it. Edits: desk: 'Ulm' at 20" in told_of
+    assert "Written to crm: updated, record 1." in told_of
+    assert "name:" not in told_of
+
+
+def test_what_cannot_be_explained_is_said(pair: Pair) -> None:
+    assert "is not one entity" in told("explain", "bob@x.org", code=2)
+    assert "has no field 'fax'; it has name" in told("explain", "ann@x.org", "fax", code=2)
+    assert "keeps no records in step" in told("plan", "lead_routing", code=2)
+
+
+def test_a_decision_for_good_becomes_a_rule_when_somebody_applies_it(pair: Pair) -> None:
+    assert "No rules were proposed" in told("rules", pair.policy)
+    pair.tables.edit("crm", "1", name="Anna")
+    pair.tables.edit("desk", "1", name="Hanna")
+    asyncio.run(pair.run())
+    pair.answer("desk_always")
+    before = Path(pair.policy).read_text()
+    assert "+        owner: desk" in told("rules", pair.policy)
+    assert Path(pair.policy).read_text() == before
+    told("rules", pair.policy, "--apply")
+    assert "No rules were proposed" in told("rules", pair.policy)
+    pair.tables.edit("crm", "1", name="Johanna")
+    pair.tables.edit("desk", "1", name="Hanne")
+    asyncio.run(pair.run())
+    assert {pair.tables.row(system)["name"] for system in ("crm", "desk")} == {"Hanne"}

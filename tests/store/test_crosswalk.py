@@ -1,0 +1,166 @@
+"""The crosswalk keeps what was read unless a write began meanwhile, and follows records where vendors move them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors.store.crosswalk import Due, Of, Shown
+from connectors.store.crosswalk_tables import RecordRow
+from connectors.store.engine import Store, Transaction
+from domain.entity import Entity, Standing
+from domain.linking import Apart
+
+OF = Of("people", "person")
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def known(tx: Transaction, system: str, external_id: str, **now: str) -> RecordRow:
+    """A record that was read."""
+    tx.crosswalk.note(OF, system, [external_id])
+    (row,) = [row for row in tx.crosswalk.unread(OF, system, 100) if row.external_id == external_id]
+    tx.crosswalk.shown(row, row.told, Shown(now or {"name": "Ann"}, keys=frozenset({f"name={now.get('name', 'Ann')}"})))
+    return row
+
+
+def entity(tx: Transaction, *records: RecordRow) -> str:
+    """An entity with these records."""
+    first, *more = records
+    entity_id = tx.crosswalk.begin(OF, first, NOON)
+    for record in more:
+        tx.crosswalk.link(record, entity_id, NOON)
+    return entity_id
+
+
+def due(tx: Transaction) -> Due:
+    (one,) = tx.crosswalk.due(OF, 10)
+    return one
+
+
+def test_a_record_is_read_once_until_it_changes_again(store: Store) -> None:
+    with store.transaction() as tx:
+        known(tx, "crm", "1")
+        assert tx.crosswalk.unread(OF, "crm", 10) == []
+        tx.crosswalk.note(OF, "crm", ["1", "2", "2"])
+        assert [row.external_id for row in tx.crosswalk.unread(OF, "crm", 10)] == ["1", "2"]
+
+
+def test_a_change_that_comes_while_a_record_is_read_has_it_read_again(store: Store) -> None:
+    with store.transaction() as tx:
+        row = known(tx, "crm", "1")
+        told = row.told
+        tx.crosswalk.note(OF, "crm", ["1"])
+        tx.session.refresh(row)
+        tx.crosswalk.shown(row, told, Shown({"name": "Anna"}))
+        assert [one.external_id for one in tx.crosswalk.unread(OF, "crm", 10)] == ["1"]
+
+
+def test_what_was_read_while_a_write_began_is_thrown_away(store: Store) -> None:
+    with store.transaction() as tx:
+        row = known(tx, "crm", "1")
+        entity(tx, row)
+        tx.crosswalk.sending(due(tx), "crm", "op-1", {"name": "Anna"})
+        assert tx.crosswalk.shown(row, row.told, Shown({"name": "before the write"})) is False
+        assert row.now == {"name": "Ann"}
+
+
+def test_only_what_is_new_makes_an_entity_due(store: Store) -> None:
+    with store.transaction() as tx:
+        row = known(tx, "crm", "1")
+        entity(tx, row)
+        tx.crosswalk.keep(due(tx), Entity(fields={"name": Standing(agreed="Ann")}), [], NOON)
+        assert tx.crosswalk.shown(row, row.told, Shown({"name": "Ann"})) is False
+        assert tx.crosswalk.due(OF, 10) == []
+        assert tx.crosswalk.shown(row, row.told, Shown({"name": "Anna"})) is True
+        assert due(tx).entity.records["crm"].now == {"name": "Anna"}
+
+
+def test_a_record_that_was_merged_away_is_followed_to_one_that_nobody_knew(store: Store) -> None:
+    with store.transaction() as tx:
+        row = known(tx, "crm", "1")
+        entity_id = entity(tx, row, known(tx, "desk", "9"))
+        tx.crosswalk.renamed(row, "2", NOON)
+        assert tx.crosswalk.get(entity_id).records["crm"].external_id == "2"
+
+
+def test_two_entities_whose_records_a_vendor_has_merged_are_one(store: Store) -> None:
+    with store.transaction() as tx:
+        gone, survivor = known(tx, "crm", "1"), known(tx, "crm", "2")
+        first, second = entity(tx, gone, known(tx, "desk", "9")), entity(tx, survivor)
+        tx.crosswalk.renamed(gone, "2", NOON)
+        tx.session.flush()
+        one = tx.crosswalk.get(second)
+        assert {system: record.external_id for system, record in one.records.items()} == {"crm": "2", "desk": "9"}
+        assert one.records["desk"].base == {}, "whatever it holds is news"
+        assert tx.crosswalk.get(first).row.merged_into == second
+        assert (gone.gone, gone.apart) == (True, Apart.MERGED)
+
+
+def test_where_that_leaves_a_system_with_two_records_the_second_stays_apart(store: Store) -> None:
+    with store.transaction() as tx:
+        gone, survivor = known(tx, "crm", "1"), known(tx, "crm", "2")
+        second = known(tx, "desk", "9")
+        entity(tx, gone, second)
+        into = entity(tx, survivor, known(tx, "desk", "8"))
+        tx.crosswalk.renamed(gone, "2", NOON)
+        tx.session.flush()
+        assert tx.crosswalk.get(into).records["desk"].external_id == "8"
+        assert (second.entity_id, second.apart) == (None, Apart.SECOND)
+
+
+def test_a_survivor_of_which_nothing_was_known_takes_the_place(store: Store) -> None:
+    with store.transaction() as tx:
+        gone, survivor = known(tx, "crm", "1"), known(tx, "crm", "2")
+        entity_id = entity(tx, gone)
+        tx.crosswalk.renamed(gone, "2", NOON)
+        assert survivor.entity_id == entity_id
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["the write is done", "nobody said so yet"])
+def test_a_record_that_a_write_of_ours_made_is_no_stranger(store: Store, done: bool) -> None:
+    with store.transaction() as tx:
+        entity_id = entity(tx, known(tx, "crm", "1"))
+        tx.crosswalk.sending(due(tx), "desk", "op-1", {"name": "Ann"})
+        tx.session.flush()
+        made = tx.crosswalk.get(entity_id).records["desk"]
+        if done:
+            tx.crosswalk.written(made, "77", {"name": "Ann"}, {})
+        tx.crosswalk.note(OF, "desk", ["77"])
+        if not done:
+            stranger = tx.crosswalk.unread(OF, "desk", 10)[0]
+            assert tx.crosswalk.came_back(stranger, entity_id, NOON) is True
+            tx.session.flush()
+            tx.crosswalk.written(made, "77", {"name": "Ann"}, {})
+        tx.session.flush()
+        assert [row.external_id for row in tx.crosswalk.unread(OF, "desk", 10)] == ["77"]
+        assert tx.crosswalk.get(entity_id).records["desk"].external_id == "77"
+
+
+def test_a_copy_of_a_record_is_a_record_of_its_own(store: Store) -> None:
+    with store.transaction() as tx:
+        entity_id = entity(tx, known(tx, "desk", "1"))
+        copy = known(tx, "desk", "2")
+        assert tx.crosswalk.came_back(copy, entity_id, NOON) is False
+
+
+def test_a_record_is_found_by_any_key(store: Store) -> None:
+    with store.transaction() as tx:
+        row, other = known(tx, "crm", "1", name="ann"), known(tx, "desk", "9", name="ann")
+        entity(tx, row)
+        assert tx.crosswalk.alike(OF, ["name=ann"], other.seq or 0) == [row]
+        assert tx.crosswalk.alike(OF, [], other.seq or 0) == []
+        assert tx.crosswalk.find("ann") == tx.crosswalk.find("1") == [row.entity_id]
+
+
+def test_a_new_record_that_came_to_nothing_is_forgotten(store: Store) -> None:
+    with store.transaction() as tx:
+        entity_id = entity(tx, known(tx, "crm", "1"))
+        tx.crosswalk.sending(due(tx), "desk", "op-1", {"name": "Ann"})
+        tx.session.flush()
+        tx.crosswalk.not_written(tx.crosswalk.get(entity_id).records["desk"], refused=False)
+        tx.session.flush()
+        assert tx.crosswalk.get(entity_id).records.keys() == {"crm"}
+
+
+def test_an_unknown_entity_is_said_to_be_none(store: Store) -> None:
+    with store.reading() as tx, pytest.raises(LookupError, match="no entity en-0"):
+        tx.crosswalk.get("en-0")
