@@ -14,6 +14,7 @@ from connectors.store.crosswalk_tables import MoveRow
 from connectors.store.engine import Transaction
 from console.run import prefect_at_hand
 from console.shared import ERR, OUT, explained, only, reading, shown
+from console.sync_link import fit, sample
 from domain.conflict import owner_in
 from domain.merge import Why
 from domain.review import ReviewKind
@@ -47,6 +48,10 @@ TOLD: dict[Why, str] = {
     Why.DECIDED: "{by} said so, over {edited}",
 }
 """Why a field is what it is."""
+
+
+app.command()(fit)
+app.command()(sample)
 
 
 @app.command()

@@ -105,7 +105,7 @@ class Crosswalk:
             row.now, row.raw, row.gone = shown.now, shown.raw, False
             row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
         if changed and shown is not None:
-            self._find_by(row, shown.keys)
+            self.find_by(row, shown.keys)
             row.apart = "" if row.apart == Apart.OUTSIDE else row.apart
         if changed and row.entity_id is not None:
             self._make_due(row.entity_id)
@@ -322,6 +322,7 @@ class Crosswalk:
             "records": (mine, not_(col(RecordRow.gone))),
             "to_read": (mine, col(RecordRow.unread), col(RecordRow.operation_id).is_(None)),
             "writes_under_way": (mine, col(RecordRow.operation_id).is_not(None)),
+            "to_link": (mine, col(RecordRow.entity_id).is_(None), RecordRow.apart == "", not_(col(RecordRow.gone))),
             "refused": (mine, col(RecordRow.refused).is_not(None)),
         }
         return {
@@ -356,7 +357,8 @@ class Crosswalk:
     def _make_due(self, entity_id: str) -> None:
         self._session.execute(update(EntityRow).where(col(EntityRow.entity_id) == entity_id).values(due=True))
 
-    def _find_by(self, row: RecordRow, keys: frozenset[str]) -> None:
+    def find_by(self, row: RecordRow, keys: frozenset[str]) -> None:
+        """Have a record found by these keys, and by no others."""
         had = set(self._session.exec(select(KeyRow.key).where(KeyRow.record == row.seq)))
         if lost := had - keys:
             self._session.execute(delete(KeyRow).where(col(KeyRow.record) == row.seq, col(KeyRow.key).in_(lost)))

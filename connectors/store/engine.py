@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
 from connectors.store.assignments import Assignments
+from connectors.store.candidates import Candidates
 from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.crosswalk import Crosswalk
@@ -76,6 +77,7 @@ class Transaction:
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)
         self.crosswalk = Crosswalk(session, self.ledger)
+        self.candidates = Candidates(session)
 
 
 class Store:
