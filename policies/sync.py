@@ -178,6 +178,20 @@ def _terms(field: SyncField, conventions: Conventions) -> FieldTerms:
     )
 
 
+class SyncInput(Input):
+    """What a question for a person about records looks like as an item, and what people leave unsaid in values.
+
+    Attributes:
+        fields: as they are; not written in the file.
+    """
+
+    fields: dict[Name, FieldType] = Field(
+        default_factory=lambda: dict.fromkeys(("object", "entity", "field"), FieldType.TEXT)
+    )
+    text: Template = "{{ field }}"
+    duplicate_window_hours: float = Field(default=0, ge=0)
+
+
 class SyncPolicy(Policy):
     """A workflow that keeps records of several systems in step.
 
@@ -187,7 +201,7 @@ class SyncPolicy(Policy):
         patience: how long a write is tried.
     """
 
-    input: Input
+    input: SyncInput = SyncInput()
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     objects: dict[Name, Kept] = Field(min_length=1)
     patience: Patience = Patience()
@@ -195,16 +209,12 @@ class SyncPolicy(Policy):
     @model_validator(mode="before")
     @classmethod
     def _what_follows(cls, raw: Any) -> Any:
-        """Fill in what a contradiction looks like as an item."""
+        """Fill in what an item that a person decides about must have."""
         if not isinstance(raw, dict):
             return raw
         if strange := sorted({"routes", "examples", "validation", "destinations", "intake"} & raw.keys()):
             raise ValueError(f"'{strange[0]}' has no meaning where records are kept in step; remove it")
-        fields = dict.fromkeys(("object", "entity", "field"), "text")
-        told: dict[str, Any] = {"fields": fields, "text": "{{ field }}", "duplicate_window_hours": 0}
-        given = raw.get("input")
-        told |= given if isinstance(given, dict) else {}
-        return raw | {"input": told, "validation": Validation(required=("entity",))}
+        return raw | {"validation": Validation(required=("entity",))}
 
     @model_validator(mode="after")
     def _objects_agree(self) -> "SyncPolicy":

@@ -26,9 +26,8 @@ class Crosswalk:
 
     def note(self, of: Of, system: str, external_ids: Collection[str]) -> None:
         """Take down that these records changed, or are there; each is read again."""
-        known = set(
-            self._session.exec(select(RecordRow.external_id).where(*of_side(of, system), named_so(external_ids)))
-        )
+        here = (*of_side(of, system), named_so(external_ids))
+        known = set(self._session.exec(select(RecordRow.external_id).where(*here)))
         told = {"unread": True, "told": RecordRow.told + 1}
         self._session.execute(update(RecordRow).where(*here).values(told))
         new = [blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known]
