@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from databases import sqlite_database
-from kept_tables import Pair, sync_resources, write_sync
+from kept_tables import Pair, side, sync_resources, write_sync
 
 from connectors.store.crosswalk_rows import Of
 from connectors.store.engine import Store
@@ -289,3 +289,20 @@ async def test_nothing_is_linked_before_every_system_was_read_to_its_end(first):
         await read_changed.fn(first.policy)
         await recognise.fn(first.policy)
     assert first.waits() == 1
+
+
+async def test_of_three_systems_each_is_compared_with_what_the_others_have_together(tmp_path):
+    store = Store(sqlite_database(tmp_path / "store.db"))
+    names = ("crm", "desk", "base")
+    trio = Pair(tmp_path, store, names)
+    trio.policy = write_sync(tmp_path, {name: side(name) for name in names}, person={"match": MATCH})
+    trio.tables.put("crm", "c1", **person(1))
+    trio.tables.put("desk", "d1", **person(1))
+    trio.tables.put("base", "b1", **at_work(1))
+    await trio.run()
+    (review,) = trio.reviews()
+    (entity,) = review.question["entities"]
+    trio.answer(entity)
+    with store.reading() as tx:
+        assert tx.crosswalk.get(entity).records.keys() == set(names)
+    store.close()
