@@ -79,9 +79,11 @@ def _field_alone(value: object) -> object:
     return {value: By.WHOLE.value} if isinstance(value, str) else value
 
 
-ComparedBy = Annotated[LinkageField, BeforeValidator(_kind_alone)]
+ComparedBy = Annotated[LinkageField, BeforeValidator(_kind_alone, json_schema_input_type=Kind | LinkageField)]
 """A field's kind alone, or with what else is to be said of it."""
-Block = Annotated[dict[Name, By], Field(min_length=1), BeforeValidator(_field_alone)]
+Block = Annotated[
+    dict[Name, By], Field(min_length=1), BeforeValidator(_field_alone, json_schema_input_type=Name | dict[Name, By])
+]
 """A field whose whole value is the key, or what of each field makes it."""
 
 
