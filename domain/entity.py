@@ -58,7 +58,9 @@ class Held(Frozen):
         base: what it showed when its last edit was heard; a record that is new to the entity has none.
         busy: whether a write is under way, so that nobody knows what it holds.
         gone: whether the record was deleted there.
-        refused: what it would not take, until somebody mends that or something else is to be written.
+        refused: what it would not take, by field, while that is still to be written.
+        took: what it was made to hold, by field, and what it shows of that, where that is something else.
+        singly: whether fields are written one by one, because it refused several at once.
     """
 
     external_id: str = ""
@@ -67,6 +69,8 @@ class Held(Frozen):
     busy: bool = False
     gone: bool = False
     refused: dict[str, str] = Field(default_factory=dict)
+    took: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    singly: bool = False
 
 
 class Entity(Frozen):
@@ -121,37 +125,36 @@ def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[
         shown = {name: record.now[field] for name, record in _live(entity).items() if field in record.now}
         if not before.contested and all(bases[name].get(field) == now == before.agreed for name, now in shown.items()):
             continue
-        if unfit := tuple(sorted(name for name, now in shown.items() if now.strip() and not of.normal(now))):
+        sides = {name: _side(entity.records[name], field, counts=name in of.taken_from) for name in shown}
+        if unfit := tuple(sorted(name for name, side in sides.items() if side.now.strip() and not of.normal(side.now))):
             malformed[field] = unfit
-        sides = {name: Side(now=now, base=_base(entity, name, field, of)) for name, now in shown.items()}
         fit = {name: side for name, side in sides.items() if name not in unfit}
         if not fit:
             continue
         merged = merge(of.rule, before.agreed, fit, of.spelling, before.set_by)
         fields[field] = after = _standing(of, before, merged, fit)
         if after.contested != before.contested or (merged.edited and merged.why is not Why.CONFLICT):
-            edited = {name: fit[name].now for name in merged.edited}
+            edited = {name: shown[name] for name in merged.edited}
             moves.append(Move(field=field, before=before.agreed, after=after.agreed, why=merged.why, edited=edited))
         if merged.why is Why.CONFLICT:
             continue
-        for name, side in fit.items():
-            bases[name][field] = side.now
+        for name in fit:
+            bases[name][field] = shown[name]
         for name in merged.writes.keys() & of.written_to:
             wanted.setdefault(name, {})[field] = after.agreed
-    records = {
-        name: record if record.base == bases[name] else record.model_copy(update={"base": bases[name]})
-        for name, record in entity.records.items()
-    }
+    wanted |= _whole(terms, entity.records, fields, creates)
+    records = {name: _heard(record, bases[name], wanted.get(name, {})) for name, record in entity.records.items()}
     after_all = Entity.model_construct(fields=fields, records=records)
-    return InStep(after_all, tuple(moves), _writes(terms, after_all, wanted, creates), malformed)
+    return InStep(after_all, tuple(moves), _writes(after_all, wanted), malformed)
 
 
 def decided(entity: Entity, field: str, value: str, by: str) -> Entity:
-    """The entity once somebody has said what a contested field is; every edit so far is heard with that."""
-    standing = Standing(agreed=value, set_by=(by,), contests=entity.fields[field].contests)
+    """The entity once somebody has said what a contested field is; the edits that they were shown are heard by that."""
+    before = entity.fields[field]
+    standing = Standing(agreed=value, set_by=(by,), contests=before.contests)
     records = {
-        name: record.model_copy(update={"base": record.base | {field: record.now[field]}})
-        if field in record.now
+        name: record.model_copy(update={"base": record.base | {field: before.contested[name]}})
+        if name in before.contested
         else record
         for name, record in entity.records.items()
     }
@@ -170,10 +173,14 @@ def _live(entity: Entity) -> dict[str, Held]:
     return {name: record for name, record in entity.records.items() if record.external_id and not record.gone}
 
 
-def _base(entity: Entity, name: str, field: str, of: FieldTerms) -> str:
-    """A system's base; one whose edits do not count has edited nothing."""
-    record = entity.records[name]
-    return record.base.get(field, "") if name in of.taken_from else record.now[field]
+def _side(record: Held, field: str, *, counts: bool) -> Side:
+    """What a record means by what it shows and showed; where edits do not count, nothing was edited.
+
+    What its system made of a value of ours means that value.
+    """
+    wrote, shows = record.took.get(field, ("", ""))
+    now, base = (wrote if text == shows else text for text in (record.now[field], record.base.get(field, "")))
+    return Side(now=now, base=base if counts else now)
 
 
 def _standing(of: FieldTerms, before: Standing, merged: Merged, sides: Mapping[str, Side]) -> Standing:
@@ -188,19 +195,39 @@ def _standing(of: FieldTerms, before: Standing, merged: Merged, sides: Mapping[s
     return Standing(agreed=agreed, set_by=set_by, contests=before.contests)
 
 
-def _writes(
-    terms: Mapping[str, FieldTerms], entity: Entity, wanted: dict[str, dict[str, str]], creates: frozenset[str]
+def _whole(
+    terms: Mapping[str, FieldTerms],
+    records: Mapping[str, Held],
+    fields: Mapping[str, Standing],
+    creates: frozenset[str],
 ) -> dict[str, dict[str, str]]:
-    """What is to be written now: what differs, and whole records where there are none."""
-    for name in creates:
-        if name not in entity.records:
-            agreed = {field: standing.agreed for field, standing in entity.fields.items() if standing.agreed}
-            whole = {field: value for field, value in agreed.items() if name in terms[field].written_to}
-            if whole:
-                wanted[name] = whole
-    idle = {name: values for name, values in wanted.items() if not _held(entity, name).busy}
-    return {name: values for name, values in sorted(idle.items()) if values != _held(entity, name).refused}
+    """What a record is made with, in each system that has none yet; nothing while nothing is known."""
+    agreed = {field: fields[field].agreed for field in terms if field in fields and fields[field].agreed}
+    missing = [name for name in creates if name not in records or not (records[name].external_id or records[name].gone)]
+    whole = {name: {field: agreed[field] for field in agreed if name in terms[field].written_to} for name in missing}
+    return {name: values for name, values in whole.items() if values}
 
 
-def _held(entity: Entity, name: str) -> Held:
-    return entity.records.get(name, Held())
+def _heard(record: Held, base: dict[str, str], wanted: Mapping[str, str]) -> Held:
+    """A record once its edits were heard; what it refused counts while it is still to be written."""
+    refused = {field: value for field, value in record.refused.items() if wanted.get(field) == value}
+    singly = record.singly and bool(wanted)
+    if (record.base, record.refused, record.singly) == (base, refused, singly):
+        return record
+    return record.model_copy(update={"base": base, "refused": refused, "singly": singly})
+
+
+def _writes(entity: Entity, wanted: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """What is to be written now: what was not refused, to records that no write is under way to."""
+    writes: dict[str, dict[str, str]] = {}
+    for name, values in sorted(wanted.items()):
+        record = entity.records.get(name, Held())
+        if not record.external_id:
+            untried = values if values != record.refused else {}
+        else:
+            untried = {field: value for field, value in values.items() if record.refused.get(field) != value}
+        if record.busy or not untried:
+            continue
+        first = min(untried)
+        writes[name] = {first: untried[first]} if record.singly and record.external_id else untried
+    return writes

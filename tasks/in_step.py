@@ -136,16 +136,19 @@ async def note_written(policy: str) -> int:
         with here.store.transaction() as tx:
             ended = tx.crosswalk.ended(told.name, AT_ONCE)
             for record, write in ended:
-                _note(tx, told.objects[record.object], record, write)
+                _note(tx, told.objects.get(record.object), record, write)
         noted += len(ended)
         if not ended:
             return noted
 
 
-def _note(tx: Transaction, kept: Kept, record: RecordRow, write: OperationRow) -> None:
+def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: OperationRow) -> None:
     """What a write did: it made the record hold its values, or the record had changed, or it was given up.
 
     What its system made of the values is no edit, if its answer shows that.
+
+    Args:
+        kept: None where the policy has no such object any more.
     """
     outcome = write.outcome or {}
     if write.state == State.DEAD:
@@ -154,7 +157,8 @@ def _note(tx: Transaction, kept: Kept, record: RecordRow, write: OperationRow) -
     if outcome.get("kind") not in ("created", "updated", "unchanged"):
         tx.crosswalk.not_written(record, refused=False)
         return
-    places, sent = kept.places(record.system), record.sent or {}
+    places = kept.places(record.system) if kept else {}
+    sent = {field: value for field, value in (record.sent or {}).items() if field in places}
     own = {place.name: field for field, place in places.items() if field in sent}
     shown = {own[name]: raw for name, raw in outcome.get("values", {}).items() if name in own}
     held = sent | {field: places[field].read(raw) for field, raw in shown.items()}

@@ -186,8 +186,10 @@ class Crosswalk:
         if after.fields != before.fields:
             row.fields = FIELDS.dump_python(after.fields, mode="json", exclude_defaults=True)
         for system, held in after.records.items():
-            if held.base != due.records[system].base:
-                due.records[system].base = held.base
+            record = due.records[system]
+            if held.base != record.base:
+                record.base = held.base
+            record.refused, record.singly = held.refused or None, held.singly
         if not moves:
             return
         told = [told_of(due, move, now, by) for move in moves]
@@ -208,7 +210,7 @@ class Crosswalk:
             of = Of(due.row.policy, due.row.object)
             record = RecordRow(**blank(of, system) | {"unread": False, "entity_id": due.row.entity_id})
             self._session.add(record)
-        record.operation_id, record.sent, record.refused = operation_id, dict(values), None
+        record.operation_id, record.sent = operation_id, dict(values)
         due.row.writes += 1
 
     def ended(self, policy: str, count: int) -> list[tuple[RecordRow, OperationRow]]:
@@ -227,13 +229,24 @@ class Crosswalk:
             echo = (*of_side(of, record.system), col(RecordRow.external_id) == external_id)
             self._session.execute(delete(RecordRow).where(*echo, col(RecordRow.entity_id).is_(None)))
             record.external_id = external_id
+        sent = record.sent or {}
+        other = {name: [sent[name], shows] for name, shows in held.items() if name in sent and shows != sent[name]}
+        kept = {name: pair for name, pair in (record.took or {}).items() if name not in held}
+        record.took = kept | other or None
         record.now, record.base = record.now | dict(held), record.base | dict(held)
         record.raw = {name: text for name, text in record.raw.items() if name not in held} | dict(raw)
         self._idle(record)
 
     def not_written(self, record: RecordRow, *, refused: bool) -> None:
-        """A write came to nothing: the record had changed, or it was given up."""
-        record.refused = record.sent if refused else None
+        """A write came to nothing: the record had changed, or it was given up.
+
+        Where several fields were refused at once, they are tried one by one.
+        """
+        sent = record.sent or {}
+        if refused and record.external_id is not None and len(sent) > 1:
+            record.singly = True
+        elif refused:
+            record.refused = (record.refused or {}) | sent if record.external_id else sent
         if record.external_id is None and not refused:
             self._session.delete(record)
             self._make_due(record.entity_id or "")

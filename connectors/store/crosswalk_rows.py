@@ -67,7 +67,7 @@ def named_so(external_ids: Collection[str]) -> Any:
 def blank(of: Of, system: str) -> dict[str, Any]:
     """A record of which nothing was read yet."""
     empty: dict[str, Any] = {"now": {}, "base": {}, "raw": {}, "changed_by": "", "seen": ""}
-    flags = {"unread": True, "told": 0, "gone": False, "apart": ""}
+    flags = {"unread": True, "told": 0, "gone": False, "apart": "", "singly": False}
     return {"policy": of.policy, "object": of.object, "system": system} | empty | flags
 
 
@@ -79,6 +79,8 @@ def _held(record: RecordRow) -> Held:
         busy=record.operation_id is not None,
         gone=record.gone,
         refused=record.refused or {},
+        took={field: (wrote, shows) for field, (wrote, shows) in (record.took or {}).items()},
+        singly=record.singly,
     )
 
 

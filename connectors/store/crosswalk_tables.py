@@ -65,7 +65,11 @@ class RecordRow(SQLModel, table=True):
     """The write that is under way, and `sent` what it is to make the record hold."""
     sent: dict[str, Any] | None = document()
     refused: dict[str, Any] | None = document()
-    """What the last write that was given up was to make it hold."""
+    """What it would not take, by field."""
+    took: dict[str, Any] | None = document()
+    """What it was made to hold, by field, and what it shows of that, where that is something else."""
+    singly: bool = False
+    """Whether its fields are written one by one, because several at once were refused."""
     changed_at: datetime | None = moment()
     changed_by: str = ""
     seen: str = ""

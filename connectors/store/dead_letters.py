@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, or_, select
 
+from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.ledger import Ledger
 from connectors.store.states import State
 from connectors.store.tables import OperationRow
@@ -43,14 +45,21 @@ class DeadLetters:
         return [DeadLetter(Operation.model_validate(row.operation), self._newer(row)) for row in rows]
 
     def put_back(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
-        """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many."""
+        """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many.
+
+        One that keeps systems in step ends instead, and the next run decides anew what is to be written.
+        """
         count = 0
         for row in map(self._row, letters):
+            count += 1
+            self._log(row, Event.PUT_BACK, now, by=by)
+            if (entity := self._session.get(EntityRow, row.item_id)) is not None:
+                row.state, row.outcome, entity.due = State.DONE, {"kind": Event.SUPERSEDED.value}, True
+                self._session.execute(update(RecordRow).where(*_written_to(row)).values(refused=None, singly=False))
+                continue
             never_sent = row.operation.get("search") is not None
             row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
             row.due_at, row.sends, row.look_ups = now, 0, 0
-            self._log(row, Event.PUT_BACK, now, by=by)
-            count += 1
         return count
 
     def supersede(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
@@ -80,3 +89,8 @@ class DeadLetters:
     def _log(self, row: OperationRow, event: Event, now: datetime, **facts: str | None) -> None:
         destination = row.operation["destination"]
         self._ledger.append(row.item_id, event, now, operation=row.operation_id, destination=destination, **facts)
+
+
+def _written_to(row: OperationRow) -> tuple[ColumnElement[bool], ...]:
+    """The record that a write which keeps systems in step is for."""
+    return col(RecordRow.entity_id) == row.item_id, col(RecordRow.system) == row.operation["destination"]

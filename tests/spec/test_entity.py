@@ -69,6 +69,62 @@ def test_what_a_system_refused_is_not_sent_again_unless_it_is_another() -> None:
     assert in_step(NAME, other).writes == {"desk": {"name": "Hanna"}}
 
 
+def test_a_refused_field_keeps_no_other_from_being_written() -> None:
+    both = {"name": terms(), "town": terms()}
+    records = {
+        "crm": Held(external_id="1", now={"name": "Anna", "town": "Bonn"}, base={"name": "Ann", "town": "Ulm"}),
+        "desk": Held(
+            external_id="1",
+            now={"name": "Ann", "town": "Ulm"},
+            base={"name": "Ann", "town": "Ulm"},
+            refused={"town": "Bonn"},
+        ),
+    }
+    of_both = Entity(fields={"name": Standing(agreed="Ann"), "town": Standing(agreed="Ulm")}, records=records)
+    assert in_step(both, of_both).writes == {"desk": {"name": "Anna"}}
+
+
+def test_what_was_refused_is_forgotten_once_something_else_is_to_be_written() -> None:
+    refused = entity("Anna", crm=held("Ann", "Anna"), desk=held("Ann", "Ann", refused={"name": "Anna"}))
+    back = in_step(NAME, refused).entity
+    assert back.records["desk"].refused == {}
+
+
+def test_fields_that_were_refused_together_are_written_one_by_one() -> None:
+    both = {"name": terms(), "town": terms()}
+    shown = {"name": "Ann", "town": "Ulm"}
+    records = {
+        "crm": Held(external_id="1", now={"name": "Anna", "town": "Bonn"}, base=shown),
+        "desk": Held(external_id="1", now=shown, base=shown, singly=True),
+    }
+    step = in_step(both, Entity(fields={name: Standing(agreed=shown[name]) for name in both}, records=records))
+    assert step.writes == {"desk": {"name": "Anna"}}
+    assert in_step(NAME, entity("Ann", desk=held("Ann ", "Ann ", singly=True))).entity.records["desk"].singly is False
+
+
+def test_a_record_whose_making_was_refused_is_made_once_it_would_be_another() -> None:
+    refused = entity("Ann", crm=held("Ann", "Ann"), desk=Held(refused={"name": "Ann"}))
+    desk = frozenset({"desk"})
+    assert in_step(NAME, refused, creates=desk).writes == {}
+    other = entity("Ann", crm=held("Anna", "Ann"), desk=Held(refused={"name": "Ann"}))
+    assert in_step(NAME, other, creates=desk).writes == {"desk": {"name": "Anna"}}
+
+
+def test_what_a_system_makes_of_a_value_is_let_be_until_somebody_changes_it() -> None:
+    cut = held("A", "A", took={"name": ("Ann", "A")})
+    assert in_step(NAME, entity("Ann", crm=held("Ann", "Ann"), desk=cut)).writes == {}
+    assert in_step(NAME, entity("Ann", crm=held("Anna", "Ann"), desk=cut)).writes == {"desk": {"name": "Anna"}}
+    changed = entity("Ann", crm=held("Ann", "Ann"), desk=held("B", "A", took={"name": ("Ann", "A")}))
+    assert in_step(NAME, changed).writes == {"crm": {"name": "B"}}, "who edits it knows what it stands for"
+
+
+def test_a_field_that_the_policy_does_not_have_any_more_is_made_nowhere() -> None:
+    lost = Entity(
+        fields={"name": Standing(agreed="Ann"), "fax": Standing(agreed="1")}, records={"crm": held("Ann", "Ann")}
+    )
+    assert in_step(NAME, lost, creates=frozenset({"desk"})).writes == {"desk": {"name": "Ann"}}
+
+
 def test_a_malformed_value_goes_nowhere_and_is_left_alone() -> None:
     step = in_step(NAME, entity("Ann", crm=held("?", "Ann"), desk=held("Anna", "Ann")))
     assert (step.malformed, step.writes) == ({"name": ("crm",)}, {})
@@ -120,6 +176,13 @@ def test_what_a_person_decides_reaches_everybody_and_is_held_against_later_edits
     assert in_step(NAME, settled.model_copy(update={"records": meanwhile})).entity.fields["name"].contested == {
         "desk": "Hanne"
     }
+
+
+def test_an_edit_that_nobody_was_shown_is_not_heard_by_what_they_decide() -> None:
+    shown = in_step(NAME, CONTEST).entity
+    unseen = shown.model_copy(update={"records": shown.records | {"desk": held("Johanna", "Ann")}})
+    step = in_step(NAME, decided(unseen, "name", "Anna", "a person"))
+    assert step.entity.fields["name"].contested == {"desk": "Johanna"}
 
 
 def test_a_contradiction_can_end_by_itself() -> None:

@@ -46,6 +46,8 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.String(), nullable=True),
         sa.Column("sent", JSON, nullable=True),
         sa.Column("refused", JSON, nullable=True),
+        sa.Column("took", JSON, nullable=True),
+        sa.Column("singly", sa.Boolean(), nullable=False),
         sa.Column("changed_at", MOMENT, nullable=True),
         sa.Column("changed_by", sa.String(), nullable=False),
         sa.Column("seen", sa.String(), nullable=False),
