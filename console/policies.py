@@ -16,6 +16,7 @@ from policies.cases import CasePolicy
 from policies.load import load_workflow
 from policies.model import Policy
 from policies.sources import IntakeSource
+from policies.sync import SyncPolicy
 from tasks.collect import kept_as
 from tasks.prepare import check_sources, check_systems, thresholds
 from tasks.resources import opened
@@ -76,9 +77,11 @@ def _print_ways(policy: Policy) -> None:
 @app.command()
 def schema(
     cases: Annotated[bool, typer.Option("--cases", help="Of policies about cases: case_policy.schema.json.")] = False,
+    sync: Annotated[bool, typer.Option("--sync", help="Of policies about records: sync_policy.schema.json.")] = False,
 ) -> None:
     """Print the JSON schema of policies, for editors: save it as policy.schema.json beside them."""
-    typer.echo(json.dumps((CasePolicy if cases else Policy).model_json_schema(), indent=2))
+    model = CasePolicy if cases else SyncPolicy if sync else Policy
+    typer.echo(json.dumps(model.model_json_schema(), indent=2))
 
 
 Named = Annotated[str, typer.Argument(help="Name of a shipped policy, or path of a YAML file.")]

@@ -10,12 +10,13 @@ from prefect.logging.loggers import disable_run_logger
 from rich.table import Table
 
 from connectors.settings import Settings
-from connectors.store.crosswalk import Due
+from connectors.store.crosswalk_rows import Due
 from connectors.store.crosswalk_tables import MoveRow
 from connectors.store.engine import Transaction
 from console import reconcile
 from console.run import prefect_at_hand
 from console.shared import ERR, OUT, explained, only, reading, shown
+from console.sync_link import fit, sample
 from domain.conflict import owner_in
 from domain.merge import Why
 from domain.review import ReviewKind
@@ -52,6 +53,10 @@ TOLD: dict[Why, str] = {
 """Why a field is what it is."""
 
 
+app.command()(fit)
+app.command()(sample)
+
+
 @app.command()
 def plan(policy: Name, as_json: AsJson = False) -> None:
     """Show what would be written where, and why, and what people would be asked; nothing is written in any system."""
@@ -86,14 +91,14 @@ def explain(
 ) -> None:
     """Tell the history of a value: who set it where and when, which rule or person moved it, where it stands now."""
     with explained(), reading() as tx:
-        entity_id = only(tx.crosswalk.find(record), record, "entity; see 'interlock sync plan', or give its whole id")
+        entity_id = only(tx.entities.find(record), record, "entity; see 'interlock sync plan', or give its whole id")
         due = tx.crosswalk.get(entity_id)
         if field is not None and field not in due.row.fields:
             known = ", ".join(due.row.fields)
             ERR.print(f"{entity_id} has no field '{shown(field)}'; it has {known}.")
             raise typer.Exit(2)
         _print_entity(due, field)
-        for move in tx.crosswalk.history(entity_id, field):
+        for move in tx.entities.history(entity_id, field):
             OUT.print(_moved(move, named=field is None), highlight=False)
         _print_writes(tx, entity_id)
 
@@ -151,7 +156,7 @@ async def _run(policy: str) -> dict[str, int]:
     async with prefect_at_hand(Settings().home), opened() as here:
         account = await sync(policy)
         with here.store.reading() as tx:
-            told = tx.crosswalk.counts(here.workflow(policy).policy.name)
+            told = tx.entities.counts(here.workflow(policy).policy.name)
         return {**told, "contradictions_open": account.waiting + account.escalated, "unaccounted": account.unaccounted}
 
 

@@ -100,10 +100,10 @@ def account_of(
 def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Books]) -> Iterator[Story]:
     told = policy({}, {})["objects"][OBJECT]["fields"]
     for incident in incidents:
-        ids = tx.crosswalk.find(incident)
+        ids = tx.entities.find(incident)
         due = tx.crosswalk.get(ids[0]) if len(ids) == 1 else None
         entity = due.entity if due else None
-        history = tx.crosswalk.history(ids[0]) if len(ids) == 1 else []
+        history = tx.entities.history(ids[0]) if len(ids) == 1 else []
         for name in FIELDS:
             standing = entity.fields.get(name) if entity else None
             changes = [change for system in books.values() for change in system.changes.get((incident, name), ())]

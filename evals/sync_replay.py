@@ -159,7 +159,8 @@ async def _settled(rig: Rig, store: Store) -> bool:
         rig.keep_alive()
         with store.reading() as tx:
             troubled = any(tx.sources.of(f"{POLICY}/{OBJECT}/{name}").breaker.failures for name in SYSTEMS)
-            if troubled or tx.crosswalk.waiting(POLICY) or tx.crosswalk.counts(POLICY)["writes_under_way"]:
+            counts = tx.entities.counts(POLICY)
+            if troubled or any(counts[name] for name in ("to_read", "to_merge", "writes_under_way")):
                 since = max(since, time.time())
         if rig.ended_since(since) >= SETTLED_RUNS:
             return True

@@ -94,7 +94,8 @@ class Linkage(Frozen):
         largest_block: records of either side that may share a key; larger blocks are left out, and told.
         sides: whether a side may have the same twice.
         margin: bits by which a pair must be ahead of every other that it excludes.
-        model: name of the model's file beside the policy; empty: `<policy>.linkage.json`.
+        model: name of the model's file beside the policy; empty: `<policy>.linkage.json`,
+            or `<policy>.<object>.linkage.json` where the policy is about several kinds of things.
     """
 
     fields: dict[Name, ComparedBy] = Field(min_length=1)
@@ -168,18 +169,22 @@ class LinkageRecord(Frozen):
         return proof if proof.target <= target.wrong and proof.delta <= target.delta else None
 
 
-def linkage_path(policy: Path, linkage: Linkage) -> Path:
-    """Where the model of a policy's linkage is, or would be."""
-    return policy.with_name(linkage.model or f"{policy.stem}.linkage.json")
+def linkage_path(policy: Path, linkage: Linkage, of: str = "") -> Path:
+    """Where the model of a policy's linkage is, or would be.
+
+    Args:
+        of: the kind of thing that is paired, where the policy has several.
+    """
+    return policy.with_name(linkage.model or f"{policy.stem}{'.' if of else ''}{of}.linkage.json")
 
 
-def load_linkage(policy: Path, linkage: Linkage) -> LinkageRecord:
-    """What was learned for this policy.
+def load_linkage(policy: Path, linkage: Linkage, of: str = "") -> LinkageRecord:
+    """What was learned for this policy, or of things of one kind under it.
 
     Raises:
         PolicyInvalid: there is no such file, it is none, or it was made for other fields or blocks.
     """
-    path = linkage_path(policy, linkage)
+    path = linkage_path(policy, linkage, of)
     if not path.is_file():
         raise PolicyInvalid(f"{path}: no such file. Fit the linkage on the records of both systems first.")
     try:

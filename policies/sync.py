@@ -20,6 +20,7 @@ from domain.values import Frozen
 from policies.agreement import at, in_expression
 from policies.destination import Destination, Name, Template
 from policies.fields import Conventions, FieldType, normalised
+from policies.linkage import Linkage
 from policies.model import Input, Policy, Validation
 from policies.sources import OptionName, OptionText
 
@@ -130,12 +131,18 @@ class Kept(Frozen):
     Attributes:
         same_by: fields that alone tell that two records are of the same thing, such as a case's number; the first
             that both have counts.
+        match: how records are paired that `same_by` does not settle: by weighed evidence, which links nothing
+            without a person before that is proven.
+        duplicates: whether people are asked about records of one system that evidence says are of the same
+            thing; nothing is merged there in any case.
         when_gone: what becomes of the others when a record is deleted somewhere: nothing, or it is made again.
     """
 
     systems: dict[Name, Side] = Field(min_length=2)
     fields: dict[Name, SyncField] = Field(min_length=1)
     same_by: tuple[Name, ...] = ()
+    match: Linkage | None = None
+    duplicates: Literal["leave", "ask"] = "leave"
     when_gone: Literal["leave", "make_again"] = "leave"
 
     @property
@@ -171,6 +178,20 @@ def _terms(field: SyncField, conventions: Conventions) -> FieldTerms:
     )
 
 
+class SyncInput(Input):
+    """What a question for a person about records looks like as an item, and what people leave unsaid in values.
+
+    Attributes:
+        fields: as they are; not written in the file.
+    """
+
+    fields: dict[Name, FieldType] = Field(
+        default_factory=lambda: dict.fromkeys(("object", "entity", "field"), FieldType.TEXT)
+    )
+    text: Template = "{{ field }}"
+    duplicate_window_hours: float = Field(default=0, ge=0)
+
+
 class SyncPolicy(Policy):
     """A workflow that keeps records of several systems in step.
 
@@ -180,7 +201,7 @@ class SyncPolicy(Policy):
         patience: how long a write is tried.
     """
 
-    input: Input
+    input: SyncInput = SyncInput()
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     objects: dict[Name, Kept] = Field(min_length=1)
     patience: Patience = Patience()
@@ -188,16 +209,12 @@ class SyncPolicy(Policy):
     @model_validator(mode="before")
     @classmethod
     def _what_follows(cls, raw: Any) -> Any:
-        """Fill in what a contradiction looks like as an item."""
+        """Fill in what an item that a person decides about must have."""
         if not isinstance(raw, dict):
             return raw
         if strange := sorted({"routes", "examples", "validation", "destinations", "intake"} & raw.keys()):
             raise ValueError(f"'{strange[0]}' has no meaning where records are kept in step; remove it")
-        fields = dict.fromkeys(("object", "entity", "field"), "text")
-        told: dict[str, Any] = {"fields": fields, "text": "{{ field }}", "duplicate_window_hours": 0}
-        given = raw.get("input")
-        told |= given if isinstance(given, dict) else {}
-        return raw | {"input": told, "validation": Validation(required=("entity",))}
+        return raw | {"validation": Validation(required=("entity",))}
 
     @model_validator(mode="after")
     def _objects_agree(self) -> "SyncPolicy":
@@ -217,8 +234,20 @@ def _disagreements(policy: SyncPolicy) -> Iterator[InitErrorDetails]:
         for index, field in enumerate(kept.same_by):
             if field not in kept.fields:
                 yield at("objects", name, "same_by", index, fault=f"no field '{field}'; use one of the fields")
+        yield from _in_match(kept, "objects", name)
         for field, one in kept.fields.items():
             yield from _in_field(kept, one, "objects", name, "fields", field)
+
+
+def _in_match(kept: Kept, *loc: str | int) -> Iterator[InitErrorDetails]:
+    known = ", ".join(kept.fields)
+    for compared, field in kept.match.fields.items() if kept.match else ():
+        for name in field.of or (compared,):
+            if name not in kept.fields:
+                fault = f"no field '{name}'; use one of: {known}, or say in 'of' what it is put together from"
+                yield at(*loc, "match", "fields", compared, fault=fault)
+    if kept.duplicates == "ask" and kept.match is None:
+        yield at(*loc, "duplicates", fault="nothing says how duplicates are found; add 'match', or remove this")
 
 
 def _in_field(kept: Kept, field: SyncField, *loc: str | int) -> Iterator[InitErrorDetails]:

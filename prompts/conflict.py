@@ -53,10 +53,12 @@ def link_form(
     why: str,
     due_at: datetime,
     notice: str,
+    evidence: Mapping[str, Sequence[str]],
 ) -> str:
     """A record and those that it may be of the same thing as, side by side.
 
     Args:
+        evidence: by what is known, what speaks for its being the same and against it.
         names: of the fields that are shown.
         records: what each is called, and its values; the new one first.
     """
@@ -66,7 +68,8 @@ def link_form(
         system=system,
         names=[name.replace("_", " ") for name in names],
         rows=[[on_one_line(called), *(cell(values.get(name, "")) for name in names)] for called, values in records],
-        why=why,
+        why=on_one_line(why),
+        evidence={on_one_line(name): [on_one_line(line) for line in lines] for name, lines in evidence.items()},
         due_at=f"{due_at:%Y-%m-%d %H:%M} UTC",
     )
 

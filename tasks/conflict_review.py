@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from connectors.store.crosswalk import Due
+from connectors.store.crosswalk_rows import Due
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
 from domain.conflict import OTHER, VALUE, choices, outcomes, value_of

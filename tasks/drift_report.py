@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.drift_tables import DriftRow, PassRow
 from connectors.store.engine import Transaction

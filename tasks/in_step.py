@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prefect import task
 
 from connectors.registry import kept_spec
-from connectors.store.crosswalk import Due, Of
+from connectors.store.crosswalk_rows import Due, Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from connectors.store.states import State

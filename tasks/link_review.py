@@ -1,13 +1,14 @@
 """Reviews of kind `link`: shows a record beside those that it may be the same as, and keeps what a person says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import AwareDatetime
 
-from connectors.store.crosswalk import Of
+from connectors.store.candidates import Candidates
+from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
@@ -22,6 +23,26 @@ from tasks.sync_item import Question, ask_person, settled
 
 NEW = "new"
 """The choice of none of those that are known."""
+OTHER = "other"
+"""The choice of one that is known and was not shown; which, is filled in."""
+RECORD = "record"
+"""What is filled in with `OTHER`: a system's own id, after the system's name where several have it."""
+BLIND = "it is one of a random sample by which linking is measured; please look for it in the other systems too"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What else a question about a record holds.
+
+    Attributes:
+        evidence: by entity, what each field says, in words.
+        other: whether one that is not shown can be named.
+        sample: whether the record was drawn blindly, so that the answer is a label that proves something.
+    """
+
+    evidence: Mapping[str, list[str]] = field(default_factory=dict)
+    other: bool = False
+    sample: bool = False
 
 
 def ask_about(
@@ -32,9 +53,13 @@ def ask_about(
     entities: Sequence[str],
     why: str,
     now: datetime,
+    *,
     about: str = "",
+    more: Asked | None = None,
 ) -> None:
     """Ask which of some entities a record is of, if any; until then it stays apart, or with the entity that it is of.
+
+    What the records hold is kept with the question: once they are linked they are made alike.
 
     Args:
         why: a person is asked, in words.
@@ -42,7 +67,11 @@ def ask_about(
     """
     if row.entity_id is None:
         row.apart = Apart.ASKED
-    asked: dict[str, Any] = {"record": row.seq, "entities": list(entities), "why": why}
+    asked: dict[str, Any] = {"object": of.object, "record": row.seq, "entities": list(entities), "why": why}
+    if more is not None:
+        known = [one for entity in entities for one in tx.crosswalk.get(entity).records.values()]
+        asked |= {"evidence": dict(more.evidence), "other": more.other, "sample": more.sample}
+        asked["held"] = {str(one.seq): one.now for one in (row, *known)}
     question = Question(
         kind=ReviewKind.LINK,
         reason=Reason.MAYBE_SAME,
@@ -55,6 +84,23 @@ def ask_about(
     ask_person(tx, workflow, question, now)
 
 
+def open_sample_of(
+    tx: Transaction, workflow: Workflow, of: Of, row: RecordRow, entities: Sequence[str], now: datetime
+) -> None:
+    """Ask about a record that was drawn blindly; the likeliest are shown in no order that tells anything."""
+    ask_about(tx, workflow, of, row, sorted(entities), BLIND, now, more=Asked(other=True, sample=True))
+
+
+def sampled(tx: Transaction, policy: str, object_name: str) -> tuple[int, int]:
+    """How many of the records that were drawn blindly wait for a person, and how many people have answered."""
+
+    def drawn(rows: Sequence[ReviewRow]) -> int:
+        mine = (row.question for row in rows if row.kind == ReviewKind.LINK)
+        return sum(bool(asked.get("sample")) and asked.get("object") == object_name for asked in mine)
+
+    return drawn(tx.reviews.waiting(policy)), drawn(tx.reviews.answered_of(policy, ReviewKind.LINK))
+
+
 @dataclass(frozen=True)
 class LinkReview:
     """A record that may be of something that is known."""
@@ -65,6 +111,7 @@ class LinkReview:
     record: RecordRow
     known: dict[str, list[RecordRow]]
     due_at: AwareDatetime
+    candidates: Candidates
 
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
@@ -72,7 +119,7 @@ class LinkReview:
         asked = review.question
         known = {name: list(tx.crosswalk.get(name).records.values()) for name in asked["entities"]}
         workflow, record = here.workflow(review.workflow), tx.crosswalk.record(asked["record"])
-        return cls(workflow, review.item_id, asked, record, known, review.due_at)
+        return cls(workflow, review.item_id, asked, record, known, review.due_at, tx.candidates)
 
     @property
     def binding(self) -> str:
@@ -90,18 +137,31 @@ class LinkReview:
         offered = {name: f"the same as {', '.join(map(_called, rows))}" for name, rows in self.known.items()}
         return Form(
             markdown=link_form(
-                self.record.object, self.record.system, fields, rows, self.question["why"], self.due_at, notice
+                self.record.object,
+                self.record.system,
+                fields,
+                rows,
+                self.question["why"],
+                self.due_at,
+                notice,
+                self.question.get("evidence", {}),
             ),
             label="Which one it is",
-            choices=offered | {NEW: "none of them"},
+            choices=offered | {NEW: "none of them"} | ({OTHER: "another one that is known"} if self._other else {}),
+            inputs={RECORD: _NAMES_IT} if self._other else {},
             binding=self.binding,
             due_at=self.due_at,
             late=late,
         )
 
-    def objection(self, answer: Answer) -> str:  # noqa: ARG002  all that is offered can be done
-        """Nothing: every choice of the form can be done."""
-        return ""
+    def objection(self, answer: Answer) -> str:
+        """That the record which was filled in is none that is known, or several are."""
+        if answer.choice != OTHER or self._named(answer):
+            return ""
+        named = answer.inputs.get(RECORD, "").strip()
+        if not named:
+            return "Fill in the id of the record that it is the same as, or choose one of those that are shown."
+        return f"'{named}' is not one record of another system; fill in its id there, after the system's name."
 
     def needs(self, answer: Answer) -> int:  # noqa: ARG002  whatever is chosen
         """As many people as the policy wants to agree."""
@@ -112,19 +172,42 @@ class LinkReview:
 
         Of a record that has an entity, that and the one that was chosen become one.
         """
-        of = Of(self.record.policy, self.record.object)
+        chosen = self._named(answer) if answer.choice == OTHER else answer.choice
         if (own := self.record.entity_id) is not None:
-            into = NEW if answer.choice == NEW else _still(tx, answer.choice)
+            into = NEW if chosen == NEW else _still(tx, chosen)
             if into not in (NEW, own):
                 tx.crosswalk.merge(own, into, now)
-        elif answer.choice == NEW:
-            tx.crosswalk.begin(of, self.record, now)
-        elif any(row.system == self.record.system and not row.gone for row in self.known[answer.choice]):
+        elif chosen == NEW:
+            tx.crosswalk.begin(self._of, self.record, now)
+        elif any(row.system == self.record.system and not row.gone for row in self._records(tx, chosen)):
             self.record.apart = Apart.SECOND
         else:
-            tx.crosswalk.link(self.record, answer.choice, now, by=answer.by)
+            tx.crosswalk.link(self.record, chosen, now, by=answer.by)
         settled(tx, self.item_id, Kind.HUMAN, Reason.SAID, answer.by, answer.note, now)
         return True
+
+    @property
+    def _of(self) -> Of:
+        return Of(self.record.policy, self.record.object)
+
+    @property
+    def _other(self) -> bool:
+        return bool(self.question.get("other"))
+
+    def _records(self, tx: Transaction, entity: str) -> list[RecordRow]:
+        return self.known[entity] if entity in self.known else list(tx.crosswalk.get(entity).records.values())
+
+    def _named(self, answer: Answer) -> str:
+        """The entity of the record that was filled in; empty where that is not one."""
+        named = answer.inputs.get(RECORD, "").strip()
+        system, _, id_ = named.partition(" ")
+        within = sync_of(self.workflow).objects[self.record.object].systems
+        found = self.candidates.named(self._of, id_.strip(), self.record.system, system) if system in within else []
+        found = found or self.candidates.named(self._of, named, self.record.system)
+        return found[0] if len(found) == 1 else ""
+
+
+_NAMES_IT = f"Its id in another system, such as 'crm 17', where '{OTHER}' is chosen"
 
 
 def _still(tx: Transaction, entity_id: str) -> str:

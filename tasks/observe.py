@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from prefect import get_run_logger, task
 from prefect.context import TaskRunContext
@@ -11,7 +12,7 @@ from prefect.logging import get_logger
 
 from connectors.kept import Kept as Port
 from connectors.kept import Record
-from connectors.store.crosswalk import Of, Shown
+from connectors.store.crosswalk_rows import Of, Shown
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from domain.entity import FieldTerms
@@ -20,6 +21,7 @@ from domain.source_state import SourceState, failed
 from policies.load import Workflow, sync_of
 from policies.sync import Kept
 from tasks.collect import note_state
+from tasks.evidence import Looks
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -58,11 +60,21 @@ class Side:
         return Shown(
             now=now,
             raw={field: raw for field, raw in held.items() if raw != now[field]},
-            keys=frozenset(key for name in self.kept.same_by if (key := self.key(name, now.get(name, "")))),
+            keys=self.keys(now),
             changed_at=record.changed_at,
             changed_by=record.changed_by,
             operation_id=record.operation_id,
         )
+
+    @cached_property
+    def looks(self) -> Looks | None:
+        """How its records look where they are matched by evidence."""
+        return Looks(self.kept.match, self.terms) if self.kept.match else None
+
+    def keys(self, values: Mapping[str, str]) -> frozenset[str]:
+        """All that a record of these values is found by."""
+        found = frozenset(key for name in self.kept.same_by if (key := self.key(name, values.get(name, ""))))
+        return found | self.looks.keys(self.looks.prepared(0, values)) if self.looks else found
 
     def spelt(self, values: Mapping[str, str]) -> dict[str, str]:
         """A record's values in their one spelling."""

@@ -1,15 +1,16 @@
-"""Finds out what a system's record is a record of."""
+"""Finds out what a system's record is a record of: by what alone tells it, or else by weighed evidence."""
 
 from collections.abc import Sequence
 
 from prefect import task
 
-from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from domain.linking import Apart, same_by
 from policies.load import Workflow, sync_of
 from policies.rules import matches
+from tasks.link_by_evidence import link_by_evidence
 from tasks.link_review import ask_about
 from tasks.names import ACT, named
 from tasks.observe import Side, sides
@@ -20,33 +21,49 @@ AT_ONCE = 200
 
 
 @task(task_run_name=named("recognise"), **ACT)
-async def recognise(policy: str) -> int:
+async def recognise(policy: str, by_evidence: bool = True) -> int:
     """Link each record that is new with what it is of, or begin an entity; an act. Returns how many were looked at.
 
-    Where that is not sure, a person is asked, and nothing is made of the record until then.
+    Where that is not sure, a person is asked, and nothing is made of the record until then. Things that are
+    matched by evidence are linked system by system, in the policy's order, once every system was read to its end.
+
+    Args:
+        by_evidence: whether what only evidence can tell is looked at too; without, it waits.
     """
     here = resources()
     workflow = here.workflow(policy)
     known = {(side.of.object, side.system): side for side in sides(here, workflow)}
     looked = 0
-    for name in sync_of(workflow).objects:
-        while True:
-            with here.store.transaction() as tx:
-                rows = tx.crosswalk.strange(Of(sync_of(workflow).name, name), AT_ONCE)
-                for row in rows:
-                    _recognise(here, tx, workflow, known[name, row.system], row)
-            looked += len(rows)
-            if not rows:
-                break
+    for name, kept in sync_of(workflow).objects.items():
+        if kept.match is None:
+            looked += _each(here, workflow, Of(sync_of(workflow).name, name), known)
+            continue
+        for system in kept.systems:
+            looked += link_by_evidence(here, workflow, known[name, system], _settle, weighs=by_evidence)
     return looked
 
 
-def _recognise(here: Resources, tx: Transaction, workflow: Workflow, side: Side, row: RecordRow) -> None:
+def _each(here: Resources, workflow: Workflow, of: Of, known: dict[tuple[str, str], Side]) -> int:
+    """Settle the records of things that nothing is matched by but `same_by`."""
+    looked = 0
+    while True:
+        with here.store.transaction() as tx:
+            rows = tx.crosswalk.strange(of, AT_ONCE)
+            for row in rows:
+                if not _settle(here, tx, workflow, known[of.object, row.system], row):
+                    tx.crosswalk.begin(of, row, here.now())
+        looked += len(rows)
+        if not rows:
+            return looked
+
+
+def _settle(here: Resources, tx: Transaction, workflow: Workflow, side: Side, row: RecordRow) -> bool:
+    """Whether it is known what a record is of, or a person was asked, by what alone tells it."""
     kept = side.kept
     only = kept.systems[row.system].only
     if only is not None and not matches(only, kept.numeric, row.now):
         row.apart = Apart.OUTSIDE
-        return
+        return True
     mine = side.spelt(row.now)
     alike = tx.crosswalk.alike(side.of, [side.key(name, mine.get(name, "")) for name in kept.same_by], row.seq or 0)
     same = {
@@ -60,8 +77,7 @@ def _recognise(here: Resources, tx: Transaction, workflow: Workflow, side: Side,
         tx.crosswalk.link(row, free[0], here.now())
     elif same:
         ask_about(tx, workflow, side.of, row, sorted(same), _why(kept.same_by, len(same)), here.now())
-    else:
-        tx.crosswalk.begin(side.of, row, here.now())
+    return bool(same)
 
 
 def _why(same_by: Sequence[str], found: int) -> str:

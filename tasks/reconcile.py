@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from prefect import task
 
 from connectors.kept import Record
-from connectors.store.crosswalk import Due
+from connectors.store.crosswalk_rows import Due
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.drift_tables import PassRow
 from connectors.store.engine import Transaction

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prefect import task
 
-from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.engine import Transaction
 from domain.linking import same_by

@@ -15,7 +15,7 @@ from connectors.kept import Kept
 from connectors.ports import Destination
 from connectors.registry import open_destination, open_kept
 from connectors.settings import Settings
-from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_rows import Of
 from connectors.store.engine import Store
 from domain.account import Account
 from domain.delivery import DeliveryOutcome, Operation
@@ -235,5 +235,5 @@ class Pair:
 
     def history(self, field: str) -> list[tuple[str, str, str]]:
         with self.store.reading() as tx:
-            (entity,) = tx.crosswalk.find("en-")
-            return [(move.before, move.after, move.why) for move in tx.crosswalk.history(entity, field)]
+            (entity,) = tx.entities.find("en-")
+            return [(move.before, move.after, move.why) for move in tx.entities.history(entity, field)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from kept_tables import Tables, sync_resources, write_sync
 
 from connectors.kept import Changed, Kept, Page, Record
-from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_rows import Of
 from connectors.store.drift_tables import PassRow
 from connectors.store.engine import Store
 from domain.consistency import Tally
@@ -103,4 +103,4 @@ class Works:
 
     def entities(self) -> list[str]:
         with self.store.reading() as tx:
-            return [one for one in tx.crosswalk.find("en-") if tx.crosswalk.get(one).row.merged_into is None]
+            return [one for one in tx.entities.find("en-") if tx.crosswalk.get(one).row.merged_into is None]

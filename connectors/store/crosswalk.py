@@ -1,63 +1,20 @@
 """Which records of which systems are of the same thing, what they showed last, and what is agreed on."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
-from sqlalchemy import delete, func, insert, not_, update
+from sqlalchemy import delete, insert, not_, update
 from sqlmodel import Session, col, select
 
+from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, told_of
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.ledger import Ledger
 from connectors.store.states import FINAL
 from connectors.store.tables import OperationRow
-from domain.entity import Entity, Held, Move, Standing
+from domain.entity import Entity, Move
 from domain.ledger import Event
 from domain.linking import Apart
 from domain.values import digest
-
-_FIELDS = TypeAdapter(dict[str, Standing])
-
-
-class Of(NamedTuple):
-    """Things of one kind under one policy."""
-
-    policy: str
-    object: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a system showed of a record.
-
-    Attributes:
-        now: by field, in the fields' own values.
-        raw: the system's spelling, where that is another.
-        keys: what the record may be found by; see `KeyRow`.
-    """
-
-    now: dict[str, str]
-    raw: dict[str, str] = field(default_factory=dict)
-    keys: frozenset[str] = frozenset()
-    changed_at: datetime | None = None
-    changed_by: str = ""
-    operation_id: str = ""
-
-
-@dataclass(frozen=True)
-class Due:
-    """An entity that something has changed of, with its records by system."""
-
-    row: EntityRow
-    records: dict[str, RecordRow]
-
-    @property
-    def entity(self) -> Entity:
-        """As the domain has it."""
-        held = {system: _held(record) for system, record in self.records.items()}
-        return Entity(fields=_FIELDS.validate_python(self.row.fields), records=held)
 
 
 class Crosswalk:
@@ -69,17 +26,18 @@ class Crosswalk:
 
     def note(self, of: Of, system: str, external_ids: Collection[str]) -> None:
         """Take down that these records changed, or are there; each is read again."""
-        known = set(self._session.exec(select(RecordRow.external_id).where(*_in(of, system), _named(external_ids))))
+        here = (*of_side(of, system), named_so(external_ids))
+        known = set(self._session.exec(select(RecordRow.external_id).where(*here)))
         told = {"unread": True, "told": RecordRow.told + 1}
-        self._session.execute(update(RecordRow).where(*_in(of, system), _named(external_ids)).values(told))
-        new = [_blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known]
+        self._session.execute(update(RecordRow).where(*here).values(told))
+        new = [blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known]
         if new:
             self._session.execute(insert(RecordRow), new)
 
     def unread(self, of: Of, system: str, count: int) -> list[RecordRow]:
         """Up to `count` records that changed since they were read, and that no write is under way to."""
         query = select(RecordRow).where(
-            *_in(of, system),
+            *of_side(of, system),
             col(RecordRow.unread),
             col(RecordRow.operation_id).is_(None),
             col(RecordRow.external_id).is_not(None),
@@ -89,7 +47,8 @@ class Crosswalk:
     def shown(self, row: RecordRow, told: int, shown: Shown | None) -> bool:
         """Keep what a system showed of a record, None for one that is gone; whether that is anything new.
 
-        What was read while a write was begun may show that or not, and is thrown away.
+        What was read while a write was begun may show that or not, and is thrown away. So is what was read while
+        another reader kept something: which of them saw the later state nobody knows, so that it is read again.
 
         Args:
             row: as this transaction has it.
@@ -97,7 +56,10 @@ class Crosswalk:
         """
         if row.operation_id is not None:
             return False
-        row.unread = row.told != told
+        if row.told != told:
+            row.unread = True
+            return False
+        row.unread, row.told = False, told + 1
         if shown is None:
             changed, row.gone = not row.gone, True
         else:
@@ -105,7 +67,7 @@ class Crosswalk:
             row.now, row.raw, row.gone = shown.now, shown.raw, False
             row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
         if changed and shown is not None:
-            self._find_by(row, shown.keys)
+            self.find_by(row, shown.keys)
             row.apart = "" if row.apart == Apart.OUTSIDE else row.apart
         if changed and row.entity_id is not None:
             self._make_due(row.entity_id)
@@ -119,7 +81,7 @@ class Crosswalk:
         """
         of, system = Of(row.policy, row.object), row.system
         survivor = self._session.exec(
-            select(RecordRow).where(*_in(of, system), col(RecordRow.external_id) == external_id)
+            select(RecordRow).where(*of_side(of, system), col(RecordRow.external_id) == external_id)
         ).first()
         if survivor is None:
             row.external_id = external_id
@@ -222,13 +184,13 @@ class Crosswalk:
         row.due = False
         before = due.entity
         if after.fields != before.fields:
-            row.fields = _FIELDS.dump_python(after.fields, mode="json", exclude_defaults=True)
+            row.fields = FIELDS.dump_python(after.fields, mode="json", exclude_defaults=True)
         for system, held in after.records.items():
             if held.base != due.records[system].base:
                 due.records[system].base = held.base
         if not moves:
             return
-        told = [_told(due, move, now, by) for move in moves]
+        told = [told_of(due, move, now, by) for move in moves]
         self._session.execute(insert(MoveRow), told)
         whys = {move.field: move.why.value for move in moves}
         self._ledger.append(row.entity_id, Event.MERGED, now, object=row.object, fields=whys, by=by)
@@ -244,7 +206,7 @@ class Crosswalk:
         record = due.records.get(system)
         if record is None:
             of = Of(due.row.policy, due.row.object)
-            record = RecordRow(**_blank(of, system) | {"unread": False, "entity_id": due.row.entity_id})
+            record = RecordRow(**blank(of, system) | {"unread": False, "entity_id": due.row.entity_id})
             self._session.add(record)
         record.operation_id, record.sent, record.refused = operation_id, dict(values), None
         due.row.writes += 1
@@ -262,7 +224,7 @@ class Crosswalk:
         """A write to a record went out: it holds these values now, and they are no edit of its system's."""
         if record.external_id is None:
             of = Of(record.policy, record.object)
-            echo = (*_in(of, record.system), col(RecordRow.external_id) == external_id)
+            echo = (*of_side(of, record.system), col(RecordRow.external_id) == external_id)
             self._session.execute(delete(RecordRow).where(*echo, col(RecordRow.entity_id).is_(None)))
             record.external_id = external_id
         record.now, record.base = record.now | dict(held), record.base | dict(held)
@@ -301,49 +263,6 @@ class Crosswalk:
         self.link(record, entity_id, now)
         return True
 
-    def waiting(self, policy: str) -> bool:
-        """Whether there is anything to read, to recognise or to merge."""
-        mine = RecordRow.policy == policy
-        unread = select(RecordRow.seq).where(
-            mine, col(RecordRow.unread), col(RecordRow.operation_id).is_(None), col(RecordRow.external_id).is_not(None)
-        )
-        due = select(EntityRow.entity_id).where(EntityRow.policy == policy, col(EntityRow.due))
-        return any(self._session.exec(query.limit(1)).first() is not None for query in (unread, due))
-
-    def counts(self, policy: str) -> dict[str, int]:
-        """How many entities and records there are, and how many of them wait for a write, a reading or a merge."""
-        mine = RecordRow.policy == policy
-        wanted = {
-            "entities": (EntityRow.policy == policy, col(EntityRow.merged_into).is_(None)),
-            "to_merge": (EntityRow.policy == policy, col(EntityRow.due)),
-            "records": (mine, not_(col(RecordRow.gone))),
-            "to_read": (mine, col(RecordRow.unread), col(RecordRow.operation_id).is_(None)),
-            "writes_under_way": (mine, col(RecordRow.operation_id).is_not(None)),
-            "refused": (mine, col(RecordRow.refused).is_not(None)),
-        }
-        return {
-            name: self._session.exec(select(func.count()).where(*conditions)).one()
-            for name, conditions in wanted.items()
-        }
-
-    def find(self, fragment: str) -> list[str]:
-        """Ids of the entities whose id begins with `fragment`, or that have a record of that id or key."""
-        named = select(RecordRow.entity_id).where(col(RecordRow.external_id) == fragment)
-        keyed = (
-            select(RecordRow.entity_id)
-            .join(KeyRow, col(KeyRow.record) == RecordRow.seq)
-            .where(col(KeyRow.key).endswith(f"={fragment.casefold()}", autoescape=True))
-        )
-        own = select(EntityRow.entity_id).where(col(EntityRow.entity_id).startswith(fragment, autoescape=True))
-        found = {name for query in (own, named, keyed) for name in self._session.exec(query.limit(20)) if name}
-        return sorted(found)
-
-    def history(self, entity_id: str, named: str | None = None) -> list[MoveRow]:
-        """What was made of the edits of an entity's fields, or of one, the oldest first."""
-        query = select(MoveRow).where(MoveRow.entity_id == entity_id)
-        query = query.where(MoveRow.field == named) if named else query
-        return list(self._session.exec(query.order_by(col(MoveRow.seq))))
-
     def _idle(self, record: RecordRow) -> None:
         record.operation_id, record.sent = None, None
         record.unread, record.told = record.external_id is not None, record.told + 1
@@ -353,7 +272,8 @@ class Crosswalk:
     def _make_due(self, entity_id: str) -> None:
         self._session.execute(update(EntityRow).where(col(EntityRow.entity_id) == entity_id).values(due=True))
 
-    def _find_by(self, row: RecordRow, keys: frozenset[str]) -> None:
+    def find_by(self, row: RecordRow, keys: frozenset[str]) -> None:
+        """Have a record found by these keys, and by no others."""
         had = set(self._session.exec(select(KeyRow.key).where(KeyRow.record == row.seq)))
         if lost := had - keys:
             self._session.execute(delete(KeyRow).where(col(KeyRow.record) == row.seq, col(KeyRow.key).in_(lost)))
@@ -370,41 +290,3 @@ class Crosswalk:
         for record in self._records_of(list(records)):
             records[record.entity_id or ""][record.system] = record
         return [Due(row, records[row.entity_id]) for row in rows]
-
-
-def _in(of: Of, system: str) -> tuple[Any, ...]:
-    return RecordRow.policy == of.policy, RecordRow.object == of.object, RecordRow.system == system
-
-
-def _named(external_ids: Collection[str]) -> Any:
-    return col(RecordRow.external_id).in_(set(external_ids))
-
-
-def _blank(of: Of, system: str) -> dict[str, Any]:
-    empty: dict[str, Any] = {"now": {}, "base": {}, "raw": {}, "changed_by": "", "seen": ""}
-    flags = {"unread": True, "told": 0, "gone": False, "apart": ""}
-    return {"policy": of.policy, "object": of.object, "system": system} | empty | flags
-
-
-def _held(record: RecordRow) -> Held:
-    return Held(
-        external_id=record.external_id or "",
-        now=record.now,
-        base=record.base,
-        busy=record.operation_id is not None,
-        gone=record.gone,
-        refused=record.refused or {},
-    )
-
-
-def _told(due: Due, move: Move, now: datetime, by: str) -> dict[str, Any]:
-    edited = {
-        system: {
-            "value": value,
-            "at": record.changed_at.isoformat() if (record := due.records[system]).changed_at else "",
-            "by": record.changed_by,
-        }
-        for system, value in move.edited.items()
-    }
-    told = move.model_dump(mode="json", include={"field", "before", "after", "why"})
-    return told | {"entity_id": due.row.entity_id, "at": now, "edited": edited, "by": by}

@@ -57,7 +57,7 @@ class RecordRow(SQLModel, table=True):
     unread: bool = True
     """Whether it changed since it was read."""
     told: int = 0
-    """How often it was said to have changed: who reads it knows by that whether it changed meanwhile."""
+    """How often it was said to have changed, or was read: who reads it knows by that whether anybody else did."""
     gone: bool = False
     apart: str = ""
     """Why it is of no entity, where that is so for now; see `domain.linking.Apart`."""

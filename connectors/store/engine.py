@@ -14,12 +14,14 @@ from sqlmodel import Session
 
 from connectors.store.accounts import Accounts
 from connectors.store.assignments import Assignments
+from connectors.store.candidates import Candidates
 from connectors.store.cases import Cases
 from connectors.store.clocks import Clocks
 from connectors.store.crosswalk import Crosswalk
 from connectors.store.cursors import Cursors
 from connectors.store.customers import Customers
 from connectors.store.dead_letters import DeadLetters
+from connectors.store.entities import Entities
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.heartbeats import Heartbeats
@@ -78,8 +80,10 @@ class Transaction:
         self.heartbeats = Heartbeats(session)
         self.cases = Cases(session, self.ledger)
         self.crosswalk = Crosswalk(session, self.ledger)
+        self.entities = Entities(session)
         self.passes = Passes(session)
         self.strays = Strays(session)
+        self.candidates = Candidates(session)
 
 
 class Store:

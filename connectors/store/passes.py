@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import not_
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk import Due, Of
+from connectors.store.crosswalk_rows import Due, Of
 from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.drift_tables import DriftRow, PassRow
 from domain.consistency import Found, Tally, tally

@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, and_, not_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk import Of
+from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, RecordRow
 from connectors.store.tables import ReviewRow
 from domain.linking import Apart

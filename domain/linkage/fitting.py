@@ -30,6 +30,8 @@ FIRST_GUESS = {Level.SAME: 0.8, Level.CLOSE: 0.08, Level.ELSEWHERE: 0.02, Level.
 COMMONEST = 1000
 """Values of a field whose shares are kept, and only those that `FEWEST` records have."""
 FEWEST = 5
+RARE = 0.01
+"""Presumed share of pairs at random that agree, or all but agree, in a field; see `presumed`."""
 SAY_LITTLE = frozenset({Kind.DATE, Kind.POSTCODE, Kind.CODE})
 """Kinds whose values are about equally common, as far as it matters."""
 
@@ -112,6 +114,17 @@ def fit(observed: Observed, labelled: Iterable[tuple[Prepared, Prepared]] = ()) 
         pairs=sum(count.total() for count in observed.by_way),
         labelled=len(known),
     )
+
+
+def presumed(fields: Fields, ways: Sequence[Way]) -> LinkageModel:
+    """A model before anything was seen: `FIRST_GUESS` of the same, and `RARE` agreements of others.
+
+    It only tells whom people are asked about, and in what order: of a model without pairs nothing is proven.
+    """
+    rest = 1 - RARE * (len(AGREEMENT) - 1)
+    levels = {level: Odds(m=FIRST_GUESS[level], u=rest if level is Level.DIFFERENT else RARE) for level in AGREEMENT}
+    odds = FieldOdds(levels=levels | {Level.MISSING: Odds(m=1, u=1)})
+    return LinkageModel(fields=fields, ways=tuple(ways), odds=dict.fromkeys(fields.names, odds), prior=0.5, pairs=0)
 
 
 def random_pairs(left: Sequence[Prepared], right: Sequence[Prepared]) -> Iterable[tuple[Prepared, Prepared]]:

@@ -5,7 +5,7 @@ a person looks. The order in which the pairs come does not matter.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,6 +58,19 @@ class Paired:
         """The right records that this left one may be, the likeliest first."""
         own = [rival.right for rival in self.rivals if rival.left == self.left]
         return tuple(dict.fromkeys([*([self.right] if self.right is not None else []), *own]))
+
+
+def with_things(weighed: Iterable[Weighed], of: Mapping[str, str]) -> list[Weighed]:
+    """Pairs with records as pairs with what these are of; of several records of one thing the likeliest counts.
+
+    Args:
+        of: by right record, the id of the thing.
+    """
+    best: dict[tuple[str, str], float] = {}
+    for one in weighed:
+        pairing = (one.left, of[one.right])
+        best[pairing] = max(one.bits, best.get(pairing, NOTHING))
+    return [Weighed(left, thing, bits) for (left, thing), bits in best.items()]
 
 
 def pair(weighed: Iterable[Weighed], sides: Sides = Sides.ONE_TO_ONE, margin: float = MARGIN) -> list[Paired]:

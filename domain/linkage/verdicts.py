@@ -96,3 +96,17 @@ def judge(left: str, paired: Paired | None, proof: LinkageProof | None, *, unrea
         return Judgement(left=left, verdict=Verdict.DIFFERENT, because=Because.PROVEN, confidence=sure)
     unproven = linked is None or apart is None
     return said(Verdict.ASK_PERSON, Because.UNPROVEN if unproven else Because.UNSURE)
+
+
+def acted_on(judgement: Judgement, paired: Paired | None, proof: LinkageProof | None, *, unreached: bool) -> Verdict:
+    """What is done about a record, where not everything that is unproven can be asked about.
+
+    Before telling apart is proven a person is asked only about what more speaks for than against; the rest is
+    taken to be different, as all that shares a key with nothing is. That is no promise. Nothing is ever taken to
+    be the same beyond the verdict.
+    """
+    proven_apart = proof is not None and proof.apart.threshold is not None
+    if judgement.verdict is not Verdict.ASK_PERSON or proven_apart:
+        return judgement.verdict
+    likely = bool(judgement.choices) and paired is not None and paired.bits > 0
+    return Verdict.ASK_PERSON if likely or (unreached and not judgement.choices) else Verdict.DIFFERENT

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from policies.cases import CasePolicy
 from policies.load import load_workflow, shipped_policies
 from policies.model import Policy
+from policies.sync import SyncPolicy
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "policies", "prompts", "connectors", "tasks", "flows", "evals", "console")
@@ -65,7 +66,11 @@ def test_every_folder_of_ours_says_what_may_live_there():
 
 @pytest.mark.parametrize(
     ("model", "file", "command"),
-    [(Policy, "policy.schema.json", "schema"), (CasePolicy, "case_policy.schema.json", "schema --cases")],
+    [
+        (Policy, "policy.schema.json", "schema"),
+        (CasePolicy, "case_policy.schema.json", "schema --cases"),
+        (SyncPolicy, "sync_policy.schema.json", "schema --sync"),
+    ],
 )
 def test_the_schema_for_editors_is_the_models_own(model, file, command):
     kept = json.loads((ROOT / "policies" / file).read_text(encoding="utf-8"))

@@ -250,12 +250,13 @@ class TestPolicy:
         assert "reads folder: something new last at 2026-03-02 09:00 UTC\n" in shown
 
     def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
-        known = "one of: lead_routing, onboarding, order_intake, order_processing, support_triage"
+        known = "one of: crm_helpdesk_sync, lead_routing, onboarding, order_intake, order_processing, support_triage"
         assert known in terminal.told("policy", "check", "lead_rooting")
 
     def test_the_schema_takes_the_shipped_policies_and_no_others(self, terminal):
         for name in shipped_policies():
-            kind = ["--cases"] if load_workflow(name).cases else []
+            workflow = load_workflow(name)
+            kind = ["--cases"] if workflow.cases else ["--sync"] if workflow.sync else []
             schema = json.loads(terminal.run("policy", "schema", *kind).stdout)
             jsonschema.Draft202012Validator.check_schema(schema)
             policy = yaml.safe_load(find_policy(name).read_text(encoding="utf-8"))

@@ -309,6 +309,37 @@ STORIES = [
         id="an event waits",
     ),
     pytest.param(
+        Event.LINKED,
+        {"system": "crm", "record": "7", "by": ""},
+        "Record 7 of crm was linked.",
+        id="linked",
+    ),
+    pytest.param(
+        Event.LINKED,
+        {"system": "crm", "record": "7", "by": "a person"},
+        "Record 7 of crm was linked by a person.",
+        id="linked by a person",
+    ),
+    pytest.param(Event.LINKED, {"merged_into": "en-2"}, "Was found to be the same as en-2.", id="two that are one"),
+    pytest.param(
+        Event.LINKED,
+        {"system": "crm", "record": "7", "gone": True},
+        "Record 7 was deleted in crm; another one is made.",
+        id="deleted",
+    ),
+    pytest.param(
+        Event.MERGED,
+        {"object": "person", "fields": {"name": "one_edit", "tags": "union"}, "by": ""},
+        "Edits were heard: name (one edit), tags (union).",
+        id="merged",
+    ),
+    pytest.param(
+        Event.MERGED,
+        {"object": "person", "fields": {"name": "decided"}, "by": "a person"},
+        "Edits were heard by a person: name (decided).",
+        id="decided",
+    ),
+    pytest.param(
         Event.CASE_MOVED,
         moved(to="sent_off", due_at="noon"),
         "Case O-1 went from not paid to sent off after money received: send it by rule. Something must happen by noon.",

@@ -10,6 +10,7 @@ from kept_tables import side, write_sync
 from domain.errors import PolicyInvalid
 from domain.merge import Kind
 from policies.fields import Conventions
+from policies.linkage import linkage_path, load_linkage
 from policies.load import load_workflow, sync_of
 from policies.sync import Place, Way
 from policies.sync_rule import owner_diff, with_owner
@@ -28,6 +29,13 @@ def person(**fields: Any) -> dict[str, Any]:
         pytest.param({"mode": "assist"}, "'auto', or only compared in 'shadow'", id="a mode that means nothing"),
         pytest.param({"routes": {}}, "'routes' has no meaning", id="a section of other policies"),
         pytest.param({"person": {"same_by": ["phone"]}}, "no field 'phone'", id="a key that is no field"),
+        pytest.param({"person": {"match": {"fields": {"phone": "phone"}}}}, "no field 'phone'; use one of: name, email",
+                     id="matched by what is no field"),
+        pytest.param({"person": {"match": {"fields": {"all": {"kind": "name", "of": ["first"]}}}}}, "no field 'first'",
+                     id="matched by what is put together from no field"),
+        pytest.param({"person": {"match": {"fields": {"town": "place"}}}}, "nothing to find records by",
+                     id="a match that finds nothing"),
+        pytest.param({"person": {"duplicates": "ask"}}, "nothing says how duplicates are found", id="duplicates"),
         pytest.param(
             {"person": person(name={"at": {"crm": "name", "erp": "name"}})}, "no system 'erp'; use one of: crm, desk",
             id="a system that there is not"),
@@ -67,6 +75,16 @@ def test_a_field_has_the_terms_that_the_merge_takes(tmp_path: Path) -> None:
     assert terms["email"].spelling(" Ann@X.org") == "ann@x.org"
     assert terms["email"].normal("nobody") == ""
     assert terms["name"].spelling("Ann  Lee ") == "Ann Lee"
+
+
+def test_a_model_of_each_kind_of_thing_stands_beside_the_policy(tmp_path: Path) -> None:
+    match = {"fields": {"whole": {"kind": "name", "of": ["name", "town"]}, "email": "email"}}
+    workflow = load_workflow(write_sync(tmp_path, person={"match": match}))
+    linkage = sync_of(workflow).objects["person"].match
+    assert linkage is not None
+    assert linkage_path(workflow.path, linkage, "person") == tmp_path / "tiny_sync.person.linkage.json"
+    with pytest.raises(PolicyInvalid, match=r"tiny_sync\.person\.linkage\.json: no such file"):
+        load_linkage(workflow.path, linkage, "person")
 
 
 def test_a_way_says_whose_edits_count_and_who_is_written_to(tmp_path: Path) -> None:

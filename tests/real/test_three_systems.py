@@ -125,8 +125,8 @@ class World:
         """Where it stands, for whoever must find out why."""
         with self.store.reading() as tx:
             states = {name: tx.sources.of(f"cases/case/{name}") for name in SYSTEMS}
-            counts = tx.crosswalk.counts("cases")
-            entities = {entity: tx.crosswalk.get(entity).entity.records for entity in tx.crosswalk.find("en-")}
+            counts = tx.entities.counts("cases")
+            entities = {entity: tx.crosswalk.get(entity).entity.records for entity in tx.entities.find("en-")}
         return {"counts": counts, "sources": states, "entities": entities}
 
     def _crm_records(self) -> dict[str, dict[str, Any]]:
@@ -318,5 +318,5 @@ def test_three_systems_that_are_edited_at_once_say_the_same_in_the_end(world: Wo
 
 def _idle(world: World) -> bool:
     with world.store.reading() as tx:
-        counts = tx.crosswalk.counts("cases")
+        counts = tx.entities.counts("cases")
     return not any(counts[name] for name in ("to_merge", "to_read", "writes_under_way"))

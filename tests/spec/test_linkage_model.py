@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.likeness import AGREEMENT, Level
 from domain.linkage.blocking import By, Part, Way, candidates
 from domain.linkage.comparison import Compared, Fields, prepare
-from domain.linkage.fitting import fit, observe, random_pairs
+from domain.linkage.fitting import fit, observe, presumed, random_pairs
 from domain.linkage.grades import Kind
 from domain.linkage.linking import Terms, link
 from domain.linkage.model import Evidence, FieldOdds, LinkageModel, Odds, Weigher
@@ -111,6 +111,15 @@ def test_a_value_that_everybody_has_is_common_and_nothing_is_usual_but_rare():
     fitted = fit(observe(fields, ways, left, right, candidates(fields, ways, left, right)))
     assert fitted.odds["name"].common == {"smith": 1.0}
     assert fitted.odds["name"].usual == 1 / 8
+
+
+def test_before_anything_was_seen_agreement_speaks_for_and_difference_against_it():
+    model = presumed(FIELDS, ())
+    for odds in model.odds.values():
+        bits = [odds.levels[level].bits for level in AGREEMENT]
+        assert bits[0] == max(bits) > 0 > bits[-1] == min(bits)
+        assert odds.levels[Level.MISSING].bits == 0
+    assert (model.pairs, model.labelled, model.prior_bits) == (0, 0, 0)
 
 
 def test_where_no_pair_shares_a_key_there_is_nothing_to_learn_from():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.linkage.pairing import MARGIN, Paired, Sides, Weighed, pair
+from domain.linkage.pairing import MARGIN, Paired, Sides, Weighed, pair, with_things
 
 
 def weighed(**bits: float) -> list[Weighed]:
@@ -55,6 +55,12 @@ def test_a_doubtful_record_names_its_choices_the_likeliest_first() -> None:
 
 def test_a_record_for_which_nothing_is_left_has_nothing_that_speaks_for_it() -> None:
     assert pair(weighed(a1_b1=20, a2_b1=10))[1] == Paired("a2", None, float("-inf"))
+
+
+def test_of_several_records_of_one_thing_the_likeliest_counts_and_they_are_no_rivals() -> None:
+    pairs = with_things(weighed(a1_b1=20, a1_b2=19, a1_b3=2), {"b1": "x", "b2": "x", "b3": "y"})
+    assert pairs == [Weighed("a1", "x", 20), Weighed("a1", "y", 2)]
+    assert told(pair(pairs)) == {"a1": ("x", False)}
 
 
 PAIRS = st.dictionaries(

@@ -16,7 +16,7 @@ from domain.linkage.linking import Linked, Terms
 from domain.linkage.model import Evidence, FieldOdds, LinkageModel, Odds
 from domain.linkage.pairing import Paired, Weighed
 from domain.linkage.proof import STEEPEST, Curve, Labelled, LinkageProof, fit_curve, prove, sample
-from domain.linkage.verdicts import Because, Judgement, judge
+from domain.linkage.verdicts import Because, Judgement, acted_on, judge
 from domain.sameness import Verdict
 
 CURVE = Curve(slope=1, middle=10)
@@ -193,3 +193,29 @@ def test_the_verdict_on_a_linked_record_knows_whether_it_was_reached() -> None:
     assert linked.judge("c", BOTH).because is Because.UNREACHED
     terms = Terms(fields=fields, ways=())
     assert terms.proven_for(model) != terms.model_copy(update={"margin": 1.0}).proven_for(model)
+
+
+UNPROVEN_APART = proof(apart=False)
+ACTS = [
+    pytest.param(Paired("a", "b", 20), BOTH, False, SAME, id="proven to be the same"),
+    pytest.param(Paired("a", "b", -5), BOTH, False, DIFFERENT, id="proven to be another"),
+    pytest.param(Paired("a", "b", -5, RIVAL), BOTH, False, ASK, id="doubtful, whatever speaks against it"),
+    pytest.param(Paired("a", "b", 1), None, False, ASK, id="unproven, and more speaks for it"),
+    pytest.param(Paired("a", "b", -1), None, False, DIFFERENT, id="unproven, and more speaks against it"),
+    pytest.param(Paired("a", "b", -1), UNPROVEN_APART, False, DIFFERENT, id="only linking is proven"),
+    pytest.param(None, None, False, DIFFERENT, id="nothing to compare it with"),
+    pytest.param(None, None, True, ASK, id="too much to compare it with"),
+    pytest.param(Paired("a", "b", -1), None, True, DIFFERENT, id="it was compared with something"),
+]
+
+
+@pytest.mark.parametrize(("paired", "by", "unreached", "does"), ACTS)
+def test_before_telling_apart_is_proven_only_what_looks_alike_is_asked_about(paired, by, unreached, does):
+    assert acted_on(judge("a", paired, by, unreached=unreached), paired, by, unreached=unreached) is does
+
+
+@given(st.floats(-50, 50), st.sampled_from([None, BOTH, UNPROVEN_APART, proof(linked=False)]), st.booleans())
+def test_nothing_is_taken_to_be_the_same_beyond_its_verdict(bits, by, unreached):
+    paired = Paired("a", "b", bits)
+    judged = judge("a", paired, by, unreached=unreached)
+    assert (acted_on(judged, paired, by, unreached=unreached) is SAME) is (judged.verdict is SAME)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.store.crosswalk import Due, Of, Shown
+from connectors.store.crosswalk_rows import Due, Of, Shown
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Store, Transaction
 from domain.entity import Entity, Standing
@@ -148,7 +148,7 @@ def test_a_record_is_found_by_any_key(store: Store) -> None:
         entity(tx, row)
         assert tx.crosswalk.alike(OF, ["name=ann"], other.seq or 0) == [row]
         assert tx.crosswalk.alike(OF, [], other.seq or 0) == []
-        assert tx.crosswalk.find("ann") == tx.crosswalk.find("1") == [row.entity_id]
+        assert tx.entities.find("ann") == tx.entities.find("1") == [row.entity_id]
 
 
 def test_a_new_record_that_came_to_nothing_is_forgotten(store: Store) -> None:

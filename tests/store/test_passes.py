@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.store.crosswalk import Of, Shown
+from connectors.store.crosswalk_rows import Of, Shown
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from connectors.store.passes import EXAMPLES

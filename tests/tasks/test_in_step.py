@@ -210,7 +210,7 @@ async def test_two_of_one_system_that_are_the_same_are_asked_about(linked):
     linked.answer("new")
     await linked.run()
     with linked.store.reading() as tx:
-        assert len(tx.crosswalk.find("en-")) == 2
+        assert len(tx.entities.find("en-")) == 2
 
 
 async def test_a_key_that_changes_is_an_edit_like_any_and_the_records_stay_linked(linked):
