@@ -145,7 +145,7 @@ def _overrules(story: Story, move: Told, edit: Change) -> bool:
 
 
 def _replaces(story: Story, move: Told, edit: Change) -> bool:
-    """Whether the value was agreed on, and replaced by what people made of it, perhaps at the same time."""
+    """Whether the value was agreed on, and replaced by what people made of that very value, perhaps at once."""
     return _had(move, edit) and any(
         one.edit is not None
         and _same(move.edited.get(one.system, one.before)) == _same(one.after)

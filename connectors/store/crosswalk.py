@@ -16,6 +16,9 @@ from domain.ledger import Event
 from domain.linking import Apart
 from domain.values import digest
 
+UNKNOWN = {"": ""}
+"""In the spellings of a record that is to be read again: whatever it shows then is news, for a write waits for it."""
+
 
 class Crosswalk:
     """The entities and records of all policies."""
@@ -240,7 +243,8 @@ class Crosswalk:
     def not_written(self, record: RecordRow, *, refused: bool) -> None:
         """A write came to nothing: the record had changed, or it was given up.
 
-        Where several fields were refused at once, they are tried one by one.
+        Where several fields were refused at once, they are tried one by one. What has changed is written to once
+        it was read: before, the same write would come to nothing again.
         """
         sent = record.sent or {}
         if refused and record.external_id is not None and len(sent) > 1:
@@ -251,7 +255,9 @@ class Crosswalk:
             self._session.delete(record)
             self._make_due(record.entity_id or "")
             return
-        self._idle(record)
+        if not refused:
+            record.raw = record.raw | UNKNOWN
+        self._idle(record, due=refused)
 
     def made_by(self, policy: str, operation_ids: Collection[str]) -> dict[str, str]:
         """The entities that these writes were for, by the write."""
@@ -276,10 +282,10 @@ class Crosswalk:
         self.link(record, entity_id, now)
         return True
 
-    def _idle(self, record: RecordRow) -> None:
+    def _idle(self, record: RecordRow, *, due: bool = True) -> None:
         record.operation_id, record.sent = None, None
         record.unread, record.told = record.external_id is not None, record.told + 1
-        if record.entity_id is not None:
+        if due and record.entity_id is not None:
             self._make_due(record.entity_id)
 
     def _make_due(self, entity_id: str) -> None:

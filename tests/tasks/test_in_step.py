@@ -1,7 +1,7 @@
 """What keeping records in step promises, with real tables as the systems."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,10 @@ from databases import sqlite_database
 from kept_tables import Pair, side, sync_resources, write_sync
 
 from connectors.store.engine import Store
+from domain.breaker import Breaker
 from domain.delivery import Invalid, Unknown
 from domain.review import Answer, ReviewKind
+from domain.source_state import SourceState
 from tasks.review import form_of, settle_answer
 
 
@@ -131,6 +133,24 @@ async def test_a_write_over_an_edit_that_nobody_knew_of_is_not_made(linked):
     assert (linked.tables.row("crm")["town"], linked.tables.row("desk")["town"]) == ("Ulm", "Köln")
     (review,) = linked.reviews()
     assert review.question["field"] == "town"
+
+
+async def test_a_record_that_has_changed_is_written_to_again_only_once_it_was_read(linked):
+    def reading(state):
+        with linked.store.transaction() as tx:
+            tx.sources.put("tiny_sync/person/desk", "tiny_sync", "person in desk", state, datetime.now(UTC))
+
+    linked.tables.edit("crm", "1", town="Ulm")
+    linked.tables.edit("desk", "1", town="Köln")
+    reading(SourceState(breaker=Breaker(open_until=datetime.now(UTC) + timedelta(hours=1))))
+    await linked.run()
+    await linked.run()
+    assert len(linked.tables.sent) == 1
+    linked.tables.edit("desk", "1", town="Bonn")
+    reading(SourceState())
+    await linked.run()
+    assert linked.tables.row("desk")["town"] == "Ulm"
+    assert len(linked.tables.sent) == 2
 
 
 async def test_an_answer_that_was_lost_is_looked_up_and_nothing_is_written_twice(linked):
