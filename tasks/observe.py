@@ -16,7 +16,7 @@ from connectors.store.crosswalk_rows import Of, Shown
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from domain.entity import FieldTerms
-from domain.errors import Permanent, Retryable
+from domain.errors import Permanent, Retryable, Unavailable
 from domain.source_state import SourceState, failed
 from policies.load import Workflow, sync_of
 from policies.sync import Kept
@@ -114,11 +114,19 @@ async def note_changes(policy: str) -> int:
 
 
 async def note_told(here: Resources, side: Side) -> int:
-    """Take down which records a system says have changed; returns how many changes it told of."""
+    """Take down which records a system says have changed; returns how many changes it told of.
+
+    One that does not answer after it has told of some is no system that is away: the next run goes on.
+    """
     with here.store.reading() as tx:
         cursor, came = tx.cursors.of(side.name), 0
     for _ in range(LONGEST_ROUND):
-        changed = await side.port.changed(cursor, AT_ONCE)
+        try:
+            changed = await side.port.changed(cursor, AT_ONCE)
+        except Unavailable:
+            if not came:
+                raise
+            break
         with here.store.transaction() as tx:
             if changed.external_ids:
                 tx.crosswalk.note(side.of, side.system, changed.external_ids)

@@ -45,8 +45,8 @@ class Resources:
         clock: tells the time.
         open_source: gives what is read for new items, by its name and its options.
         open_agent: gives the model that the agent of a case asks, or None.
-        open_kept: gives a system's records that are kept in step, by its name, its options and its fields' names.
         settings: of this installation; the environment's if none are given.
+        open_kept: gives a system's records that are kept in step, by its name, its options and its fields' names.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class Resources:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_source: Callable[[str, Mapping[str, str]], Changes] = lambda name, options: open_source(name, options, {}),
         open_agent: Callable[[], "AgentModel | None"] = lambda: None,
+        settings: Settings | None = None,
+        *,
         open_kept: Callable[[str, Mapping[str, str], Sequence[str]], Kept] = (
             lambda name, options, fields: open_kept(name, options, fields, {})
         ),
-        settings: Settings | None = None,
     ) -> None:
         self.store = store
         self.settings = settings or Settings()

@@ -176,6 +176,10 @@ async def test_what_a_vendor_makes_of_our_write_is_no_edit(linked):
     await linked.run()
     await linked.run()
     assert (linked.tables.row("crm")["town"], linked.tables.row("desk")["town"]) == ("Ulm", "ULM")
+    assert len(linked.tables.sent) == 1, "and it is not asked again for what it makes something else of"
+    linked.tables.edit("desk", "1", town="Rom")
+    await linked.run()
+    assert linked.tables.row("crm")["town"] == "ROM"
 
 
 async def test_a_refused_write_is_told_and_sent_again_only_if_it_is_another(linked):
@@ -189,6 +193,27 @@ async def test_a_refused_write_is_told_and_sent_again_only_if_it_is_another(link
     linked.tables.edit("crm", "1", town="Köln")
     await linked.run()
     assert linked.tables.row("desk")["town"] == "Köln"
+
+
+async def test_one_field_that_is_refused_takes_no_other_with_it(linked):
+    linked.tables.before = lambda operation: Invalid(detail="no such town") if "town" in operation.values else None
+    linked.tables.edit("crm", "1", town="Ulm", name="Anna")
+    await linked.run()
+    await linked.run()
+    assert (linked.tables.row("desk")["town"], linked.tables.row("desk")["name"]) == ("Bonn", "Anna")
+
+
+async def test_a_dead_letter_that_is_put_back_is_decided_anew(linked):
+    linked.tables.before = lambda _operation: Invalid(detail="no such town")
+    linked.tables.edit("crm", "1", town="Ulm")
+    await linked.run()
+    linked.tables.before = lambda _operation: None
+    with linked.store.transaction() as tx:
+        tx.dead_letters.put_back(tx.dead_letters.of(), "a person", datetime.now(UTC))
+    linked.tables.edit("desk", "1", name="Anna")
+    await linked.run()
+    assert linked.tables.row("desk")["town"] == "Ulm"
+    assert (linked.tables.row("crm")["name"], linked.reviews()) == ("Anna", [])
 
 
 async def test_a_record_is_made_where_there_is_none_once(pair):
