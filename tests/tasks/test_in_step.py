@@ -279,3 +279,17 @@ async def test_three_systems_agree(tmp_path):
     assert all(row == rows[0] for row in rows)
     assert (rows[0]["name"], rows[0]["town"], rows[0]["tags"]) == ("Anna", "Ulm", "x, y")
     store.close()
+
+
+async def test_an_answer_is_about_the_record_that_was_shown(linked):
+    linked.tables.put("crm", "2", name="Ann", email="ann@x.org")
+    await linked.run()
+    here = sync_resources(linked.store, linked.tables)
+    (review,) = linked.reviews()
+    with linked.store.reading() as tx:
+        form = form_of(here, tx, tx.reviews.get(review.review_id))
+    linked.tables.edit("crm", "2", name="Zoe", email="zoe@q.org")
+    await linked.run()
+    settled = settle_answer(here, review.review_id, Answer(choice="new", reviewer="a person", binding=form.binding))
+    assert settled.refusal == "changed"
+    assert linked.answer("new")[1].by == "a person"
