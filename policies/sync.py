@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from domain.conflict import AGREED, ALWAYS, OTHER
 from domain.decision import Mode
 from domain.delivery import Patience
 from domain.entity import FieldTerms
@@ -228,6 +229,9 @@ def _disagreements(policy: SyncPolicy) -> Iterator[InitErrorDetails]:
         yield at("mode", fault="records are kept in step in mode 'auto', or only compared in 'shadow'; use one of them")
     for name, kept in policy.objects.items():
         for system, side in kept.systems.items():
+            if system in (AGREED, OTHER) or system.endswith(ALWAYS):
+                fault = f"'{system}' is what a person can choose where systems disagree; name the system otherwise"
+                yield at("objects", name, "systems", system, fault=fault)
             for told, expression in (("when", side.when), ("only", side.only)):
                 if expression is not None:
                     yield from in_expression(expression, kept.numeric, "objects", name, "systems", system, told)
