@@ -16,6 +16,9 @@ from domain.ledger import Event
 from domain.linking import Apart
 from domain.values import digest
 
+IN_ONE_QUERY = 5_000
+"""Ids that one query names: PostgreSQL's protocol takes 65,535 parameters at most."""
+
 
 class Crosswalk:
     """The entities and records of all policies."""
@@ -287,6 +290,8 @@ class Crosswalk:
 
     def _with_records(self, rows: Sequence[EntityRow]) -> list[Due]:
         records: dict[str, dict[str, RecordRow]] = {row.entity_id: {} for row in rows}
-        for record in self._records_of(list(records)):
-            records[record.entity_id or ""][record.system] = record
+        ids = list(records)
+        for begin in range(0, len(ids), IN_ONE_QUERY):
+            for record in self._records_of(ids[begin : begin + IN_ONE_QUERY]):
+                records[record.entity_id or ""][record.system] = record
         return [Due(row, records[row.entity_id]) for row in rows]
