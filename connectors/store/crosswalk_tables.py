@@ -8,8 +8,8 @@ from sqlmodel import Field, SQLModel
 
 from connectors.store.tables import document, moment
 
-_DUE = {"sqlite_where": text("due = 1"), "postgresql_where": text("due")}
-_UNREAD = {"sqlite_where": text("unread = 1"), "postgresql_where": text("unread")}
+_DUE: dict[str, Any] = {"sqlite_where": text("due = 1"), "postgresql_where": text("due")}
+_UNREAD: dict[str, Any] = {"sqlite_where": text("unread = 1"), "postgresql_where": text("unread")}
 
 
 class EntityRow(SQLModel, table=True):

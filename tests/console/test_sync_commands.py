@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from databases import sqlite_database
-from kept_tables import Pair
+from kept_tables import Pair, write_sync
 from typer.testing import CliRunner
 
 from connectors.store.engine import Store
 from console.main import app
+from domain.errors import PolicyInvalid
+from policies.load import replace_policy
 
 
 @pytest.fixture
@@ -84,3 +86,27 @@ def test_a_decision_for_good_becomes_a_rule_when_somebody_applies_it(pair: Pair)
     pair.tables.edit("desk", "1", name="Hanne")
     asyncio.run(pair.run())
     assert {pair.tables.row(system)["name"] for system in ("crm", "desk")} == {"Hanne"}
+
+
+def owned(pair: Pair, owner: str) -> None:
+    field = {"at": {"crm": "name", "desk": "name"}, "owner": owner}
+    email = {"at": {"crm": "email", "desk": "email"}, "type": "email"}
+    write_sync(pair.folder, person={"fields": {"name": field, "email": email}})
+
+
+def test_a_rule_that_the_policy_has_decided_since_is_proposed_no_more(pair: Pair) -> None:
+    pair.tables.edit("crm", "1", name="Anna")
+    pair.tables.edit("desk", "1", name="Hanna")
+    asyncio.run(pair.run())
+    pair.answer("crm_always")
+    owned(pair, "desk")
+    assert "No rules were proposed" in told("rules", pair.policy, "--apply")
+
+
+def test_a_policy_that_would_be_none_is_not_written(pair: Pair) -> None:
+    path = Path(pair.policy)
+    before = path.read_text()
+    with pytest.raises(PolicyInvalid):
+        replace_policy(path, before.replace("mode: auto", "mode: assist"))
+    assert path.read_text() == before
+    assert [one.name for one in pair.folder.glob("*.yaml")] == [path.name]
