@@ -103,6 +103,26 @@ class SyncField(Frozen):
         """The rule, as the domain knows it."""
         return FieldRule(owner=self.owner, kind=self.rule, stages=self.stages, separator=self.separator)
 
+    def terms(self, conventions: Conventions) -> FieldTerms:
+        """What the domain needs to know of it."""
+
+        @lru_cache(maxsize=REMEMBERED)
+        def normal(raw: str) -> str:
+            return normalised(self.type, raw.strip(), conventions)
+
+        @lru_cache(maxsize=REMEMBERED)
+        def spelling(raw: str) -> str:
+            return " ".join((normal(raw) or raw).split())
+
+        ways = {name: place.way for name, place in self.at.items()}
+        return FieldTerms(
+            rule=self.merged_by,
+            normal=normal,
+            spelling=spelling,
+            taken_from=frozenset(name for name, way in ways.items() if way is not Way.TO),
+            written_to=frozenset(name for name, way in ways.items() if way is not Way.FROM),
+        )
+
 
 class Side(Frozen):
     """A system's records of one kind.
@@ -157,26 +177,7 @@ class Kept(Frozen):
 
     def terms(self, conventions: Conventions) -> dict[str, FieldTerms]:
         """What the domain needs to know of each field."""
-        return {name: _terms(field, conventions) for name, field in self.fields.items()}
-
-
-def _terms(field: SyncField, conventions: Conventions) -> FieldTerms:
-    @lru_cache(maxsize=REMEMBERED)
-    def normal(raw: str) -> str:
-        return normalised(field.type, raw.strip(), conventions)
-
-    @lru_cache(maxsize=REMEMBERED)
-    def spelling(raw: str) -> str:
-        return " ".join((normal(raw) or raw).split())
-
-    ways = {name: place.way for name, place in field.at.items()}
-    return FieldTerms(
-        rule=field.merged_by,
-        normal=normal,
-        spelling=spelling,
-        taken_from=frozenset(name for name, way in ways.items() if way is not Way.TO),
-        written_to=frozenset(name for name, way in ways.items() if way is not Way.FROM),
-    )
+        return {name: field.terms(conventions) for name, field in self.fields.items()}
 
 
 class SyncInput(Input):

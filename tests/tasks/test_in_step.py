@@ -293,3 +293,16 @@ async def test_an_answer_is_about_the_record_that_was_shown(linked):
     settled = settle_answer(here, review.review_id, Answer(choice="new", reviewer="a person", binding=form.binding))
     assert settled.refusal == "changed"
     assert linked.answer("new")[1].by == "a person"
+
+
+async def test_a_question_about_a_field_that_the_policy_lost_can_still_be_answered(linked):
+    linked.tables.edit("crm", "1", town="Ulm")
+    linked.tables.edit("desk", "1", town="Hof")
+    await linked.run()
+    at = {name: {"at": {"crm": name, "desk": name}} for name in ("name", "email")}
+    linked.policy = write_sync(linked.folder, person={"fields": at})
+    form, settled = linked.answer("crm")
+    assert "does not have this field any more" in form.markdown
+    assert settled.by == "a person"
+    account = await linked.run()
+    assert (linked.tables.row("desk")["town"], account.waiting) == ("Hof", 0)
