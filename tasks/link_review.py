@@ -145,6 +145,7 @@ class LinkReview:
                 self.due_at,
                 notice,
                 self.question.get("evidence", {}),
+                known=self.record.entity_id is not None,
             ),
             label="Which one it is",
             choices=offered | {NEW: "none of them"} | ({OTHER: "another one that is known"} if self._other else {}),
