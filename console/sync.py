@@ -60,16 +60,27 @@ app.command()(sample)
 
 @app.command()
 def plan(policy: Name, as_json: AsJson = False) -> None:
-    """Show what would be written where, and why, and what people would be asked; nothing is written in any system."""
+    """Show what would be written where, and why, and which contradictions people would be asked about.
+
+    Nothing is written in any system, whatever the mode. Records are read and linked for that, and what is doubtful
+    in it is asked about at once.
+    """
     with explained():
         workflow = load_workflow(policy)
         sync_of(workflow)
         found = asyncio.run(_plan(policy))
         told = [one for name, plan in found for one in _lines(name, plan)]
+        with reading() as tx:
+            waiting = tx.reviews.waiting(workflow.policy.name)
+        links = sum(review.kind == ReviewKind.LINK for review in waiting)
         if as_json:
-            OUT.print_json(data={"writes": [one for one in told if one["system"]], "asks": _asks(told)})
+            OUT.print_json(
+                data={"writes": [one for one in told if one["system"]], "asks": _asks(told), "links_asked": links}
+            )
             return
         _print_plan(told, len(found))
+        if links:
+            OUT.print(f"People are asked already what {links} records are; see 'interlock reviews list'.")
 
 
 @app.command()
@@ -237,7 +248,8 @@ def _moved(move: MoveRow, *, named: bool) -> str:
     for system, edit in move.edited.items():
         when = f" at {edit['at'][:19].replace('T', ' ')}" if edit["at"] else ""
         who = f" by {shown(edit['by'])}" if edit["by"] else ""
-        edits.append(f"{system}: '{shown(edit['value'])}'{who}{when}")
+        last = f" (the record was last changed{who}{when})" if who or when else ""
+        edits.append(f"{system}: '{shown(edit['value'])}'{last}")
     why = TOLD[Why(move.why)].format(edited=", ".join(move.edited), by=shown(move.by))
     what = f"{move.field}: " if named else ""
     became = f"'{shown(move.before)}' → '{shown(move.after)}'"

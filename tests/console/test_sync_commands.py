@@ -50,6 +50,12 @@ def test_a_plan_tells_what_would_be_written_and_asked_and_why_and_writes_nothing
     assert pair.reviews() == []
 
 
+def test_a_plan_says_what_people_are_asked_already(pair: Pair) -> None:
+    pair.tables.put("crm", "2", name="Ann", email="ann@x.org")
+    assert "People are asked already what 1 records are" in told("plan", pair.policy)
+    assert json.loads(told("plan", pair.policy, "--json"))["links_asked"] == 1
+
+
 def test_a_plan_says_which_system_it_could_not_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERLOCK_SQL_URL", f"sqlite:///{pair.folder / 'empty.db'}")
     assert "crm could not be read" in " ".join(told("plan", pair.policy).split())
@@ -60,7 +66,7 @@ def test_a_value_is_explained_by_the_key_of_its_record(pair: Pair) -> None:
     asyncio.run(pair.run())
     told_of = told("explain", "ann@x.org", "town")
     assert "town: agreed: 'Ulm', set by desk" in told_of
-    assert "'Bonn' → 'Ulm': desk changed it. Edits: desk: 'Ulm' at 20" in told_of
+    assert "'Bonn' → 'Ulm': desk changed it. Edits: desk: 'Ulm' (the record was last changed at 20" in told_of
     assert "Written to crm: updated, record 1." in told_of
     assert "name:" not in told_of
 

@@ -165,6 +165,10 @@ async def test_a_refused_write_is_told_and_sent_again_only_if_it_is_another(link
     sent = len(linked.tables.sent)
     await linked.run()
     assert len(linked.tables.sent) == sent
+    with linked.store.reading() as tx:
+        (told,) = tx.escalations.waiting("tiny_sync")
+        assert tx.entities.counts("tiny_sync")["dead_letters"] == 1
+    assert "to desk, record 1 was given up: no such town" in told.message
     linked.tables.before = lambda _operation: None
     linked.tables.edit("crm", "1", town="Köln")
     await linked.run()
