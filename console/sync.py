@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,8 +21,10 @@ from domain.merge import Why
 from domain.review import ReviewKind
 from domain.story import tell
 from flows.sync import sync
-from policies.load import Workflow, load_workflow, sync_of
+from policies.load import Workflow, load_workflow, replace_policy, sync_of
+from policies.strict_yaml import read_text
 from policies.sync_rule import owner_diff, with_owner
+from tasks.conflict_review import OWNER
 from tasks.in_step import Plan, plans
 from tasks.observe import note_changes, read_changed, sides
 from tasks.prepare import reach_systems
@@ -59,16 +60,27 @@ app.command()(sample)
 
 @app.command()
 def plan(policy: Name, as_json: AsJson = False) -> None:
-    """Show what would be written where, and why, and what people would be asked; nothing is written in any system."""
+    """Show what would be written where, and why, and which contradictions people would be asked about.
+
+    Nothing is written in any system, whatever the mode. Records are read and linked for that, and what is doubtful
+    in it is asked about at once.
+    """
     with explained():
         workflow = load_workflow(policy)
         sync_of(workflow)
         found = asyncio.run(_plan(policy))
         told = [one for name, plan in found for one in _lines(name, plan)]
+        with reading() as tx:
+            waiting = tx.reviews.waiting(workflow.policy.name)
+        links = sum(review.kind == ReviewKind.LINK for review in waiting)
         if as_json:
-            OUT.print_json(data={"writes": [one for one in told if one["system"]], "asks": _asks(told)})
+            OUT.print_json(
+                data={"writes": [one for one in told if one["system"]], "asks": _asks(told), "links_asked": links}
+            )
             return
         _print_plan(told, len(found))
+        if links:
+            OUT.print(f"People are asked already what {links} records are; see 'interlock reviews list'.")
 
 
 @app.command()
@@ -114,14 +126,18 @@ def rules(
         sync_of(workflow)
         with reading() as tx:
             wanted = _proposed(tx, workflow)
-        source = workflow.path.read_text(encoding="utf-8")
+        source, before = read_text(workflow.path), read_text(workflow.path)
         for (name, field), owner in wanted.items():
-            OUT.print(owner_diff(workflow.path, name, field, owner), highlight=False, markup=False)
+            diff = owner_diff(workflow.path, name, field, owner)
+            if not diff:
+                ERR.print(f"write it yourself, as it is not written as a block: {owner} owns {field} of {name}")
+                continue
+            OUT.print(diff, highlight=False, markup=False)
             source = with_owner(source, name, field, owner)
         if not wanted:
             OUT.print("No rules were proposed that the policy does not have.")
-        elif apply:
-            _write(workflow.path, source)
+        elif apply and source != before:
+            replace_policy(workflow.path, source)
             ERR.print(f"{workflow.path} is changed; deploy it as any change of a policy.")
 
 
@@ -232,7 +248,8 @@ def _moved(move: MoveRow, *, named: bool) -> str:
     for system, edit in move.edited.items():
         when = f" at {edit['at'][:19].replace('T', ' ')}" if edit["at"] else ""
         who = f" by {shown(edit['by'])}" if edit["by"] else ""
-        edits.append(f"{system}: '{shown(edit['value'])}'{who}{when}")
+        last = f" (the record was last changed{who}{when})" if who or when else ""
+        edits.append(f"{system}: '{shown(edit['value'])}'{last}")
     why = TOLD[Why(move.why)].format(edited=", ".join(move.edited), by=shown(move.by))
     what = f"{move.field}: " if named else ""
     became = f"'{shown(move.before)}' → '{shown(move.after)}'"
@@ -246,18 +263,16 @@ def _print_writes(tx: Transaction, entity_id: str) -> None:
 
 
 def _proposed(tx: Transaction, workflow: Workflow) -> dict[tuple[str, str], str]:
-    """The owner that somebody wants of each field that has another or none; the latest counts."""
+    """The owner that somebody wants of each field that has another or none; the latest counts.
+
+    An answer that was given under another owner than the policy has now is overtaken: somebody has decided since.
+    """
     found: dict[tuple[str, str], str] = {}
     objects = sync_of(workflow).objects
     for review in tx.reviews.answered_of(workflow.policy.name, ReviewKind.CONFLICT):
         name, field = tx.crosswalk.get(str(review.question["entity"])).row.object, str(review.question["field"])
-        kept = objects.get(name)
-        owner = owner_in(review.answer or "", kept.systems if kept else {})
-        if owner and kept and field in kept.fields and kept.fields[field].owner != owner:
+        now = objects[name].fields.get(field) if name in objects else None
+        owner = owner_in(review.answer or "", now.at if now else {})
+        if owner and now and now.owner != owner and (now.owner or "") == review.question.get(OWNER):
             found[name, field] = owner
     return found
-
-
-def _write(path: Path, source: str) -> None:
-    path.write_text(source, encoding="utf-8")
-    load_workflow(str(path))

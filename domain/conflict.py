@@ -43,9 +43,15 @@ def owner_in(choice: str, systems: Collection[str]) -> str | None:
 
 
 def outcomes(standing: Standing, sides: Mapping[str, Side], spelling: Spelling) -> dict[str, str]:
-    """What each rule would make of the field, by the rule in words; rules that would ask a person are left out."""
+    """What each rule would make of the field, by the rule in words; rules that would ask a person are left out.
+
+    So is the union, unless one of the values is several tags: of two names it would make a third.
+    """
     rules = {f"{name} owns it": FieldRule(owner=name) for name in sorted(standing.contested)}
-    rules |= {"union of the tags": FieldRule(kind=Kind.UNION), "append what was added": FieldRule(kind=Kind.APPEND)}
+    union = FieldRule(kind=Kind.UNION)
+    if any(union.separator in value for value in (standing.agreed, *standing.contested.values())):
+        rules["union of the tags"] = union
+    rules["append what was added"] = FieldRule(kind=Kind.APPEND)
     merged = {told: merge(rule, standing.agreed, sides, spelling, standing.set_by) for told, rule in rules.items()}
     return {told: one.value for told, one in merged.items() if one.writes}
 

@@ -135,6 +135,22 @@ def load_workflow(name: str) -> Workflow:
     return Workflow(path, policy, examples, calibration, _people(path, policy))
 
 
+def replace_policy(path: Path, source: str) -> None:
+    """Write a policy's file anew, once that is found to be one.
+
+    Raises:
+        PolicyInvalid: it is not; the file stays as it is.
+    """
+    draft = path.with_name(f"{path.stem}.draft{path.suffix}")
+    try:
+        draft.write_text(source, encoding="utf-8")
+        load_workflow(str(draft))
+        draft.chmod(path.stat().st_mode)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _people(path: Path, policy: Policy) -> People:
     """Who the policy's people are; all that it names are there, and can be reached as it says."""
     people = People()

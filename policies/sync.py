@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from domain.conflict import AGREED, ALWAYS, OTHER
 from domain.decision import Mode
 from domain.delivery import Patience
 from domain.entity import FieldTerms
@@ -102,6 +103,26 @@ class SyncField(Frozen):
         """The rule, as the domain knows it."""
         return FieldRule(owner=self.owner, kind=self.rule, stages=self.stages, separator=self.separator)
 
+    def terms(self, conventions: Conventions) -> FieldTerms:
+        """What the domain needs to know of it."""
+
+        @lru_cache(maxsize=REMEMBERED)
+        def normal(raw: str) -> str:
+            return normalised(self.type, raw.strip(), conventions)
+
+        @lru_cache(maxsize=REMEMBERED)
+        def spelling(raw: str) -> str:
+            return " ".join((normal(raw) or raw).split())
+
+        ways = {name: place.way for name, place in self.at.items()}
+        return FieldTerms(
+            rule=self.merged_by,
+            normal=normal,
+            spelling=spelling,
+            taken_from=frozenset(name for name, way in ways.items() if way is not Way.TO),
+            written_to=frozenset(name for name, way in ways.items() if way is not Way.FROM),
+        )
+
 
 class Side(Frozen):
     """A system's records of one kind.
@@ -156,26 +177,7 @@ class Kept(Frozen):
 
     def terms(self, conventions: Conventions) -> dict[str, FieldTerms]:
         """What the domain needs to know of each field."""
-        return {name: _terms(field, conventions) for name, field in self.fields.items()}
-
-
-def _terms(field: SyncField, conventions: Conventions) -> FieldTerms:
-    @lru_cache(maxsize=REMEMBERED)
-    def normal(raw: str) -> str:
-        return normalised(field.type, raw.strip(), conventions)
-
-    @lru_cache(maxsize=REMEMBERED)
-    def spelling(raw: str) -> str:
-        return " ".join((normal(raw) or raw).split())
-
-    ways = {name: place.way for name, place in field.at.items()}
-    return FieldTerms(
-        rule=field.merged_by,
-        normal=normal,
-        spelling=spelling,
-        taken_from=frozenset(name for name, way in ways.items() if way is not Way.TO),
-        written_to=frozenset(name for name, way in ways.items() if way is not Way.FROM),
-    )
+        return {name: field.terms(conventions) for name, field in self.fields.items()}
 
 
 class SyncInput(Input):
@@ -228,6 +230,9 @@ def _disagreements(policy: SyncPolicy) -> Iterator[InitErrorDetails]:
         yield at("mode", fault="records are kept in step in mode 'auto', or only compared in 'shadow'; use one of them")
     for name, kept in policy.objects.items():
         for system, side in kept.systems.items():
+            if system in (AGREED, OTHER) or system.endswith(ALWAYS):
+                fault = f"'{system}' is what a person can choose where systems disagree; name the system otherwise"
+                yield at("objects", name, "systems", system, fault=fault)
             for told, expression in (("when", side.when), ("only", side.only)):
                 if expression is not None:
                     yield from in_expression(expression, kept.numeric, "objects", name, "systems", system, told)

@@ -54,18 +54,22 @@ def link_form(
     due_at: datetime,
     notice: str,
     evidence: Mapping[str, Sequence[str]],
+    *,
+    known: bool = False,
 ) -> str:
     """A record and those that it may be of the same thing as, side by side.
 
     Args:
         evidence: by what is known, what speaks for its being the same and against it.
         names: of the fields that are shown.
-        records: what each is called, and its values; the new one first.
+        records: what each is called, and its values; the one that is asked about first.
+        known: whether that one is known already, as something of its own.
     """
     return ENVIRONMENT.get_template("link_form/form.jinja").render(
         notice=notice,
         object=object_name,
         system=system,
+        known=known,
         names=[name.replace("_", " ") for name in names],
         rows=[[on_one_line(called), *(cell(values.get(name, "")) for name in names)] for called, values in records],
         why=on_one_line(why),

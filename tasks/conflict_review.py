@@ -17,11 +17,15 @@ from domain.merge import Side, Why
 from domain.review import Answer, Form, ReviewKind
 from domain.values import digest
 from policies.load import Workflow, sync_of
+from policies.sync import SyncField
 from policies.sync_rule import owner_diff
 from prompts.conflict import conflict_form
 from tasks.resources import Resources
 from tasks.sync_item import Question, ask_person, item_about, settled
 
+LOST = "The policy does not have this field any more: whatever you choose is kept, and written nowhere."
+OWNER = "owner"
+"""In an answered question, the system that owned the field by the policy that it was answered under; or nothing."""
 KNOWN = 3
 """Other fields that a form shows, so that its reader knows what it is about."""
 
@@ -63,16 +67,15 @@ class ConflictReview:
 
     workflow: Workflow
     due: Due
-    item_id: str
+    row: ReviewRow
     field: str
-    due_at: AwareDatetime
 
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The field that a review is about, as it stands."""
         asked = review.question
         due = tx.crosswalk.get(str(asked["entity"]))
-        return cls(here.workflow(review.workflow), due, review.item_id, str(asked["field"]), review.due_at)
+        return cls(here.workflow(review.workflow), due, review, str(asked["field"]))
 
     @cached_property
     def standing(self) -> Standing:
@@ -101,16 +104,18 @@ class ConflictReview:
                 standing,
                 {system: (side.now, side.base) for system, side in sides.items()},
                 dict(list(others.items())[:KNOWN]),
-                outcomes(standing, sides, self._terms.spelling),
-                {system: owner_diff(self.workflow.path, name, self.field, system) for system in standing.contested},
-                self.due_at,
-                notice,
+                outcomes(standing, sides, self._terms.spelling) if self._terms else {},
+                {system: owner_diff(self.workflow.path, name, self.field, system) for system in standing.contested}
+                if self._terms
+                else {},
+                self.row.due_at,
+                notice if self._terms else f"{LOST} {notice}".strip(),
             ),
             label="What it is",
             choices=choices(standing),
             inputs={VALUE: f"The {self.field.replace('_', ' ')}, where '{OTHER}' is chosen"},
             binding=self.binding,
-            due_at=self.due_at,
+            due_at=self.row.due_at,
             late=late,
         )
 
@@ -119,7 +124,7 @@ class ConflictReview:
         value = value_of(answer, self.standing)
         if answer.choice == OTHER and not value:
             return f"Fill in what the {self.field.replace('_', ' ')} is, or choose what one of the systems says."
-        if value.strip() and not self._terms.normal(value):
+        if value.strip() and self._terms and not self._terms.normal(value):
             return f"'{value}' cannot be read as what this field takes; fill in another."
         return ""
 
@@ -131,15 +136,25 @@ class ConflictReview:
         """Keep the value; the next run has it written wherever another one stands."""
         standing = self.standing
         chosen = value_of(answer, standing)
-        value = self._terms.normal(chosen) if chosen.strip() else ""
+        value = (self._terms.normal(chosen) if self._terms else chosen) if chosen.strip() else ""
         after = decided(self.due.entity, self.field, value, answer.by)
         move = Move(field=self.field, before=standing.agreed, after=value, why=Why.DECIDED, edited=standing.contested)
         tx.crosswalk.keep(self.due, after, [move], now, by=answer.by)
         tx.crosswalk.look_again(self.due.row.entity_id)
-        settled(tx, self.item_id, Kind.HUMAN, Reason.SAID, answer.by, answer.note, now)
+        self.row.question = self.row.question | {OWNER: self._owner}
+        settled(tx, self.row.item_id, Kind.HUMAN, Reason.SAID, answer.by, answer.note, now)
         return True
 
     @property
-    def _terms(self) -> FieldTerms:
-        policy = sync_of(self.workflow)
-        return policy.objects[self.due.row.object].terms(policy.input.conventions)[self.field]
+    def _kept(self) -> SyncField | None:
+        """The field in the policy, if that still has it."""
+        kept = sync_of(self.workflow).objects.get(self.due.row.object)
+        return kept.fields.get(self.field) if kept else None
+
+    @property
+    def _owner(self) -> str:
+        return (self._kept.owner if self._kept else None) or ""
+
+    @cached_property
+    def _terms(self) -> FieldTerms | None:
+        return self._kept.terms(sync_of(self.workflow).input.conventions) if self._kept else None

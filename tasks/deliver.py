@@ -149,7 +149,8 @@ def _tell_of_dead_letter(tx: Transaction, write: Operation, reason: str, now: da
     if tx.escalations.failed(write.operation_id, now):
         return
     told = f"the {write.destination} ({write.item_id})" if write.invites else None
-    message = f"{told or f'the write of {write.item_id} to {write.destination}'} was given up: {reason}"
+    record = f", record {write.external_id}" if write.external_id else ""
+    message = f"{told or f'the write of {write.item_id} to {write.destination}{record}'} was given up: {reason}"
     escalate(
         tx,
         Cause.WRITE_DEAD_LETTERED,

@@ -1,6 +1,6 @@
 """Reviews of kind `link`: shows a record beside those that it may be the same as, and keeps what a person says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -79,7 +79,7 @@ def ask_about(
         text=f"Is {of.object} {row.external_id} of {row.system} one that is known?",
         fields={"object": of.object, "entity": ", ".join(entities), "field": row.external_id or ""},
         asked=asked,
-        binding=digest(asked),
+        binding=_binding(asked, row, {entity: tx.crosswalk.get(entity).records.values() for entity in entities}),
     )
     ask_person(tx, workflow, question, now)
 
@@ -123,8 +123,8 @@ class LinkReview:
 
     @property
     def binding(self) -> str:
-        """Of the question."""
-        return digest(self.question)
+        """Of the question, and of the records that are shown, as they stand."""
+        return _binding(self.question, self.record, self.known)
 
     def form(self, notice: str, *, late: bool) -> Form:
         """The record beside each that is known."""
@@ -145,6 +145,7 @@ class LinkReview:
                 self.due_at,
                 notice,
                 self.question.get("evidence", {}),
+                known=self.record.entity_id is not None,
             ),
             label="Which one it is",
             choices=offered | {NEW: "none of them"} | ({OTHER: "another one that is known"} if self._other else {}),
@@ -208,6 +209,13 @@ class LinkReview:
 
 
 _NAMES_IT = f"Its id in another system, such as 'crm 17', where '{OTHER}' is chosen"
+
+
+def _binding(asked: Mapping[str, Any], row: RecordRow, known: Mapping[str, Iterable[RecordRow]]) -> str:
+    """Of what is asked and of each record that is shown with it: an answer is about what these hold."""
+    ids = {name: sorted(one.seq or 0 for one in rows) for name, rows in known.items()}
+    shown = sorted((row, *(one for rows in known.values() for one in rows)), key=lambda one: one.seq or 0)
+    return digest(asked, ids, [(one.system, one.external_id, one.now, one.gone) for one in shown])
 
 
 def _still(tx: Transaction, entity_id: str) -> str:

@@ -73,7 +73,7 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
             assert_never(kind)
 
 
-MOVING = frozenset({ReviewKind.ACTION, ReviewKind.CONFLICT})
+MOVING = frozenset({ReviewKind.ACTION, ReviewKind.CONFLICT, ReviewKind.LINK})
 """Kinds of which what is asked can change while they wait."""
 
 

@@ -18,6 +18,8 @@ from domain.values import digest
 
 UNKNOWN = {"": ""}
 """In the spellings of a record that is to be read again: whatever it shows then is news, for a write waits for it."""
+IN_ONE_QUERY = 5_000
+"""Ids that one query names: PostgreSQL's protocol takes 65,535 parameters at most."""
 
 
 class Crosswalk:
@@ -306,6 +308,8 @@ class Crosswalk:
 
     def _with_records(self, rows: Sequence[EntityRow]) -> list[Due]:
         records: dict[str, dict[str, RecordRow]] = {row.entity_id: {} for row in rows}
-        for record in self._records_of(list(records)):
-            records[record.entity_id or ""][record.system] = record
+        ids = list(records)
+        for begin in range(0, len(ids), IN_ONE_QUERY):
+            for record in self._records_of(ids[begin : begin + IN_ONE_QUERY]):
+                records[record.entity_id or ""][record.system] = record
         return [Due(row, records[row.entity_id]) for row in rows]

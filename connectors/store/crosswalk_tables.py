@@ -8,15 +8,15 @@ from sqlmodel import Field, SQLModel
 
 from connectors.store.tables import document, moment
 
-_DUE = text("due")
-_UNREAD = text("unread")
+_DUE: dict[str, Any] = {"sqlite_where": text("due = 1"), "postgresql_where": text("due")}
+_UNREAD: dict[str, Any] = {"sqlite_where": text("unread = 1"), "postgresql_where": text("unread")}
 
 
 class EntityRow(SQLModel, table=True):
     """One thing that systems have records of; see `domain.entity`."""
 
     __tablename__ = "entities"
-    __table_args__ = (Index("entities_due", "policy", "object", sqlite_where=_DUE, postgresql_where=_DUE),)
+    __table_args__ = (Index("entities_due", "policy", "object", "entity_id", **_DUE),)
 
     entity_id: str = Field(primary_key=True)
     policy: str
@@ -38,7 +38,7 @@ class RecordRow(SQLModel, table=True):
     __tablename__ = "records"
     __table_args__ = (
         Index("records_named", "policy", "object", "system", "external_id", unique=True),
-        Index("records_unread", "policy", "object", "system", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+        Index("records_unread", "policy", "object", "system", **_UNREAD),
     )
 
     seq: int | None = Field(default=None, primary_key=True)
@@ -89,7 +89,7 @@ class KeyRow(SQLModel, table=True):
 
 
 class MoveRow(SQLModel, table=True):
-    """What was made of the edits of a field; see `domain.entity.Move`. Erased with the person it is about."""
+    """What was made of the edits of a field; see `domain.entity.Move`. Kept for as long as the entity is."""
 
     __tablename__ = "moves"
     __table_args__ = (Index("moves_of", "entity_id", "field"),)

@@ -4,6 +4,8 @@ from sqlalchemy import func, not_
 from sqlmodel import Session, col, select
 
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
+from connectors.store.states import State
+from connectors.store.tables import OperationRow
 
 
 class Entities:
@@ -13,7 +15,10 @@ class Entities:
         self._session = session
 
     def counts(self, policy: str) -> dict[str, int]:
-        """How many entities and records there are, and how many of them wait for a write, a reading or a merge."""
+        """How many entities and records there are, how many wait for a write, a reading or a merge, or were given up.
+
+        `dead_letters` are writes of entities; the books of items do not know them, as an entity is none.
+        """
         mine = RecordRow.policy == policy
         wanted = {
             "entities": (EntityRow.policy == policy, col(EntityRow.merged_into).is_(None)),
@@ -23,6 +28,11 @@ class Entities:
             "writes_under_way": (mine, col(RecordRow.operation_id).is_not(None)),
             "to_link": (mine, col(RecordRow.entity_id).is_(None), RecordRow.apart == "", not_(col(RecordRow.gone))),
             "refused": (mine, col(RecordRow.refused).is_not(None)),
+            "dead_letters": (
+                OperationRow.policy == policy,
+                OperationRow.state == State.DEAD,
+                col(OperationRow.item_id).in_(select(EntityRow.entity_id).where(EntityRow.policy == policy)),
+            ),
         }
         return {
             name: self._session.exec(select(func.count()).where(*conditions)).one()

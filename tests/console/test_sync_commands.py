@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from databases import sqlite_database
-from kept_tables import Pair
+from kept_tables import Pair, write_sync
 from typer.testing import CliRunner
 
 from connectors.store.engine import Store
 from console.main import app
+from domain.errors import PolicyInvalid
+from policies.load import replace_policy
 
 
 @pytest.fixture
@@ -48,6 +50,12 @@ def test_a_plan_tells_what_would_be_written_and_asked_and_why_and_writes_nothing
     assert pair.reviews() == []
 
 
+def test_a_plan_says_what_people_are_asked_already(pair: Pair) -> None:
+    pair.tables.put("crm", "2", name="Ann", email="ann@x.org")
+    assert "People are asked already what 1 records are" in told("plan", pair.policy)
+    assert json.loads(told("plan", pair.policy, "--json"))["links_asked"] == 1
+
+
 def test_a_plan_says_which_system_it_could_not_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERLOCK_SQL_URL", f"sqlite:///{pair.folder / 'empty.db'}")
     assert "crm could not be read" in " ".join(told("plan", pair.policy).split())
@@ -58,7 +66,7 @@ def test_a_value_is_explained_by_the_key_of_its_record(pair: Pair) -> None:
     asyncio.run(pair.run())
     told_of = told("explain", "ann@x.org", "town")
     assert "town: agreed: 'Ulm', set by desk" in told_of
-    assert "'Bonn' → 'Ulm': desk changed it. Edits: desk: 'Ulm' at 20" in told_of
+    assert "'Bonn' → 'Ulm': desk changed it. Edits: desk: 'Ulm' (the record was last changed at 20" in told_of
     assert "Written to crm: updated, record 1." in told_of
     assert "name:" not in told_of
 
@@ -84,3 +92,27 @@ def test_a_decision_for_good_becomes_a_rule_when_somebody_applies_it(pair: Pair)
     pair.tables.edit("desk", "1", name="Hanne")
     asyncio.run(pair.run())
     assert {pair.tables.row(system)["name"] for system in ("crm", "desk")} == {"Hanne"}
+
+
+def owned(pair: Pair, owner: str) -> None:
+    field = {"at": {"crm": "name", "desk": "name"}, "owner": owner}
+    email = {"at": {"crm": "email", "desk": "email"}, "type": "email"}
+    write_sync(pair.folder, person={"fields": {"name": field, "email": email}})
+
+
+def test_a_rule_that_the_policy_has_decided_since_is_proposed_no_more(pair: Pair) -> None:
+    pair.tables.edit("crm", "1", name="Anna")
+    pair.tables.edit("desk", "1", name="Hanna")
+    asyncio.run(pair.run())
+    pair.answer("crm_always")
+    owned(pair, "desk")
+    assert "No rules were proposed" in told("rules", pair.policy, "--apply")
+
+
+def test_a_policy_that_would_be_none_is_not_written(pair: Pair) -> None:
+    path = Path(pair.policy)
+    before = path.read_text()
+    with pytest.raises(PolicyInvalid):
+        replace_policy(path, before.replace("mode: auto", "mode: assist"))
+    assert path.read_text() == before
+    assert [one.name for one in pair.folder.glob("*.yaml")] == [path.name]

@@ -50,6 +50,10 @@ def person(**fields: Any) -> dict[str, Any]:
         pytest.param(
             {"person": {"systems": {"crm": side("crm", only="nam == 'x'"), "desk": side("desk")}}}, "no field 'nam'",
             id="an expression over something else"),
+        pytest.param({"person": {"systems": {"agreed": side("crm"), "desk": side("desk")}}}, "'agreed' is what",
+                     id="a system that is called as a choice"),
+        pytest.param({"person": {"systems": {"crm_always": side("crm"), "desk": side("desk")}}}, "'crm_always' is what",
+                     id="a system that is called as a choice for good"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_refused_with_the_mend(tmp_path: Path, changes, told) -> None:

@@ -43,6 +43,12 @@ def test_what_rules_would_make_of_it_is_told_where_they_make_something() -> None
     assert told == {"crm owns it": "a, b", "desk owns it": "c", "union of the tags": "b, c"}
 
 
+def test_a_union_is_told_only_where_there_are_several_tags() -> None:
+    standing = Standing(agreed="Ann", contested={"crm": "Anna", "desk": "Hanna"})
+    sides = {name: Side(now=value, base="Ann") for name, value in standing.contested.items()}
+    assert outcomes(standing, sides, str.strip) == {"crm owns it": "Anna", "desk owns it": "Hanna"}
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

@@ -1,11 +1,14 @@
 """The crosswalk keeps what was read unless a write began meanwhile, and follows records where vendors move them."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from databases import sqlite_database
+from sqlalchemy import event, insert
 
 from connectors.store.crosswalk_rows import Due, Of, Shown
-from connectors.store.crosswalk_tables import RecordRow
+from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.engine import Store, Transaction
 from domain.entity import Entity, Standing
 from domain.linking import Apart
@@ -164,3 +167,28 @@ def test_a_new_record_that_came_to_nothing_is_forgotten(store: Store) -> None:
 def test_an_unknown_entity_is_said_to_be_none(store: Store) -> None:
     with store.reading() as tx, pytest.raises(LookupError, match="no entity en-0"):
         tx.crosswalk.get("en-0")
+
+
+def test_more_entities_are_due_than_a_query_has_parameters(store: Store) -> None:
+    many = 70_000
+    rows = [
+        EntityRow(entity_id=f"en-{number:06}", policy=OF.policy, object=OF.object, fields={}, made_at=NOON).model_dump()
+        for number in range(many)
+    ]
+    with store.transaction() as tx:
+        for begin in range(0, many, 5_000):
+            tx.session.execute(insert(EntityRow), rows[begin : begin + 5_000])
+        assert len(tx.crosswalk.due(OF, 100_000)) == many
+
+
+def test_the_first_that_are_due_are_found_in_the_order_of_an_index(tmp_path: Path) -> None:
+    asked: list[str] = []
+    store = Store(sqlite_database(tmp_path / "store.db"))
+    with store.transaction() as tx:
+        connection = tx.session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        tx.crosswalk.due(OF, 200)
+        (query,) = [one for one in asked if "FROM entities" in one]
+        steps = connection.exec_driver_sql(f"explain query plan {query}", (OF.policy, OF.object, 200, 0)).all()
+    store.close()
+    assert [step[3] for step in steps] == ["SEARCH entities USING INDEX entities_due (policy=? AND object=?)"]

@@ -189,6 +189,10 @@ async def test_a_refused_write_is_told_and_sent_again_only_if_it_is_another(link
     sent = len(linked.tables.sent)
     await linked.run()
     assert len(linked.tables.sent) == sent
+    with linked.store.reading() as tx:
+        (told,) = tx.escalations.waiting("tiny_sync")
+        assert tx.entities.counts("tiny_sync")["dead_letters"] == 1
+    assert "to desk, record 1 was given up: no such town" in told.message
     linked.tables.before = lambda _operation: None
     linked.tables.edit("crm", "1", town="Köln")
     await linked.run()
@@ -324,3 +328,30 @@ async def test_three_systems_agree(tmp_path):
     assert all(row == rows[0] for row in rows)
     assert (rows[0]["name"], rows[0]["town"], rows[0]["tags"]) == ("Anna", "Ulm", "x, y")
     store.close()
+
+
+async def test_an_answer_is_about_the_record_that_was_shown(linked):
+    linked.tables.put("crm", "2", name="Ann", email="ann@x.org")
+    await linked.run()
+    here = sync_resources(linked.store, linked.tables)
+    (review,) = linked.reviews()
+    with linked.store.reading() as tx:
+        form = form_of(here, tx, tx.reviews.get(review.review_id))
+    linked.tables.edit("crm", "2", name="Zoe", email="zoe@q.org")
+    await linked.run()
+    settled = settle_answer(here, review.review_id, Answer(choice="new", reviewer="a person", binding=form.binding))
+    assert settled.refusal == "changed"
+    assert linked.answer("new")[1].by == "a person"
+
+
+async def test_a_question_about_a_field_that_the_policy_lost_can_still_be_answered(linked):
+    linked.tables.edit("crm", "1", town="Ulm")
+    linked.tables.edit("desk", "1", town="Hof")
+    await linked.run()
+    at = {name: {"at": {"crm": name, "desk": name}} for name in ("name", "email")}
+    linked.policy = write_sync(linked.folder, person={"fields": at})
+    form, settled = linked.answer("crm")
+    assert "does not have this field any more" in form.markdown
+    assert settled.by == "a person"
+    account = await linked.run()
+    assert (linked.tables.row("desk")["town"], account.waiting) == ("Hof", 0)

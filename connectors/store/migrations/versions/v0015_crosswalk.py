@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("made_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("entity_id"),
     )
-    _partial("entities_due", "entities", ["policy", "object"], "due")
+    _partial("entities_due", "entities", ["policy", "object", "entity_id"], "due")
     op.create_table(
         "records",
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -127,5 +127,6 @@ def downgrade() -> None:
 
 
 def _partial(name: str, table: str, columns: Sequence[str], where: str) -> None:
-    condition = sa.text(where)
-    op.create_index(name, table, columns, unique=False, sqlite_where=condition, postgresql_where=condition)
+    # SQLite takes a partial index only where the query spells its condition so, and it is asked for `= 1`.
+    sqlite = sa.text(f"{where} = 1")
+    op.create_index(name, table, columns, unique=False, sqlite_where=sqlite, postgresql_where=sa.text(where))
