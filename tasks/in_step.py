@@ -130,8 +130,15 @@ def _left_out(
 
 
 def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan: Plan) -> None:
+    """Keep what became of an entity; of one that turned out to be another, nothing is asked any more."""
     due, step, now = plan.due, plan.step, here.now()
     before = due.entity
+    if due.row.merged_into is not None:
+        settled = {field: standing.model_copy(update={"contested": {}}) for field, standing in before.fields.items()}
+        merged_away = before.model_copy(update={"fields": settled})
+        tx.crosswalk.keep(due, merged_away, (), now)
+        contest(tx, workflow, due, before, merged_away, now)
+        return
     again = [system for system in due.records if system not in step.entity.records]
     tx.crosswalk.keep(due, step.entity, step.moves, now)
     contest(tx, workflow, due, before, step.entity, now)
@@ -150,7 +157,7 @@ def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[
     written = {places[field].name: places[field].spelt(value) for field, value in values.items()}
     there = record is not None and record.external_id is not None
     agreed = {field: standing.agreed for field, standing in step.entity.fields.items()}
-    held = {field: record.raw.get(field, record.now[field]) for field in values} if record and there else None
+    held = {field: record.raw.get(field, record.now[field]) for field in values} if record and there else {}
     return Operation(
         operation_id=operation_id(entity_id, f"{system}/{due.row.writes}"),
         item_id=entity_id,
@@ -161,7 +168,7 @@ def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[
         values=written if there else side.constants | written,
         options=spec.destination_options(spec.chosen(side.options)),
         external_id=(record.external_id or "") if record else "",
-        expected=None if held is None else {places[field].name: raw for field, raw in held.items()},
+        expected={places[field].name: raw for field, raw in held.items()},
     )
 
 

@@ -63,8 +63,10 @@ class Crosswalk:
         row.unread, row.told = False, told + 1
         if shown is None:
             changed, row.gone = not row.gone, True
+            self._make_room(row)
         else:
             changed = row.gone or (row.now, row.raw) != (shown.now, shown.raw)
+            row.apart = "" if row.gone else row.apart
             row.now, row.raw, row.gone = shown.now, shown.raw, False
             row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
         if changed and shown is not None:
@@ -122,6 +124,7 @@ class Crosswalk:
             else:
                 self.link(record, into, now)
         self._session.get_one(EntityRow, gone).merged_into = into
+        self._make_due(gone)  # what was asked about it is not asked any more
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
 
     def again(self, rows: Sequence[RecordRow]) -> list[RecordRow]:
@@ -267,6 +270,15 @@ class Crosswalk:
             self._session.delete(own)
         self.link(record, entity_id, now)
         return True
+
+    def _make_room(self, gone: RecordRow) -> None:
+        """Have those looked at again that stayed apart because their system had this record of the same thing."""
+        keys = select(KeyRow.key).where(KeyRow.record == gone.seq)
+        alike = select(KeyRow.record).where(
+            KeyRow.policy == gone.policy, KeyRow.object == gone.object, col(KeyRow.key).in_(keys)
+        )
+        here = (*of_side(Of(gone.policy, gone.object), gone.system), RecordRow.apart == Apart.SECOND)
+        self._session.execute(update(RecordRow).where(*here, col(RecordRow.seq).in_(alike)).values(apart=""))
 
     def _idle(self, record: RecordRow) -> None:
         record.operation_id, record.sent = None, None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, or_, select
 
+from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.ledger import Ledger
 from connectors.store.states import State
 from connectors.store.tables import OperationRow
@@ -43,9 +44,18 @@ class DeadLetters:
         return [DeadLetter(Operation.model_validate(row.operation), self._newer(row)) for row in rows]
 
     def put_back(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
-        """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many."""
+        """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many.
+
+        A write to a record that is kept in step is ended instead: by now it may be an old value that it would bring.
+        What is to be written is decided anew, by the next run.
+        """
         count = 0
         for row in map(self._row, letters):
+            if (entity := self._session.get(EntityRow, row.item_id)) is not None:
+                self._decide_anew(row, entity)
+                self._log(row, Event.SUPERSEDED, now, by=by, newer=None)
+                count += 1
+                continue
             never_sent = row.operation.get("search") is not None
             row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
             row.due_at, row.sends, row.look_ups = now, 0, 0
@@ -62,6 +72,17 @@ class DeadLetters:
             self._log(row, Event.SUPERSEDED, now, by=by, newer=letter.newer)
             count += 1
         return count
+
+    def _decide_anew(self, row: OperationRow, entity: EntityRow) -> None:
+        row.state, row.outcome = State.DONE, {"kind": Event.SUPERSEDED.value}
+        while entity.merged_into is not None:
+            entity = self._session.get_one(EntityRow, entity.merged_into)
+        mine = RecordRow.entity_id == entity.entity_id, RecordRow.system == row.operation["destination"]
+        for record in self._session.exec(select(RecordRow).where(*mine, col(RecordRow.operation_id).is_(None))).all():
+            if record.external_id is None:
+                self._session.delete(record)
+            record.refused = None
+        entity.due = True
 
     def _newer(self, row: OperationRow) -> str | None:
         kind = col(OperationRow.outcome)["kind"].as_string()

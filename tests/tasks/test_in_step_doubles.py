@@ -89,7 +89,7 @@ async def test_a_record_that_somebody_makes_while_ours_waits_to_be_sent_takes_it
 async def test_one_that_was_put_off_is_not_sent_either(pair):
     pair.policy = write_sync(pair.folder, CREATES)
     pair.tables.put("crm", "1", name="Ann", email="ann@x.org")
-    pair.tables.before = lambda _operation: RetryAfter(detail="paused", seconds=2)
+    pair.tables.before = lambda _operation: RetryAfter(detail="paused", seconds=0)
     await read_and_merge(pair)
     async with opened(sync_resources(pair.store, pair.tables)):
         await deliver_due.fn(0)
@@ -153,3 +153,18 @@ async def test_what_was_read_while_somebody_else_wrote_is_followed_nowhere(pair)
         merged_away = {"1": Record("2", {"name": "Ann"})}
         assert keep_read(tx, crm, [row], {row.seq: row.told - 1}, merged_away, datetime.now(UTC)) == 0
         assert (row.external_id, row.unread) == ("1", True)
+
+
+async def test_a_row_that_somebody_else_made_under_our_key_is_not_overwritten(pair):
+    pair.policy = write_sync(pair.folder, {"crm": side("crm"), "desk": side("desk", creates=True, key="{{ name }}")})
+    pair.tables.put("crm", "1", name="K7", email="ann@x.org", town="Bonn")
+    await read_and_merge(pair)
+    pair.tables.put("desk", "K7", name="K7", email="bob@x.org", town="Ulm")
+    async with opened(sync_resources(pair.store, pair.tables)):
+        await deliver_due.fn(1)
+        await note_written.fn(pair.policy)
+    await pair.run()
+    assert pair.tables.row("desk", "K7")["town"] == "Ulm"
+    with pair.store.reading() as tx:
+        (letter,) = tx.dead_letters.of(system="sql_table")
+    assert letter.operation.record_key == "K7"
