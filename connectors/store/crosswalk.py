@@ -66,7 +66,7 @@ class Crosswalk:
             self._make_room(row)
         else:
             changed = row.gone or (row.now, row.raw) != (shown.now, shown.raw)
-            row.apart = "" if row.gone else row.apart
+            row.apart = "" if row.gone and row.apart != Apart.ASKED else row.apart
             row.now, row.raw, row.gone = shown.now, shown.raw, False
             row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
         if changed and shown is not None:

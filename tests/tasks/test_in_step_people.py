@@ -164,16 +164,9 @@ async def test_two_are_not_made_one_while_a_write_to_either_is_under_way(pair):
     first, second = entity(pair, "1"), entity(pair, "2")
     here = sync_resources(pair.store, pair.tables)
     with pair.store.transaction() as tx:
-        due = tx.crosswalk.get(first)
-        ask_about(
-            tx,
-            here.workflow(pair.policy),
-            Of(due.row.policy, due.row.object),
-            due.records["crm"],
-            [second],
-            "",
-            datetime.now(UTC),
-        )
+        due, workflow = tx.crosswalk.get(first), here.workflow(pair.policy)
+        of = Of(due.row.policy, due.row.object)
+        ask_about(tx, workflow, of, due.records["crm"], [second], "", datetime.now(UTC))
         tx.crosswalk.sending(due, "desk", "op-1", {"name": "Anna"})
     _, settled = pair.answer(second)
     assert "under way" in settled.notice
