@@ -22,6 +22,7 @@ from policies.load import Workflow, sync_of
 from policies.sync import Kept
 from tasks.collect import note_state
 from tasks.evidence import Looks
+from tasks.link_review import ask_about
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -41,6 +42,7 @@ class Side:
     system: str
     port: Port
     terms: Mapping[str, FieldTerms]
+    workflow: Workflow
 
     @property
     def name(self) -> str:
@@ -103,7 +105,7 @@ def sides(here: Resources, workflow: Workflow) -> list[Side]:
         terms = kept.terms(policy.input.conventions)
         for system, side in kept.systems.items():
             port = here.kept(side, [place.name for place in kept.places(system).values()])
-            found.append(Side(Of(policy.name, name), kept, system, port, terms))
+            found.append(Side(Of(policy.name, name), kept, system, port, terms, workflow))
     return found
 
 
@@ -196,10 +198,21 @@ def keep_read(
         if made_for and tx.crosswalk.came_back(row, made_for, now):
             news += 1
         elif record and fresh and record.external_id != row.external_id:
-            news += tx.crosswalk.renamed(row, record.external_id, now)
+            news += _follow(tx, side, row, record.external_id, now)
         else:
             news += tx.crosswalk.shown(row, told[row.seq], side.shown(record) if record else None)
     return news
+
+
+def _follow(tx: Transaction, side: Side, row: RecordRow, external_id: str, now: datetime) -> bool:
+    """Follow a record that its system merged; a person is asked about each that this leaves a system with twice."""
+    entity = row.entity_id
+    second = tx.crosswalk.renamed(row, external_id, now)
+    for record in second or ():
+        into = tx.crosswalk.still(entity or "")
+        why = f"{side.system} has merged its records of both, and {record.system} has two"
+        ask_about(tx, side.workflow, side.of, record, [into], why, now)
+    return second is not None
 
 
 @asynccontextmanager

@@ -76,29 +76,28 @@ class Crosswalk:
             self._make_due(row.entity_id)
         return changed
 
-    def renamed(self, row: RecordRow, external_id: str, now: datetime) -> bool:
-        """Follow a record that its system has merged into another one, the survivor; whether that was possible.
+    def renamed(self, row: RecordRow, external_id: str, now: datetime) -> list[RecordRow] | None:
+        """Follow a record that its system has merged into another one, the survivor.
 
         What both were records of is one thing. Where that leaves a system with two records of it, the
-        second is kept apart, for a person to look at. While a write to a record of either is under way,
-        nothing happens, and the record stays to be read.
+        second is kept apart, for a person to look at; these are returned. While a write to a record of either
+        is under way, nothing happens, the record stays to be read, and it is None.
         """
         survivor = self._named(row, external_id)
         if survivor is None:
             row.external_id = external_id
-            return True
+            return []
         into, gone = survivor.entity_id, row.entity_id
         if gone and into and gone != into and self.busy(gone, into):
-            return False
+            return None
         row.entity_id, row.gone, row.unread, row.apart = None, True, False, Apart.MERGED
         survivor.unread, survivor.told = True, survivor.told + 1
         if gone is None or gone == into:
-            return True
-        if into is None:
-            self.link(survivor, gone, now)
-        else:
-            self.merge(gone, into, now)
-        return True
+            return []
+        if into is not None:
+            return self.merge(gone, into, now)
+        self.link(survivor, gone, now)
+        return []
 
     def busy(self, *entity_ids: str) -> bool:
         """Whether a write to a record of one of these is under way."""
@@ -109,23 +108,25 @@ class Crosswalk:
         into = self._session.get_one(EntityRow, entity_id).merged_into
         return entity_id if into is None else self.still(into)
 
-    def merge(self, gone: str, into: str, now: datetime) -> None:
-        """Make two entities one: what the first had records of is what the second is.
+    def merge(self, gone: str, into: str, now: datetime) -> list[RecordRow]:
+        """Make two entities one: what the first had records of is what the second is. Returns those that stay apart.
 
         No write to a record of either may be under way, or what it brings about is taken for what both agreed on.
         """
         for refused in [row for row in self._records_of([gone, into]) if row.external_id is None]:
             self._session.delete(refused)
         self._session.flush()
-        has = {row.system: row.gone for row in self._records_of([into])}
+        second, has = list[RecordRow](), {row.system: row.gone for row in self._records_of([into])}
         for record in self._records_of([gone]):
             if record.system in has and (record.gone or not has[record.system]):
                 record.entity_id, record.apart = None, Apart.GONE if record.gone else Apart.SECOND
+                second += [] if record.gone else [record]
             else:
                 self.link(record, into, now)
         self._session.get_one(EntityRow, gone).merged_into = into
         self._make_due(gone)  # what was asked about it is not asked any more
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
+        return second
 
     def again(self, rows: Sequence[RecordRow]) -> list[RecordRow]:
         """These records as this transaction has them; those that are not there any more are left out."""

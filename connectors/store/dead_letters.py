@@ -20,10 +20,16 @@ SENT = (State.SENDING, State.UNKNOWN)
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A write that was given up. `newer`: the item whose later write of the same record has gone out; None for none."""
+    """A write that was given up.
+
+    Attributes:
+        newer: the item whose later write of the same record has gone out; None for none.
+        kept: whether it is of a record that is kept in step: put back, what is to be written is decided anew.
+    """
 
     operation: Operation
     newer: str | None
+    kept: bool = False
 
 
 class DeadLetters:
@@ -41,7 +47,10 @@ class DeadLetters:
         if system is not None:
             query = query.where(or_(OperationRow.system == system, OperationRow.scope == system))
         rows = list(self._session.exec(query.order_by(col(OperationRow.seq))))
-        return [DeadLetter(Operation.model_validate(row.operation), self._newer(row)) for row in rows]
+        return [
+            DeadLetter(Operation.model_validate(row.operation), self._newer(row), self._entity(row) is not None)
+            for row in rows
+        ]
 
     def put_back(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
         """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many.
@@ -51,7 +60,7 @@ class DeadLetters:
         """
         count = 0
         for row in map(self._row, letters):
-            if (entity := self._session.get(EntityRow, row.item_id)) is not None:
+            if (entity := self._entity(row)) is not None:
                 self._decide_anew(row, entity)
                 self._log(row, Event.SUPERSEDED, now, by=by, newer=None)
                 count += 1
@@ -72,6 +81,9 @@ class DeadLetters:
             self._log(row, Event.SUPERSEDED, now, by=by, newer=letter.newer)
             count += 1
         return count
+
+    def _entity(self, row: OperationRow) -> EntityRow | None:
+        return self._session.get(EntityRow, row.item_id)
 
     def _decide_anew(self, row: OperationRow, entity: EntityRow) -> None:
         row.state, row.outcome = State.DONE, {"kind": Event.SUPERSEDED.value}

@@ -173,10 +173,10 @@ def test_entities_are_not_made_one_while_a_write_to_either_is_under_way(store: S
         tx.crosswalk.sending(tx.crosswalk.get(first), "desk", "op-1", {"name": "Anna"})
         gone.unread = True
         tx.session.flush()
-        assert tx.crosswalk.renamed(gone, "2", NOON) is False
+        assert tx.crosswalk.renamed(gone, "2", NOON) is None
         assert [row.external_id for row in tx.crosswalk.unread(OF, "crm", 10)] == ["1"]
         tx.crosswalk.written(desk, "9", {"name": "Anna"}, {}, NOON)
-        assert tx.crosswalk.renamed(gone, "2", NOON) is True
+        assert tx.crosswalk.renamed(gone, "2", NOON) == []
         assert tx.crosswalk.still(first) == second
 
 

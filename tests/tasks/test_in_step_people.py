@@ -8,11 +8,13 @@ import pytest
 from databases import sqlite_database
 from kept_tables import COLUMNS, Pair, side, sync_resources, write_sync
 
+from connectors.kept import Record
 from connectors.store.crosswalk_rows import Of
 from connectors.store.engine import Store
 from domain.delivery import Invalid
 from domain.review import Answer
 from tasks.link_review import ask_about
+from tasks.observe import keep_read, sides
 from tasks.review import form_of, settle_answer
 
 
@@ -176,3 +178,23 @@ async def test_two_are_not_made_one_while_a_write_to_either_is_under_way(pair):
     assert settled.by == "a person"
     with pair.store.reading() as tx:
         assert tx.crosswalk.still(first) == second
+
+
+async def test_a_person_is_asked_about_a_second_record_that_a_vendors_merge_leaves(pair):
+    for key, email in (("1", "ann@x.org"), ("2", "ann@y.org")):
+        for system in ("crm", "desk"):
+            pair.tables.put(system, key, name="Ann", email=email)
+    await pair.run()
+    into = entity(pair, "2")
+    here = sync_resources(pair.store, pair.tables)
+    crm = sides(here, here.workflow(pair.policy))[0]
+    with pair.store.transaction() as tx:
+        row = tx.candidates.record(crm.of, "crm", "1")
+        keep_read(tx, crm, [row], {row.seq: row.told}, {"1": Record("2", {"name": "Ann"})}, datetime.now(UTC))
+    (review,) = pair.reviews()
+    assert review.question["entities"] == [into]
+    _, settled = pair.answer("new")
+    assert settled.by == "a person"
+    pair.tables.edit("desk", "1", town="Ulm")
+    await pair.run()
+    assert pair.tables.row("desk", "2")["town"] is None
