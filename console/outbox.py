@@ -53,14 +53,16 @@ async def _retry(item: str | None, system: str | None, by: str, *, supersede: bo
     async with opened() as here:
         with here.store.transaction() as tx:
             letters = tx.dead_letters.of(item_id=_found(tx, item, system), system=system)
-            overtaken = [letter for letter in letters if letter.newer and not _adds(here, letter)]
+            overtaken = [letter for letter in letters if letter.newer and not letter.kept and not _adds(here, letter)]
             if overtaken and not supersede:
                 raise InputInvalid(_told(overtaken))
             back = tx.dead_letters.put_back([one for one in letters if one not in overtaken], by, here.now())
             ended = tx.dead_letters.supersede(overtaken, by, here.now())
             _resolve(here, tx, letters, by)
+        anew = sum(letter.kept for letter in letters)
+        told = f" {anew} of them are of records kept in step: what they get is decided anew by the next run of that."
         also = f" {ended} were ended, for a later write has taken their place." if ended else ""
-        return f"{back} writes put back; 'interlock outbox drain' sends them.{also}"
+        return f"{back} writes put back; 'interlock outbox drain' sends them.{told if anew else ''}{also}"
 
 
 def _found(tx: Transaction, item: str | None, system: str | None) -> str | None:

@@ -58,7 +58,8 @@ class Operation(Frozen):
         gone: the target's ids of records that were to be written to and were not there any more.
         expected: what the record of `external_id` held of the values when the write was decided; None where
             that does not matter. A record that holds anything else by now, and not the operation's own
-            values already, is not written.
+            values already, is not written. Without an `external_id`: a record under our key that is not of this
+            operation is another's, and is not overwritten, by systems that can tell.
     """
 
     operation_id: str

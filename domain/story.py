@@ -78,6 +78,8 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.PUT_BACK:
             who = _who(facts["by"], facts)
             return f"The write to {facts['destination']} was put back by {who}; it is tried again."
+        case Event.SUPERSEDED if facts["newer"] is None:
+            return f"The write to {facts['destination']} was ended unwritten: what is to be written is decided anew."
         case Event.SUPERSEDED:
             who = _who(facts["by"], facts)
             return (

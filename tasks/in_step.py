@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from prefect import task
 
@@ -14,12 +15,14 @@ from connectors.store.tables import OperationRow
 from domain.decision import Mode
 from domain.delivery import Operation, operation_id
 from domain.entity import FieldTerms, InStep, in_step
+from domain.linking import same_by
 from policies.load import Workflow, sync_of
 from policies.rules import matches
 from policies.sync import Kept
 from policies.templates import render
 from tasks.conflict_review import contest
 from tasks.names import ACT, named
+from tasks.observe import key_of, spelt
 from tasks.resources import Resources, resources
 
 AT_ONCE = 200
@@ -28,10 +31,11 @@ AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Plan:
-    """What keeps an entity in step, and where records of it are still to be made."""
+    """What keeps an entity in step; `put_off`: whether records of it are made later, once all others are known."""
 
     due: Due
     step: InStep
+    put_off: bool = False
 
 
 @task(task_run_name=named("keep-in-step"), **ACT)
@@ -49,14 +53,19 @@ async def keep_in_step(policy: str) -> int:
     merged = 0
     for name, kept in told.objects.items():
         of, terms = Of(told.name, name), kept.terms(told.input.conventions)
+        after = ""
         while True:
             with here.store.transaction() as tx:
-                dues = tx.crosswalk.due(of, AT_ONCE)
+                dues = tx.crosswalk.due(of, AT_ONCE, after)
+                known = all_known(tx, of, kept)
                 for due in dues:
-                    _keep(here, tx, workflow, kept, plan_of(tx, of, kept, terms, due))
-            merged += len(dues)
+                    plan = plan_of(tx, of, kept, terms, due, known=known)
+                    _keep(here, tx, workflow, kept, plan)
+                    due.row.due = plan.put_off
+                    merged += not plan.put_off
             if not dues:
                 break
+            after = dues[-1].row.entity_id
     return merged
 
 
@@ -65,34 +74,71 @@ def plans(tx: Transaction, workflow: Workflow, count: int) -> Iterator[tuple[str
     told = sync_of(workflow)
     for name, kept in told.objects.items():
         of, terms = Of(told.name, name), kept.terms(told.input.conventions)
+        known = all_known(tx, of, kept)
         for due in tx.crosswalk.due(of, count):
-            yield name, plan_of(tx, of, kept, terms, due)
+            yield name, plan_of(tx, of, kept, terms, due, known=known)
 
 
-def plan_of(tx: Transaction, of: Of, kept: Kept, terms: Mapping[str, FieldTerms], due: Due) -> Plan:
+def all_known(tx: Transaction, of: Of, kept: Kept) -> bool:
+    """Whether every system was read to its end once, and of every record that was heard of it is known what it is."""
+    read = all(tx.cursors.of(f"{of.policy}/{of.object}/{system}#read") for system in kept.systems)
+    return read and tx.places.all_known(of)
+
+
+def plan_of(tx: Transaction, of: Of, kept: Kept, terms: Mapping[str, FieldTerms], due: Due, *, known: bool) -> Plan:
     """What keeps an entity in step.
 
-    A record is made nowhere before every system was read to its end once: it may be there already.
+    A record is made nowhere before all are `known`: it may be there already. Nor is one made in a system that has
+    one by the same key of which its policy wants nothing.
     """
     entity = due.entity
     if kept.when_gone == "make_again":
         there = {system: record for system, record in entity.records.items() if not record.gone or record.busy}
         entity = entity.model_copy(update={"records": there})
     step = in_step(terms, entity)
-    read = all(tx.cursors.of(f"{of.policy}/{of.object}/{system}#read") for system in kept.systems)
     agreed = {field: standing.agreed for field, standing in step.entity.fields.items()}
     living = any(record.external_id and not record.gone for record in entity.records.values())
     creates = frozenset(
         system
         for system, side in kept.systems.items()
-        if side.creates and read and living and (side.when is None or matches(side.when, kept.numeric, agreed))
+        if side.creates
+        and living
+        and system not in entity.records
+        and (side.when is None or matches(side.when, kept.numeric, agreed))
+        and not _left_out(tx, of, kept, terms, system, agreed)
     )
-    return Plan(due, in_step(terms, entity, creates) if creates else step)
+    if not creates or not known:
+        return Plan(due, step, put_off=bool(creates))
+    return Plan(due, in_step(terms, entity, creates))
+
+
+def _left_out(
+    tx: Transaction,
+    of: Of,
+    kept: Kept,
+    terms: Mapping[str, FieldTerms],
+    system: str,
+    agreed: Mapping[str, str],
+) -> bool:
+    """Whether a system has a record of the same thing of which its policy wants nothing."""
+    if kept.systems[system].only is None:
+        return False
+    mine = spelt(terms, agreed)
+    keys = [key for field in kept.same_by if (key := key_of(terms, field, agreed.get(field, "")))]
+    left_out = tx.places.outside(of, system, keys)
+    return any(same_by(kept.same_by, mine, spelt(terms, row.now)) for row in left_out)
 
 
 def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan: Plan) -> None:
+    """Keep what became of an entity; of one that turned out to be another, nothing is asked any more."""
     due, step, now = plan.due, plan.step, here.now()
     before = due.entity
+    if due.row.merged_into is not None:
+        settled = {field: standing.model_copy(update={"contested": {}}) for field, standing in before.fields.items()}
+        merged_away = before.model_copy(update={"fields": settled})
+        tx.crosswalk.keep(due, merged_away, (), now)
+        contest(tx, workflow, due, before, merged_away, now)
+        return
     again = [system for system in due.records if system not in step.entity.records]
     tx.crosswalk.keep(due, step.entity, step.moves, now)
     contest(tx, workflow, due, before, step.entity, now)
@@ -111,7 +157,7 @@ def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[
     written = {places[field].name: places[field].spelt(value) for field, value in values.items()}
     there = record is not None and record.external_id is not None
     agreed = {field: standing.agreed for field, standing in step.entity.fields.items()}
-    held = {field: record.raw.get(field, record.now[field]) for field in values} if record and there else None
+    held = {field: record.raw.get(field, record.now[field]) for field in values} if record and there else {}
     return Operation(
         operation_id=operation_id(entity_id, f"{system}/{due.row.writes}"),
         item_id=entity_id,
@@ -122,7 +168,7 @@ def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[
         values=written if there else side.constants | written,
         options=spec.destination_options(spec.chosen(side.options)),
         external_id=(record.external_id or "") if record else "",
-        expected=None if held is None else {places[field].name: raw for field, raw in held.items()},
+        expected={places[field].name: raw for field, raw in held.items()},
     )
 
 
@@ -136,13 +182,13 @@ async def note_written(policy: str) -> int:
         with here.store.transaction() as tx:
             ended = tx.crosswalk.ended(told.name, AT_ONCE)
             for record, write in ended:
-                _note(tx, told.objects.get(record.object), record, write)
+                _note(tx, told.objects.get(record.object), record, write, here.now())
         noted += len(ended)
         if not ended:
             return noted
 
 
-def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: OperationRow) -> None:
+def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: OperationRow, now: datetime) -> None:
     """What a write did: it made the record hold its values, or the record had changed, or it was given up.
 
     What its system made of the values is no edit, if its answer shows that.
@@ -164,4 +210,4 @@ def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: Operatio
     held = sent | {field: places[field].read(raw) for field, raw in shown.items()}
     raws = {field: places[field].spelt(value) for field, value in sent.items()} | shown
     raw = {field: text for field, text in raws.items() if text != held[field]}
-    tx.crosswalk.written(record, outcome["external_id"], held, raw)
+    tx.crosswalk.written(record, outcome["external_id"], held, raw, now)

@@ -1,7 +1,7 @@
 """Links the records of one system with what others have of the same things, by weighed evidence."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from prefect import get_run_logger
 from prefect.context import TaskRunContext
@@ -9,6 +9,7 @@ from prefect.logging import get_logger
 
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
+from connectors.store.places import Room
 from domain.linkage.verdicts import Judgement
 from domain.sameness import Verdict
 from policies.load import Workflow
@@ -142,19 +143,28 @@ def _act_on(
     judgement = found.judgement
     match found.does:
         case Verdict.SAME:
-            records = tx.crosswalk.get(judgement.choices[0]).records
-            if side.system in records and not records[side.system].gone:
-                why = "another record of its system was found to be the same"
-                _ask(here, tx, workflow, weighing, row, judgement.choices, why)
-            else:
-                tx.crosswalk.link(
-                    row, judgement.choices[0], here.now(), by=f"evidence, {judgement.confidence:.1%} sure"
-                )
+            _join(here, tx, workflow, weighing, row, judgement)
         case Verdict.DIFFERENT:
             _begin(here, tx, workflow, weighing, side, row)
         case _:
             choices = judgement.choices[:MOST_CHOICES]
             _ask(here, tx, workflow, weighing, row, choices, _why(judgement, row))
+
+
+def _join(
+    here: Resources, tx: Transaction, workflow: Workflow, weighing: Weighing, row: RecordRow, judgement: Judgement
+) -> None:
+    """Link a record with what it was found to be of, unless that has one of its system, or may be getting it."""
+    match tx.places.room(judgement.choices[0], row.system, here.now()):
+        case Room.FREE:
+            tx.crosswalk.link(row, judgement.choices[0], here.now(), by=f"evidence, {judgement.confidence:.1%} sure")
+        case Room.TAKEN:
+            why = "another record of its system was found to be the same"
+            _ask(here, tx, workflow, weighing, row, judgement.choices, why)
+        case Room.BEING_MADE:
+            pass
+        case other:
+            assert_never(other)
 
 
 def _begin(

@@ -8,9 +8,11 @@ from typing import Any, Self
 from pydantic import AwareDatetime
 
 from connectors.store.candidates import Candidates
+from connectors.store.crosswalk import Crosswalk
 from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
+from connectors.store.places import Places, Room
 from connectors.store.tables import ReviewRow
 from domain.decision import Kind, Reason
 from domain.linking import Apart
@@ -112,14 +114,19 @@ class LinkReview:
     known: dict[str, list[RecordRow]]
     due_at: AwareDatetime
     candidates: Candidates
+    crosswalk: Crosswalk
+    places: Places
 
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The record, and those of what it may be of, as they stand."""
         asked = review.question
-        known = {name: list(tx.crosswalk.get(name).records.values()) for name in asked["entities"]}
+        still = dict.fromkeys(tx.crosswalk.still(name) for name in asked["entities"])
+        known = {name: list(tx.crosswalk.get(name).records.values()) for name in still}
         workflow, record = here.workflow(review.workflow), tx.crosswalk.record(asked["record"])
-        return cls(workflow, review.item_id, asked, record, known, review.due_at, tx.candidates)
+        return cls(
+            workflow, review.item_id, asked, record, known, review.due_at, tx.candidates, tx.crosswalk, tx.places
+        )
 
     @property
     def binding(self) -> str:
@@ -156,7 +163,9 @@ class LinkReview:
         )
 
     def objection(self, answer: Answer) -> str:
-        """That the record which was filled in is none that is known, or several are."""
+        """That the record which was filled in is none that is known, or several are; or that a write is under way."""
+        if self._busy(answer):
+            return "A write to one of them is under way; answer again in a moment."
         if answer.choice != OTHER or self._named(answer):
             return ""
         named = answer.inputs.get(RECORD, "").strip()
@@ -173,14 +182,13 @@ class LinkReview:
 
         Of a record that has an entity, that and the one that was chosen become one.
         """
-        chosen = self._named(answer) if answer.choice == OTHER else answer.choice
+        chosen = self._chosen(answer)
         if (own := self.record.entity_id) is not None:
-            into = NEW if chosen == NEW else _still(tx, chosen)
-            if into not in (NEW, own):
-                tx.crosswalk.merge(own, into, now)
+            if chosen not in (NEW, own):
+                tx.crosswalk.merge(own, chosen, now)
         elif chosen == NEW:
             tx.crosswalk.begin(self._of, self.record, now)
-        elif any(row.system == self.record.system and not row.gone for row in self._records(tx, chosen)):
+        elif tx.places.room(chosen, self.record.system, now) is not Room.FREE:
             self.record.apart = Apart.SECOND
         else:
             tx.crosswalk.link(self.record, chosen, now, by=answer.by)
@@ -195,8 +203,19 @@ class LinkReview:
     def _other(self) -> bool:
         return bool(self.question.get("other"))
 
-    def _records(self, tx: Transaction, entity: str) -> list[RecordRow]:
-        return self.known[entity] if entity in self.known else list(tx.crosswalk.get(entity).records.values())
+    def _chosen(self, answer: Answer) -> str:
+        """The entity that was chosen, as it is called now, or `NEW`."""
+        chosen = self._named(answer) if answer.choice == OTHER else answer.choice
+        return chosen if chosen == NEW else self.crosswalk.still(chosen)
+
+    def _busy(self, answer: Answer) -> bool:
+        """Whether the answer would make two entities one, or put a record in a place, while a write is under way."""
+        if answer.choice == NEW or (answer.choice == OTHER and not self._named(answer)):
+            return False
+        own, chosen = self.record.entity_id, self._chosen(answer)
+        if own is not None:
+            return own != chosen and self.crosswalk.busy(own, chosen)
+        return self.places.being_made(chosen, self.record.system)
 
     def _named(self, answer: Answer) -> str:
         """The entity of the record that was filled in; empty where that is not one."""
@@ -216,12 +235,6 @@ def _binding(asked: Mapping[str, Any], row: RecordRow, known: Mapping[str, Itera
     ids = {name: sorted(one.seq or 0 for one in rows) for name, rows in known.items()}
     shown = sorted((row, *(one for rows in known.values() for one in rows)), key=lambda one: one.seq or 0)
     return digest(asked, ids, [(one.system, one.external_id, one.now, one.gone) for one in shown])
-
-
-def _still(tx: Transaction, entity_id: str) -> str:
-    """The entity that this one is now: it may have turned out to be another one."""
-    into = tx.crosswalk.get(entity_id).row.merged_into
-    return entity_id if into is None else _still(tx, into)
 
 
 def _called(row: RecordRow) -> str:

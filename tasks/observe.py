@@ -22,6 +22,7 @@ from policies.load import Workflow, sync_of
 from policies.sync import Kept
 from tasks.collect import note_state
 from tasks.evidence import Looks
+from tasks.link_review import ask_about
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -41,6 +42,7 @@ class Side:
     system: str
     port: Port
     terms: Mapping[str, FieldTerms]
+    workflow: Workflow
 
     @property
     def name(self) -> str:
@@ -78,11 +80,21 @@ class Side:
 
     def spelt(self, values: Mapping[str, str]) -> dict[str, str]:
         """A record's values in their one spelling."""
-        return {field: self.terms[field].spelling(text) for field, text in values.items()}
+        return spelt(self.terms, values)
 
     def key(self, field: str, value: str) -> str:
         """What a record is found by for a value of a field; nothing for a blank."""
-        return f"{field}={self.terms[field].spelling(value).casefold()}" if value.strip() else ""
+        return key_of(self.terms, field, value)
+
+
+def spelt(terms: Mapping[str, FieldTerms], values: Mapping[str, str]) -> dict[str, str]:
+    """Values in their one spelling; those of fields that the policy does not have any more are left out."""
+    return {field: terms[field].spelling(text) for field, text in values.items() if field in terms}
+
+
+def key_of(terms: Mapping[str, FieldTerms], field: str, value: str) -> str:
+    """What a record is found by for a value of a field; nothing for a blank."""
+    return f"{field}={terms[field].spelling(value).casefold()}" if value.strip() else ""
 
 
 def sides(here: Resources, workflow: Workflow) -> list[Side]:
@@ -93,7 +105,7 @@ def sides(here: Resources, workflow: Workflow) -> list[Side]:
         terms = kept.terms(policy.input.conventions)
         for system, side in kept.systems.items():
             port = here.kept(side, [place.name for place in kept.places(system).values()])
-            found.append(Side(Of(policy.name, name), kept, system, port, terms))
+            found.append(Side(Of(policy.name, name), kept, system, port, terms, workflow))
     return found
 
 
@@ -144,18 +156,21 @@ async def note_told(here: Resources, side: Side) -> int:
 async def read_changed(policy: str) -> int:
     """Read the records that changed, as they stand; an act, safe to repeat. Returns how many were new to us.
 
-    A record to which a write is under way is read once that has its outcome.
+    A record to which a write is under way is read once that has its outcome. One of which more was told while it
+    was read, or that cannot be followed yet, is read by the next run.
     """
     here = resources()
     news = 0
     for side in sides(here, here.workflow(policy)):
         async with patiently(here, policy, side) as may:
+            after = 0
             while may:
                 with here.store.reading() as tx:
-                    rows = tx.crosswalk.unread(side.of, side.system, AT_ONCE)
+                    rows = tx.crosswalk.unread(side.of, side.system, AT_ONCE, after)
                 if not rows:
                     break
                 news += await _read(here, side, rows)
+                after = rows[-1].seq or 0
     return news
 
 
@@ -176,25 +191,36 @@ def keep_read(
 ) -> int:
     """Keep what a system showed of these records; returns how many were new to us.
 
+    What was read while somebody else wrote or read is followed nowhere: it is read again.
+
     Args:
         rows: as this transaction has them, and `told` what each had been told before it was read.
         records: by the ids that were asked for; None is one that is not there any more.
     """
-    ours = tx.crosswalk.made_by(
-        side.of.policy, {one.operation_id for one in records.values() if one and one.operation_id}
-    )
+    ours = tx.places.made_by(side.of.policy, {one.operation_id for one in records.values() if one and one.operation_id})
     news = 0
     for row in rows:
         record = records.get(row.external_id or "")
-        made_for = ours.get(record.operation_id) if record and row.entity_id is None else None
+        fresh = record is not None and row.told == told[row.seq] and row.operation_id is None
+        made_for = ours.get(record.operation_id) if record and fresh and row.entity_id is None else None
         if made_for and tx.crosswalk.came_back(row, made_for, now):
             news += 1
-        elif record is not None and record.external_id != row.external_id:
-            tx.crosswalk.renamed(row, record.external_id, now)
-            news += 1
+        elif record and fresh and record.external_id != row.external_id:
+            news += _follow(tx, side, row, record.external_id, now)
         else:
             news += tx.crosswalk.shown(row, told[row.seq], side.shown(record) if record else None)
     return news
+
+
+def _follow(tx: Transaction, side: Side, row: RecordRow, external_id: str, now: datetime) -> bool:
+    """Follow a record that its system merged; a person is asked about each that this leaves a system with twice."""
+    entity = row.entity_id
+    second = tx.crosswalk.renamed(row, external_id, now)
+    for record in second or ():
+        into = tx.crosswalk.still(entity or "")
+        why = f"{side.system} has merged its records of both, and {record.system} has two"
+        ask_about(tx, side.workflow, side.of, record, [into], why, now)
+    return second is not None
 
 
 @asynccontextmanager

@@ -1,12 +1,14 @@
 """Finds out what a system's record is a record of: by what alone tells it, or else by weighed evidence."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from prefect import task
 
 from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
+from connectors.store.places import Room
 from domain.linking import Apart, same_by
 from policies.load import Workflow, sync_of
 from policies.rules import matches
@@ -45,43 +47,53 @@ async def recognise(policy: str, by_evidence: bool = True) -> int:
 
 def _each(here: Resources, workflow: Workflow, of: Of, known: dict[tuple[str, str], Side]) -> int:
     """Settle the records of things that nothing is matched by but `same_by`."""
-    looked = 0
+    looked = after = 0
     while True:
         with here.store.transaction() as tx:
-            rows = tx.crosswalk.strange(of, AT_ONCE)
+            rows = tx.places.strange(of, AT_ONCE, after)
             for row in rows:
                 if not _settle(here, tx, workflow, known[of.object, row.system], row):
                     tx.crosswalk.begin(of, row, here.now())
         looked += len(rows)
         if not rows:
             return looked
+        after = rows[-1].seq or 0
 
 
 def _settle(here: Resources, tx: Transaction, workflow: Workflow, side: Side, row: RecordRow) -> bool:
-    """Whether it is known what a record is of, or a person was asked, by what alone tells it."""
+    """Whether it is known what a record is of, or a person was asked, by what alone tells it.
+
+    While a write may be making the record that its entity lacks, it waits: it may be that one.
+    """
     kept = side.kept
     only = kept.systems[row.system].only
     if only is not None and not matches(only, kept.numeric, row.now):
         row.apart = Apart.OUTSIDE
         return True
     mine = side.spelt(row.now)
-    alike = tx.crosswalk.alike(side.of, [side.key(name, mine.get(name, "")) for name in kept.same_by], row.seq or 0)
+    alike = tx.places.alike(side.of, [side.key(name, mine.get(name, "")) for name in kept.same_by], row.seq or 0)
     same = {
-        other.entity_id: other
+        other.entity_id
         for other in alike
         if other.entity_id is not None and same_by(kept.same_by, mine, side.spelt(other.now))
     }
-    taken = {other.entity_id for other in alike if other.system == row.system and not other.gone}
-    free = [entity for entity in same if entity not in taken]
-    if len(same) == 1 and free:
-        tx.crosswalk.link(row, free[0], here.now())
-    elif same:
-        ask_about(tx, workflow, side.of, row, sorted(same), _why(kept.same_by, len(same)), here.now())
-    return bool(same)
+    if not same:
+        return False
+    room = tx.places.room(min(same), row.system, here.now()) if len(same) == 1 else Room.TAKEN
+    match room:
+        case Room.FREE:
+            tx.crosswalk.link(row, min(same), here.now())
+        case Room.TAKEN:
+            ask_about(tx, workflow, side.of, row, sorted(same), _why(kept.same_by, len(same)), here.now())
+        case Room.BEING_MADE:
+            pass
+        case other:
+            assert_never(other)
+    return True
 
 
 def _why(same_by: Sequence[str], found: int) -> str:
     keys = " or ".join(name.replace("_", " ") for name in same_by)
     if found > 1:
         return f"{found} that are known have the same {keys}"
-    return f"its system has another record with the same {keys} already"
+    return f"its system has another record of the one with the same {keys} already"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, not_, update
+from sqlalchemy import delete, insert, update
 from sqlmodel import Session, col, select
 
 from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, told_of
@@ -39,10 +39,11 @@ class Crosswalk:
         if new:
             self._session.execute(insert(RecordRow), new)
 
-    def unread(self, of: Of, system: str, count: int) -> list[RecordRow]:
-        """Up to `count` records that changed since they were read, and that no write is under way to."""
+    def unread(self, of: Of, system: str, count: int, after: int = 0) -> list[RecordRow]:
+        """Up to `count` records, from number `after` on, that changed since they were read and no write is on to."""
         query = select(RecordRow).where(
             *of_side(of, system),
+            col(RecordRow.seq) > after,
             col(RecordRow.unread),
             col(RecordRow.operation_id).is_(None),
             col(RecordRow.external_id).is_not(None),
@@ -67,8 +68,10 @@ class Crosswalk:
         row.unread, row.told = False, told + 1
         if shown is None:
             changed, row.gone = not row.gone, True
+            self._make_room(row)
         else:
             changed = row.gone or (row.now, row.raw) != (shown.now, shown.raw)
+            row.apart = "" if row.gone and row.apart != Apart.ASKED else row.apart
             row.now, row.raw, row.gone = shown.now, shown.raw, False
             row.changed_at, row.changed_by = shown.changed_at, shown.changed_by
         if changed and shown is not None:
@@ -78,66 +81,62 @@ class Crosswalk:
             self._make_due(row.entity_id)
         return changed
 
-    def renamed(self, row: RecordRow, external_id: str, now: datetime) -> None:
+    def renamed(self, row: RecordRow, external_id: str, now: datetime) -> list[RecordRow] | None:
         """Follow a record that its system has merged into another one, the survivor.
 
         What both were records of is one thing. Where that leaves a system with two records of it, the
-        second is kept apart, for a person to look at.
+        second is kept apart, for a person to look at; these are returned. While a write to a record of either
+        is under way, nothing happens, the record stays to be read, and it is None.
         """
-        of, system = Of(row.policy, row.object), row.system
-        survivor = self._session.exec(
-            select(RecordRow).where(*of_side(of, system), col(RecordRow.external_id) == external_id)
-        ).first()
+        survivor = self._named(row, external_id)
         if survivor is None:
             row.external_id = external_id
-            return
+            return []
         into, gone = survivor.entity_id, row.entity_id
+        if gone and into and gone != into and self.busy(gone, into):
+            return None
         row.entity_id, row.gone, row.unread, row.apart = None, True, False, Apart.MERGED
         survivor.unread, survivor.told = True, survivor.told + 1
         if gone is None or gone == into:
-            return
-        if into is None:
-            self.link(survivor, gone, now)
-            return
-        self.merge(gone, into, now)
+            return []
+        if into is not None:
+            return self.merge(gone, into, now)
+        self.link(survivor, gone, now)
+        return []
 
-    def merge(self, gone: str, into: str, now: datetime) -> None:
-        """Make two entities one: what the first had records of is what the second is."""
-        has = {row.system for row in self._records_of([into])}
+    def busy(self, *entity_ids: str) -> bool:
+        """Whether a write to a record of one of these is under way."""
+        return any(record.operation_id is not None for record in self._records_of(entity_ids))
+
+    def still(self, entity_id: str) -> str:
+        """The entity that this one is now: it may have turned out to be another one."""
+        into = self._session.get_one(EntityRow, entity_id).merged_into
+        return entity_id if into is None else self.still(into)
+
+    def merge(self, gone: str, into: str, now: datetime) -> list[RecordRow]:
+        """Make two entities one: what the first had records of is what the second is. Returns those that stay apart.
+
+        No write to a record of either may be under way, or what it brings about is taken for what both agreed on.
+        """
+        for refused in [row for row in self._records_of([gone, into]) if row.external_id is None]:
+            self._session.delete(refused)
+        self._session.flush()
+        second, has = list[RecordRow](), {row.system: row.gone for row in self._records_of([into])}
         for record in self._records_of([gone]):
-            if record.system in has:
-                record.entity_id, record.apart = None, Apart.SECOND
+            if record.system in has and (record.gone or not has[record.system]):
+                record.entity_id, record.apart = None, Apart.GONE if record.gone else Apart.SECOND
+                second += [] if record.gone else [record]
             else:
                 self.link(record, into, now)
         self._session.get_one(EntityRow, gone).merged_into = into
+        self._make_due(gone)  # what was asked about it is not asked any more
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
+        return second
 
     def again(self, rows: Sequence[RecordRow]) -> list[RecordRow]:
         """These records as this transaction has them; those that are not there any more are left out."""
         query = select(RecordRow).where(col(RecordRow.seq).in_([row.seq for row in rows]))
         return list(self._session.exec(query.order_by(col(RecordRow.seq))))
-
-    def strange(self, of: Of, count: int) -> list[RecordRow]:
-        """Up to `count` records that were read, and of which nobody knows what they are of."""
-        query = select(RecordRow).where(
-            RecordRow.policy == of.policy,
-            RecordRow.object == of.object,
-            col(RecordRow.entity_id).is_(None),
-            not_(col(RecordRow.unread)),
-            RecordRow.apart == "",
-            not_(col(RecordRow.gone)),
-        )
-        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
-
-    def alike(self, of: Of, keys: Collection[str], but: int) -> list[RecordRow]:
-        """The records that share one of `keys`, without the one of number `but`."""
-        if not keys:
-            return []
-        named = select(KeyRow.record).where(
-            KeyRow.policy == of.policy, KeyRow.object == of.object, col(KeyRow.key).in_(keys)
-        )
-        query = select(RecordRow).where(col(RecordRow.seq).in_(named), RecordRow.seq != but, not_(col(RecordRow.gone)))
-        return sorted(self._session.exec(query), key=lambda row: row.seq or 0)
 
     def begin(self, of: Of, record: RecordRow, now: datetime) -> str:
         """A new entity, of which this is the first record; returns its id."""
@@ -154,9 +153,10 @@ class Crosswalk:
         facts = {"system": record.system, "record": record.external_id, "by": by}
         self._ledger.append(entity_id, Event.LINKED, now, **facts)
 
-    def due(self, of: Of, count: int) -> list[Due]:
-        """Up to `count` entities that something has changed of."""
+    def due(self, of: Of, count: int, after: str = "") -> list[Due]:
+        """Up to `count` entities, from the one of id `after` on, that something has changed of."""
         query = select(EntityRow).where(EntityRow.policy == of.policy, EntityRow.object == of.object)
+        query = query.where(col(EntityRow.entity_id) > after)
         rows = list(self._session.exec(query.where(col(EntityRow.due)).order_by(EntityRow.entity_id).limit(count)))
         return self._with_records(rows)
 
@@ -227,13 +227,25 @@ class Crosswalk:
         )
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
-    def written(self, record: RecordRow, external_id: str, held: Mapping[str, str], raw: Mapping[str, str]) -> None:
-        """A write to a record went out: it holds these values now, and they are no edit of its system's."""
-        if record.external_id is None:
-            of = Of(record.policy, record.object)
-            echo = (*of_side(of, record.system), col(RecordRow.external_id) == external_id)
-            self._session.execute(delete(RecordRow).where(*echo, col(RecordRow.entity_id).is_(None)))
-            record.external_id = external_id
+    def written(
+        self, record: RecordRow, external_id: str, held: Mapping[str, str], raw: Mapping[str, str], now: datetime
+    ) -> None:
+        """A write to a record went out: it holds these values now, and they are no edit of its system's.
+
+        Where it went to a record that is known by that id, that takes the place of the one that was to be made;
+        if that is of another entity, the two are one.
+        """
+        if record.external_id is None and (there := self._named(record, external_id)) is not None:
+            entity_id = record.entity_id or ""
+            self._session.delete(record)
+            self._session.flush()
+            there.gone, there.unread, there.told = False, True, there.told + 1
+            if there.entity_id not in (None, entity_id):
+                if not self.busy(entity_id, there.entity_id or ""):
+                    self.merge(entity_id, there.entity_id or "", now)
+                return
+            there.entity_id, there.apart, record = entity_id, "", there
+        record.external_id = external_id
         sent = record.sent or {}
         other = {name: [sent[name], shows] for name, shows in held.items() if name in sent and shows != sent[name]}
         kept = {name: pair for name, pair in (record.took or {}).items() if name not in held}
@@ -261,18 +273,15 @@ class Crosswalk:
             record.raw = record.raw | UNKNOWN
         self._idle(record, due=refused)
 
-    def made_by(self, policy: str, operation_ids: Collection[str]) -> dict[str, str]:
-        """The entities that these writes were for, by the write."""
-        query = select(OperationRow.operation_id, OperationRow.item_id).where(
-            OperationRow.policy == policy, col(OperationRow.operation_id).in_(operation_ids)
-        )
-        return dict(self._session.exec(query).all())
-
     def came_back(self, record: RecordRow, entity_id: str, now: datetime) -> bool:
         """Take a record that carries a write of ours for the one which that made; False if it is a copy of that.
 
         While nobody has said yet that the write is done, that will name the record, and it is forgotten here.
+        A record that is kept apart stays there: it is known why.
         """
+        if record.apart:
+            return False
+        entity_id = self.still(entity_id)
         own = next((row for row in self._records_of([entity_id]) if row.system == record.system), None)
         if own is not None and own.external_id is not None:
             return False
@@ -283,6 +292,15 @@ class Crosswalk:
             self._session.delete(own)
         self.link(record, entity_id, now)
         return True
+
+    def _make_room(self, gone: RecordRow) -> None:
+        """Have those looked at again that stayed apart because their system had this record of the same thing."""
+        keys = select(KeyRow.key).where(KeyRow.record == gone.seq)
+        alike = select(KeyRow.record).where(
+            KeyRow.policy == gone.policy, KeyRow.object == gone.object, col(KeyRow.key).in_(keys)
+        )
+        here = (*of_side(Of(gone.policy, gone.object), gone.system), RecordRow.apart == Apart.SECOND)
+        self._session.execute(update(RecordRow).where(*here, col(RecordRow.seq).in_(alike)).values(apart=""))
 
     def _idle(self, record: RecordRow, *, due: bool = True) -> None:
         record.operation_id, record.sent = None, None
@@ -302,6 +320,11 @@ class Crosswalk:
         if new := [named | {"key": key} for key in sorted(keys - had)]:
             self._session.execute(insert(KeyRow), new)
 
+    def _named(self, like: RecordRow, external_id: str) -> RecordRow | None:
+        """The record of this id in another's system."""
+        here = of_side(Of(like.policy, like.object), like.system)
+        return self._session.exec(select(RecordRow).where(*here, col(RecordRow.external_id) == external_id)).first()
+
     def _records_of(self, entity_ids: Sequence[str]) -> list[RecordRow]:
         query = select(RecordRow).where(col(RecordRow.entity_id).in_(entity_ids))
         return list(self._session.exec(query.order_by(col(RecordRow.seq))))
@@ -311,5 +334,7 @@ class Crosswalk:
         ids = list(records)
         for begin in range(0, len(ids), IN_ONE_QUERY):
             for record in self._records_of(ids[begin : begin + IN_ONE_QUERY]):
-                records[record.entity_id or ""][record.system] = record
+                mine = records[record.entity_id or ""]
+                if record.system not in mine or mine[record.system].gone:
+                    mine[record.system] = record
         return [Due(row, records[row.entity_id]) for row in rows]

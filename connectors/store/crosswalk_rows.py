@@ -89,8 +89,8 @@ def told_of(due: Due, move: Move, now: datetime, by: str) -> dict[str, Any]:
     edited = {
         system: {
             "value": value,
-            "at": record.changed_at.isoformat() if (record := due.records[system]).changed_at else "",
-            "by": record.changed_by,
+            "at": record.changed_at.isoformat() if (record := due.records.get(system)) and record.changed_at else "",
+            "by": record.changed_by if record else "",
         }
         for system, value in move.edited.items()
     }

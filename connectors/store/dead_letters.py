@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, or_, select
 
 from connectors.store.crosswalk_tables import EntityRow, RecordRow
@@ -21,10 +20,16 @@ SENT = (State.SENDING, State.UNKNOWN)
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A write that was given up. `newer`: the item whose later write of the same record has gone out; None for none."""
+    """A write that was given up.
+
+    Attributes:
+        newer: the item whose later write of the same record has gone out; None for none.
+        kept: whether it is of a record that is kept in step: put back, what is to be written is decided anew.
+    """
 
     operation: Operation
     newer: str | None
+    kept: bool = False
 
 
 class DeadLetters:
@@ -42,24 +47,28 @@ class DeadLetters:
         if system is not None:
             query = query.where(or_(OperationRow.system == system, OperationRow.scope == system))
         rows = list(self._session.exec(query.order_by(col(OperationRow.seq))))
-        return [DeadLetter(Operation.model_validate(row.operation), self._newer(row)) for row in rows]
+        return [
+            DeadLetter(Operation.model_validate(row.operation), self._newer(row), self._entity(row) is not None)
+            for row in rows
+        ]
 
     def put_back(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
         """Put them back in the queue with their attempts forgiven, and tell the ledger; returns how many.
 
-        One that keeps systems in step ends instead, and the next run decides anew what is to be written.
+        A write to a record that is kept in step is ended instead: by now it may be an old value that it would bring.
+        What is to be written is decided anew, by the next run.
         """
         count = 0
         for row in map(self._row, letters):
             count += 1
-            self._log(row, Event.PUT_BACK, now, by=by)
-            if (entity := self._session.get(EntityRow, row.item_id)) is not None:
-                row.state, row.outcome, entity.due = State.DONE, {"kind": Event.SUPERSEDED.value}, True
-                self._session.execute(update(RecordRow).where(*_written_to(row)).values(refused=None, singly=False))
+            if (entity := self._entity(row)) is not None:
+                self._decide_anew(row, entity)
+                self._log(row, Event.SUPERSEDED, now, by=by, newer=None)
                 continue
             never_sent = row.operation.get("search") is not None
             row.state = State.UNCOMPARED if never_sent else State.UNKNOWN
             row.due_at, row.sends, row.look_ups = now, 0, 0
+            self._log(row, Event.PUT_BACK, now, by=by)
         return count
 
     def supersede(self, letters: Iterable[DeadLetter], by: str, now: datetime) -> int:
@@ -71,6 +80,20 @@ class DeadLetters:
             self._log(row, Event.SUPERSEDED, now, by=by, newer=letter.newer)
             count += 1
         return count
+
+    def _entity(self, row: OperationRow) -> EntityRow | None:
+        return self._session.get(EntityRow, row.item_id)
+
+    def _decide_anew(self, row: OperationRow, entity: EntityRow) -> None:
+        row.state, row.outcome = State.DONE, {"kind": Event.SUPERSEDED.value}
+        while entity.merged_into is not None:
+            entity = self._session.get_one(EntityRow, entity.merged_into)
+        mine = RecordRow.entity_id == entity.entity_id, RecordRow.system == row.operation["destination"]
+        for record in self._session.exec(select(RecordRow).where(*mine, col(RecordRow.operation_id).is_(None))).all():
+            if record.external_id is None:
+                self._session.delete(record)
+            record.refused, record.singly = None, False
+        entity.due = True
 
     def _newer(self, row: OperationRow) -> str | None:
         kind = col(OperationRow.outcome)["kind"].as_string()
@@ -89,8 +112,3 @@ class DeadLetters:
     def _log(self, row: OperationRow, event: Event, now: datetime, **facts: str | None) -> None:
         destination = row.operation["destination"]
         self._ledger.append(row.item_id, event, now, operation=row.operation_id, destination=destination, **facts)
-
-
-def _written_to(row: OperationRow) -> tuple[ColumnElement[bool], ...]:
-    """The record that a write which keeps systems in step is for."""
-    return col(RecordRow.entity_id) == row.item_id, col(RecordRow.system) == row.operation["destination"]

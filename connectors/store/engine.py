@@ -30,6 +30,7 @@ from connectors.store.keys import UsedKeys
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
 from connectors.store.passes import Passes
+from connectors.store.places import Places
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
@@ -81,6 +82,7 @@ class Transaction:
         self.cases = Cases(session, self.ledger)
         self.crosswalk = Crosswalk(session, self.ledger)
         self.entities = Entities(session)
+        self.places = Places(session, self.ledger)
         self.passes = Passes(session)
         self.strays = Strays(session)
         self.candidates = Candidates(session)

@@ -161,8 +161,8 @@ class SqlTable:
         return self._shapes[names]
 
 
-def _upsert(connection: Connection, shape: Shape, operation: Operation) -> Written:
-    """Insert or update a row, within the caller's savepoint."""
+def _upsert(connection: Connection, shape: Shape, operation: Operation) -> Written | Invalid:
+    """Insert or update a row, within the caller's savepoint; where one is expected to be new, another's is left."""
     row = shape.cast(operation.record_key, operation.values)
     key = row[shape.key.name]
     stored = _locked(connection, shape, key)
@@ -176,6 +176,9 @@ def _upsert(connection: Connection, shape: Shape, operation: Operation) -> Writt
             stored = _locked(connection, shape, key)
             if stored is None:  # another rule of the table was broken than the key's
                 raise
+    theirs = operation.expected is not None and stored[shape.operation.name] != operation.operation_id
+    if theirs and shape.differing(stored, row):
+        return Invalid(detail=f"SQL: table '{shape.table}' has a row '{key}' already, which is not ours to overwrite")
     return _update(connection, shape, operation, stored, row)
 
 

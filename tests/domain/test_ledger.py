@@ -552,6 +552,12 @@ STORIES = [
         id="superseded",
     ),
     pytest.param(
+        Event.SUPERSEDED,
+        {"destination": "crm", "by": "Ann", "newer": None},
+        "The write to crm was ended unwritten: what is to be written is decided anew.",
+        id="superseded by a merge",
+    ),
+    pytest.param(
         Event.STEPPED_BACK,
         {"policy": "lead_routing", "from": "auto", "to": "canary", "n": 40, "wrong": 8, "target": 0.05},
         "Stepped back from auto to canary in lead routing: 8 of 40 audited decisions were wrong, with at most 5.0% "

@@ -126,13 +126,13 @@ def test_a_record_that_a_write_of_ours_made_is_no_stranger(store: Store, done: b
         tx.session.flush()
         made = tx.crosswalk.get(entity_id).records["desk"]
         if done:
-            tx.crosswalk.written(made, "77", {"name": "Ann"}, {})
+            tx.crosswalk.written(made, "77", {"name": "Ann"}, {}, NOON)
         tx.crosswalk.note(OF, "desk", ["77"])
         if not done:
             stranger = tx.crosswalk.unread(OF, "desk", 10)[0]
             assert tx.crosswalk.came_back(stranger, entity_id, NOON) is True
             tx.session.flush()
-            tx.crosswalk.written(made, "77", {"name": "Ann"}, {})
+            tx.crosswalk.written(made, "77", {"name": "Ann"}, {}, NOON)
         tx.session.flush()
         assert [row.external_id for row in tx.crosswalk.unread(OF, "desk", 10)] == ["77"]
         assert tx.crosswalk.get(entity_id).records["desk"].external_id == "77"
@@ -149,8 +149,8 @@ def test_a_record_is_found_by_any_key(store: Store) -> None:
     with store.transaction() as tx:
         row, other = known(tx, "crm", "1", name="ann"), known(tx, "desk", "9", name="ann")
         entity(tx, row)
-        assert tx.crosswalk.alike(OF, ["name=ann"], other.seq or 0) == [row]
-        assert tx.crosswalk.alike(OF, [], other.seq or 0) == []
+        assert tx.places.alike(OF, ["name=ann"], other.seq or 0) == [row]
+        assert tx.places.alike(OF, [], other.seq or 0) == []
         assert tx.entities.find("ann") == tx.entities.find("1") == [row.entity_id]
 
 
@@ -192,3 +192,72 @@ def test_the_first_that_are_due_are_found_in_the_order_of_an_index(tmp_path: Pat
         steps = connection.exec_driver_sql(f"explain query plan {query}", (OF.policy, OF.object, 200, 0)).all()
     store.close()
     assert [step[3] for step in steps] == ["SEARCH entities USING INDEX entities_due (policy=? AND object=?)"]
+
+
+def test_entities_are_not_made_one_while_a_write_to_either_is_under_way(store: Store) -> None:
+    with store.transaction() as tx:
+        gone, survivor, desk = known(tx, "crm", "1"), known(tx, "crm", "2"), known(tx, "desk", "9")
+        first, second = entity(tx, gone, desk), entity(tx, survivor)
+        tx.crosswalk.sending(tx.crosswalk.get(first), "desk", "op-1", {"name": "Anna"})
+        gone.unread = True
+        tx.session.flush()
+        assert tx.crosswalk.renamed(gone, "2", NOON) is None
+        assert [row.external_id for row in tx.crosswalk.unread(OF, "crm", 10)] == ["1"]
+        tx.crosswalk.written(desk, "9", {"name": "Anna"}, {}, NOON)
+        assert tx.crosswalk.renamed(gone, "2", NOON) == []
+        assert tx.crosswalk.still(first) == second
+
+
+def test_a_second_record_that_carries_our_write_stays_apart(store: Store) -> None:
+    with store.transaction() as tx:
+        second = known(tx, "desk", "9")
+        first, into = entity(tx, known(tx, "crm", "1"), second), entity(tx, known(tx, "desk", "8"))
+        tx.crosswalk.merge(first, into, NOON)
+        tx.session.flush()
+        assert tx.crosswalk.came_back(second, first, NOON) is False
+        assert (second.entity_id, second.apart) == (None, Apart.SECOND)
+
+
+def test_a_record_that_our_write_made_comes_back_to_what_its_entity_has_become(store: Store) -> None:
+    with store.transaction() as tx:
+        first, into = entity(tx, known(tx, "crm", "1")), entity(tx, known(tx, "base", "8"))
+        made = known(tx, "desk", "9")
+        tx.crosswalk.merge(first, into, NOON)
+        tx.session.flush()
+        assert tx.crosswalk.came_back(made, first, NOON) is True
+        assert made.entity_id == into
+
+
+def test_a_write_that_went_to_a_record_that_was_asked_about_takes_it_in(store: Store) -> None:
+    with store.transaction() as tx:
+        entity_id = entity(tx, known(tx, "crm", "1"))
+        there = known(tx, "desk", "K7", name="Ann", town="Ulm")
+        there.apart = Apart.ASKED
+        tx.crosswalk.sending(due(tx), "desk", "op-1", {"name": "Ann"})
+        tx.session.flush()
+        tx.crosswalk.written(tx.crosswalk.get(entity_id).records["desk"], "K7", {"name": "Ann"}, {}, NOON)
+        tx.session.flush()
+        held = tx.crosswalk.get(entity_id).entity.records["desk"]
+        assert (held.external_id, held.base) == ("K7", {"name": "Ann"})
+        assert held.now["town"] == "Ulm", "what it held beside is heard as an edit"
+
+
+def test_a_write_that_went_to_a_record_of_another_entity_makes_the_two_one(store: Store) -> None:
+    with store.transaction() as tx:
+        first, other = entity(tx, known(tx, "crm", "1")), entity(tx, known(tx, "desk", "K7"))
+        tx.crosswalk.sending(tx.crosswalk.get(first), "desk", "op-1", {"name": "Ann"})
+        tx.session.flush()
+        tx.crosswalk.written(tx.crosswalk.get(first).records["desk"], "K7", {"name": "Ann"}, {}, NOON)
+        tx.session.flush()
+        records = tx.crosswalk.get(other).records
+        assert {system: record.external_id for system, record in records.items()} == {"crm": "1", "desk": "K7"}
+        assert tx.crosswalk.still(first) == other
+
+
+def test_a_record_that_is_there_stands_for_its_entity_before_one_that_was_deleted(store: Store) -> None:
+    with store.transaction() as tx:
+        live, gone = known(tx, "crm", "1"), known(tx, "crm", "2")
+        gone.gone = True
+        entity_id = entity(tx, live, gone)
+        tx.session.flush()
+        assert tx.crosswalk.get(entity_id).records["crm"].external_id == "1"
