@@ -70,15 +70,26 @@ def plan(policy: Name, as_json: AsJson = False) -> None:
         sync_of(workflow)
         found = asyncio.run(_plan(policy))
         told = [one for name, plan in found for one in _lines(name, plan)]
+        unfit = [one for _, plan in found for one in _malformed(plan)]
         with reading() as tx:
             waiting = tx.reviews.waiting(workflow.policy.name)
         links = sum(review.kind == ReviewKind.LINK for review in waiting)
         if as_json:
             OUT.print_json(
-                data={"writes": [one for one in told if one["system"]], "asks": _asks(told), "links_asked": links}
+                data={
+                    "writes": [one for one in told if one["system"]],
+                    "asks": _asks(told),
+                    "malformed": unfit,
+                    "links_asked": links,
+                }
             )
             return
         _print_plan(told, len(found))
+        for one in unfit:
+            held = f"{one['system']} {one['record']}: '{one['holds']}'"
+            OUT.print(
+                f"malformed, and goes nowhere: {one['field']} of {one['entity']} in {shown(held)}", highlight=False
+            )
         if links:
             OUT.print(f"People are asked already what {links} records are; see 'interlock reviews list'.")
 
@@ -205,6 +216,21 @@ def _lines(name: str, plan: Plan) -> list[dict[str, str]]:
             why = TOLD[Why.CONFLICT].format(edited=", ".join(standing.contested))
             lines.append({**told, "holds": standing.agreed, "becomes": said, "why": why})
     return lines
+
+
+def _malformed(plan: Plan) -> list[dict[str, str]]:
+    """What goes nowhere, as it is none of its field's type."""
+    return [
+        {
+            "entity": plan.due.row.entity_id,
+            "system": system,
+            "record": plan.due.records[system].external_id or "",
+            "field": field,
+            "holds": plan.due.records[system].now[field],
+        }
+        for field, systems in plan.step.malformed.items()
+        for system in systems
+    ]
 
 
 def _asks(told: list[dict[str, str]]) -> list[dict[str, str]]:

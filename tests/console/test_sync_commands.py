@@ -56,6 +56,13 @@ def test_a_plan_says_what_people_are_asked_already(pair: Pair) -> None:
     assert json.loads(told("plan", pair.policy, "--json"))["links_asked"] == 1
 
 
+def test_a_plan_names_malformed_values(pair: Pair) -> None:
+    pair.tables.edit("crm", "1", email="call me")
+    (one,) = json.loads(told("plan", pair.policy, "--json"))["malformed"]
+    assert (one["system"], one["record"], one["field"], one["holds"]) == ("crm", "1", "email", "call me")
+    assert "malformed, and goes nowhere: email of" in told("plan", pair.policy)
+
+
 def test_a_plan_says_which_system_it_could_not_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERLOCK_SQL_URL", f"sqlite:///{pair.folder / 'empty.db'}")
     assert "crm could not be read" in " ".join(told("plan", pair.policy).split())

@@ -355,3 +355,31 @@ async def test_a_question_about_a_field_that_the_policy_lost_can_still_be_answer
     assert settled.by == "a person"
     account = await linked.run()
     assert (linked.tables.row("desk")["town"], account.waiting) == ("Hof", 0)
+
+
+async def test_a_field_that_the_policy_lost_is_asked_about_no_more_and_again_when_it_is_back(linked):
+    linked.tables.edit("crm", "1", town="Ulm")
+    linked.tables.edit("desk", "1", town="Hof")
+    await linked.run()
+    at = {name: {"at": {"crm": name, "desk": name}} for name in ("name", "email")}
+    linked.policy = write_sync(linked.folder, person={"fields": at})
+    linked.tables.edit("crm", "1", name="Anna")
+    account = await linked.run()
+    assert (linked.reviews(), account.done, account.waiting) == ([], 1, 0)
+    linked.policy = write_sync(linked.folder)
+    linked.tables.edit("crm", "1", name="Annika")
+    await linked.run()
+    (review,) = linked.reviews()
+    assert review.question["field"] == "town"
+
+
+async def test_malformed_values_of_a_field_are_told_once(linked):
+    linked.tables.edit("crm", "1", email="call me")
+    await linked.run()
+    linked.tables.edit("desk", "1", name="Anna")
+    await linked.run()
+    with linked.store.reading() as tx:
+        (told,) = tx.escalations.waiting("tiny_sync")
+    assert told.message.startswith("email of person in crm: what record 1 has cannot be read")
+    assert "call me" not in told.message
+    assert told.occurrences == 1
