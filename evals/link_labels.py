@@ -105,7 +105,7 @@ def answered_labels(tx: Transaction, of: Of) -> list[LinkLabel]:
         if asked.get("object") != of.object or "held" not in asked:
             continue
         left, answer = int(asked["record"]), review.answer or ""
-        truth = tx.crosswalk.record(left).entity_id if answer == OTHER else _merged(tx, answer)
+        truth = tx.places.record(left).entity_id if answer == OTHER else _merged(tx, answer)
         if answer == OTHER and truth is None:
             continue  # a second record of its system: what it is of is not kept
         held = {int(seq): values for seq, values in asked["held"].items()}

@@ -180,7 +180,7 @@ async def note_written(policy: str) -> int:
     noted = 0
     while True:
         with here.store.transaction() as tx:
-            ended = tx.crosswalk.ended(told.name, AT_ONCE)
+            ended = tx.places.ended(told.name, AT_ONCE)
             for record, write in ended:
                 _note(tx, told.objects.get(record.object), record, write, here.now())
         noted += len(ended)

@@ -126,7 +126,7 @@ def _act(here: Resources, workflow: Workflow, weighing: Weighing, side: Side) ->
     for some in in_chunks(weighing.found()):
         with here.store.transaction() as tx:
             for found in some:
-                row = tx.crosswalk.record(int(found.judgement.left))
+                row = tx.places.record(int(found.judgement.left))
                 if row.entity_id is None and not row.apart and not row.unread and not row.gone:
                     _act_on(here, tx, workflow, weighing, side, row, found)
 

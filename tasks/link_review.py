@@ -123,7 +123,7 @@ class LinkReview:
         asked = review.question
         still = dict.fromkeys(tx.crosswalk.still(name) for name in asked["entities"])
         known = {name: list(tx.crosswalk.get(name).records.values()) for name in still}
-        workflow, record = here.workflow(review.workflow), tx.crosswalk.record(asked["record"])
+        workflow, record = here.workflow(review.workflow), tx.places.record(asked["record"])
         return cls(
             workflow, review.item_id, asked, record, known, review.due_at, tx.candidates, tx.crosswalk, tx.places
         )

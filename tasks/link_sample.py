@@ -46,7 +46,7 @@ def _draw(here: Resources, policy: str, side: Side, ids: list[str]) -> None:
     weighing = Weighing(looks, Learned.of(workflow, side.of.object, looks.linkage), side.of, side.system)
     for some in in_chunks(ids):
         with here.store.transaction() as tx:
-            rows = [tx.crosswalk.record(int(id_)) for id_ in some]
+            rows = [tx.places.record(int(id_)) for id_ in some]
             for row in rows:
                 weighing.add(row.seq, row.now)
             weighing.weigh(tx, some)

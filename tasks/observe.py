@@ -178,7 +178,7 @@ async def _read(here: Resources, side: Side, rows: list[RecordRow]) -> int:
     records = await side.port.read([row.external_id for row in rows if row.external_id])
     told = {row.seq: row.told for row in rows}
     with here.store.transaction() as tx:
-        return keep_read(tx, side, tx.crosswalk.again(rows), told, records, here.now())
+        return keep_read(tx, side, tx.places.again(rows), told, records, here.now())
 
 
 def keep_read(

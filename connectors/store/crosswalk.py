@@ -9,8 +9,6 @@ from sqlmodel import Session, col, select
 from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, told_of
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.ledger import Ledger
-from connectors.store.states import FINAL
-from connectors.store.tables import OperationRow
 from domain.entity import Entity, Move
 from domain.ledger import Event
 from domain.linking import Apart
@@ -133,11 +131,6 @@ class Crosswalk:
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
         return second
 
-    def again(self, rows: Sequence[RecordRow]) -> list[RecordRow]:
-        """These records as this transaction has them; those that are not there any more are left out."""
-        query = select(RecordRow).where(col(RecordRow.seq).in_([row.seq for row in rows]))
-        return list(self._session.exec(query.order_by(col(RecordRow.seq))))
-
     def begin(self, of: Of, record: RecordRow, now: datetime) -> str:
         """A new entity, of which this is the first record; returns its id."""
         entity_id = "en-" + digest(*of, record.system, record.external_id)[:16]
@@ -170,10 +163,6 @@ class Crosswalk:
         if row is None:
             raise LookupError(f"no entity {entity_id}")
         return self._with_records([row])[0]
-
-    def record(self, seq: int) -> RecordRow:
-        """A record by its number."""
-        return self._session.get_one(RecordRow, seq)
 
     def look_again(self, entity_id: str) -> None:
         """Have an entity merged once more."""
@@ -217,15 +206,6 @@ class Crosswalk:
             self._session.add(record)
         record.operation_id, record.sent = operation_id, dict(values)
         due.row.writes += 1
-
-    def ended(self, policy: str, count: int) -> list[tuple[RecordRow, OperationRow]]:
-        """Up to `count` records to which a write was under way that has its outcome."""
-        query = (
-            select(RecordRow, OperationRow)
-            .join(OperationRow, col(OperationRow.operation_id) == RecordRow.operation_id)
-            .where(RecordRow.policy == policy, col(OperationRow.state).in_(FINAL))
-        )
-        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
     def written(
         self, record: RecordRow, external_id: str, held: Mapping[str, str], raw: Mapping[str, str], now: datetime

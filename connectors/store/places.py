@@ -1,6 +1,6 @@
 """Where records belong: what those are like that are new, and whether an entity has room for one of a system."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from sqlmodel import Session, col, not_, select
 from connectors.store.crosswalk_rows import Of, of_side
 from connectors.store.crosswalk_tables import KeyRow, RecordRow
 from connectors.store.ledger import Ledger
-from connectors.store.states import State
+from connectors.store.states import FINAL, State
 from connectors.store.tables import OperationRow
 from domain.ledger import Event
 from domain.linking import Apart
@@ -120,3 +120,21 @@ class Places:
             facts = {"operation": write.operation_id, "destination": write.operation["destination"]}
             self._ledger.append(write.item_id, Event.SUPERSEDED, now, **facts, by="merge", newer=None)
         self._session.delete(row)
+
+    def ended(self, policy: str, count: int) -> list[tuple[RecordRow, OperationRow]]:
+        """Up to `count` records to which a write was under way that has its outcome."""
+        query = (
+            select(RecordRow, OperationRow)
+            .join(OperationRow, col(OperationRow.operation_id) == RecordRow.operation_id)
+            .where(RecordRow.policy == policy, col(OperationRow.state).in_(FINAL))
+        )
+        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
+
+    def again(self, rows: Sequence[RecordRow]) -> list[RecordRow]:
+        """These records as this transaction has them; those that are not there any more are left out."""
+        query = select(RecordRow).where(col(RecordRow.seq).in_([row.seq for row in rows]))
+        return list(self._session.exec(query.order_by(col(RecordRow.seq))))
+
+    def record(self, seq: int) -> RecordRow:
+        """A record by its number."""
+        return self._session.get_one(RecordRow, seq)
