@@ -166,7 +166,7 @@ def _agreeing(edits: Mapping[str, str]) -> Why:
 
 
 def _furthest(stages: Sequence[str], agreed: str, edits: Mapping[str, str], same: Spelling) -> tuple[str, Why]:
-    """The furthest stage; one that the policy does not name is for a person, unless it is the only edit's."""
+    """The furthest stage; one that the policy does not name is for a person."""
     place = {same(stage): number for number, stage in enumerate(stages)}
     if any(same(value) not in place for value in edits.values()):
         return agreed, Why.CONFLICT

@@ -189,9 +189,11 @@ def test_the_first_that_are_due_are_found_in_the_order_of_an_index(tmp_path: Pat
         event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
         tx.crosswalk.due(OF, 200)
         (query,) = [one for one in asked if "FROM entities" in one]
-        steps = connection.exec_driver_sql(f"explain query plan {query}", (OF.policy, OF.object, 200, 0)).all()
+        steps = connection.exec_driver_sql(f"explain query plan {query}", (OF.policy, OF.object, "", 200, 0)).all()
     store.close()
-    assert [step[3] for step in steps] == ["SEARCH entities USING INDEX entities_due (policy=? AND object=?)"]
+    assert [step[3] for step in steps] == [
+        "SEARCH entities USING INDEX entities_due (policy=? AND object=? AND entity_id>?)"
+    ]
 
 
 def test_entities_are_not_made_one_while_a_write_to_either_is_under_way(store: Store) -> None:
