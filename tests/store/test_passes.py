@@ -77,7 +77,7 @@ def test_records_that_share_a_key_and_are_of_different_things_are_paired(desk: A
         for row in (first, second, other):
             tx.crosswalk.begin(PEOPLE, row, NOON)
         assert [(one.seq, two.seq) for one, two in tx.strays.alike(PEOPLE, 10)] == [(first.seq, second.seq)]
-        assert [row.seq for row in tx.crosswalk.alike(PEOPLE, ["email=ann@x.org"], first.seq or 0)] == [second.seq]
+        assert [row.seq for row in tx.places.alike(PEOPLE, ["email=ann@x.org"], first.seq or 0)] == [second.seq]
         assert tx.strays.told_apart(PEOPLE.policy, "new") == set()
 
 
