@@ -19,7 +19,7 @@ def with_owner(source: str, object_name: str, field: str, owner: str) -> str:
     body = begin + 1
     if body >= len(lines) or lines[begin].split("#")[0].rstrip()[-1:] != ":":
         raise LookupError(f"the field {field} is not written as a block")
-    inner = _indent(next(line for line in lines[body:] if line.strip() and not line.lstrip().startswith("#")))
+    inner = _indent(next((line for line in lines[body:] if line.strip() and not line.lstrip().startswith("#")), ""))
     if len(inner) <= len(indent):
         raise LookupError(f"the field {field} is not written as a block")
     for number in range(body, len(lines)):

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import yaml
 from kept_tables import side, write_sync
+from pydantic import ValidationError
 
 from domain.errors import PolicyInvalid
 from domain.merge import Kind
 from policies.fields import Conventions
 from policies.linkage import linkage_path, load_linkage
 from policies.load import load_workflow, sync_of
-from policies.sync import Place, Way
+from policies.sync import Place, SyncPolicy, Way
 from policies.sync_rule import owner_diff, with_owner
 from tasks.prepare import check_systems
 
@@ -129,6 +130,23 @@ def test_an_owner_gives_way_to_another_and_its_comment_stays() -> None:
     changed = with_owner(SOURCE, "person", "town", "desk")
     assert "owner: desk  # until autumn" in changed
     assert yaml.safe_load(changed)["objects"]["person"]["fields"]["town"]["owner"] == "desk"
+
+
+def test_the_last_field_of_a_file_takes_a_rule_too() -> None:
+    source = SOURCE.replace(
+        "      code: {at: {crm: code, desk: code}}\n", "      code:\n        at: {crm: code, desk: code}\n"
+    )
+    assert with_owner(source, "person", "code", "desk").endswith("owner: desk\n        at: {crm: code, desk: code}\n")
+
+
+def test_a_field_of_which_nothing_is_said_takes_none() -> None:
+    with pytest.raises(LookupError, match="not written as a block"):
+        with_owner(SOURCE.replace("      code: {", "      fax:\n      code: {"), "person", "fax", "desk")
+
+
+def test_what_is_no_mapping_is_no_policy() -> None:
+    with pytest.raises(ValidationError):
+        SyncPolicy.model_validate("a text")
 
 
 @pytest.mark.parametrize("field", ["code", "phone"])
