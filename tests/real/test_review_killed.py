@@ -242,7 +242,7 @@ async def assert_sound(plant: Plant, policy: str, accepted: int) -> None:
     with plant.store.reading() as tx:
         assert first_break(tx.ledger.entries()) is None
         assert tx.reviews.waiting() == []
-    assert {run.state.type.value for run in await runs_of(plant.name)} <= {"COMPLETED", "CRASHED"}, (
+    assert {run.state.type.value for run in await runs_of(plant.name)} <= {"COMPLETED", "CRASHED", "FAILED"}, (
         "no run waits, or holds a slot"
     )
 
