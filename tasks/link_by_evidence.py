@@ -115,7 +115,7 @@ def _unsettled(here: Resources, side: Side) -> Iterator[tuple[list[RecordRow], T
     after = 0
     while True:
         with here.store.transaction() as tx:
-            rows = tx.candidates.unsettled(side.of, side.system, after, AT_ONCE)
+            rows = tx.places.strange(side.of, AT_ONCE, after, side.system)
             if not rows:
                 return
             after = rows[-1].seq or 0

@@ -35,7 +35,7 @@ def draw_samples(here: Resources, policy: str, count: int) -> dict[str, int]:
 def _waiting(here: Resources, of: Of, system: str) -> list[int]:
     found: list[int] = []
     with here.store.reading() as tx:
-        while rows := tx.candidates.unsettled(of, system, found[-1] if found else 0, 1000):
+        while rows := tx.places.strange(of, 1000, found[-1] if found else 0, system):
             found += [row.seq or 0 for row in rows]
     return found
 

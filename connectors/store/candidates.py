@@ -1,4 +1,4 @@
-"""Records that may be of the same things: which are still to be linked, and which of the others share a key."""
+"""Records that may be of the same things: which of them share a key."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from sqlalchemy import exists, func, not_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk_rows import Of
+from connectors.store.crosswalk_rows import Of, of_kind
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, RecordRow
 from connectors.store.tables import OperationRow
 from domain.linking import Apart
@@ -31,18 +31,6 @@ class Candidates:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-
-    def unsettled(self, of: Of, system: str, after: int, count: int) -> list[RecordRow]:
-        """Up to `count` records of a system, from number `after` on, of which nobody knows what they are of."""
-        query = select(RecordRow).where(
-            *_of(of),
-            RecordRow.system == system,
-            col(RecordRow.entity_id).is_(None),
-            not_(col(RecordRow.unread)),
-            RecordRow.apart == "",
-            col(RecordRow.seq) > after,
-        )
-        return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
     def page(self, of: Of, after: int) -> list[RecordRow]:
         """Up to `PAGE` records of a kind, from number `after` on, whatever they are of."""
@@ -135,7 +123,7 @@ def _created(outcome: Mapping[str, Any]) -> bool:
 
 
 def _of(of: Of) -> tuple[Any, ...]:
-    return RecordRow.policy == of.policy, RecordRow.object == of.object, not_(col(RecordRow.gone))
+    return *of_kind(of), not_(col(RecordRow.gone))
 
 
 def _free(of: Of, system: str) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, update
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, told_of
+from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, sharing, told_of
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.ledger import Ledger
 from domain.entity import Entity, Move
@@ -76,7 +76,7 @@ class Crosswalk:
             self.find_by(row, shown.keys)
             row.apart = "" if row.apart == Apart.OUTSIDE else row.apart
         if changed and row.entity_id is not None:
-            self._make_due(row.entity_id)
+            self.look_again(row.entity_id)
         return changed
 
     def renamed(self, row: RecordRow, external_id: str, now: datetime) -> list[RecordRow] | None:
@@ -127,7 +127,7 @@ class Crosswalk:
             else:
                 self.link(record, into, now)
         self._session.get_one(EntityRow, gone).merged_into = into
-        self._make_due(gone)  # what was asked about it is not asked any more
+        self.look_again(gone)  # what was asked about it is not asked any more
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
         return second
 
@@ -142,7 +142,7 @@ class Crosswalk:
     def link(self, record: RecordRow, entity_id: str, now: datetime, by: str = "") -> None:
         """Take a record for one of an entity; whatever it holds is news to that."""
         record.entity_id, record.base, record.apart = entity_id, {}, ""
-        self._make_due(entity_id)
+        self.look_again(entity_id)
         facts = {"system": record.system, "record": record.external_id, "by": by}
         self._ledger.append(entity_id, Event.LINKED, now, **facts)
 
@@ -163,10 +163,6 @@ class Crosswalk:
         if row is None:
             raise LookupError(f"no entity {entity_id}")
         return self._with_records([row])[0]
-
-    def look_again(self, entity_id: str) -> None:
-        """Have an entity merged once more."""
-        self._make_due(entity_id)
 
     def keep(self, due: Due, after: Entity, moves: Sequence[Move], now: datetime, by: str = "") -> None:
         """Keep what became of an entity, and what was made of the edits.
@@ -247,7 +243,7 @@ class Crosswalk:
             record.refused = (record.refused or {}) | sent if record.external_id else sent
         if record.external_id is None and not refused:
             self._session.delete(record)
-            self._make_due(record.entity_id or "")
+            self.look_again(record.entity_id or "")
             return
         if not refused:
             record.raw = record.raw | UNKNOWN
@@ -275,20 +271,18 @@ class Crosswalk:
 
     def _make_room(self, gone: RecordRow) -> None:
         """Have those looked at again that stayed apart because their system had this record of the same thing."""
-        keys = select(KeyRow.key).where(KeyRow.record == gone.seq)
-        alike = select(KeyRow.record).where(
-            KeyRow.policy == gone.policy, KeyRow.object == gone.object, col(KeyRow.key).in_(keys)
-        )
-        here = (*of_side(Of(gone.policy, gone.object), gone.system), RecordRow.apart == Apart.SECOND)
-        self._session.execute(update(RecordRow).where(*here, col(RecordRow.seq).in_(alike)).values(apart=""))
+        of, keys = Of(gone.policy, gone.object), select(KeyRow.key).where(KeyRow.record == gone.seq)
+        alike = (*of_side(of, gone.system), RecordRow.apart == Apart.SECOND, sharing(of, keys))
+        self._session.execute(update(RecordRow).where(*alike).values(apart=""))
 
     def _idle(self, record: RecordRow, *, due: bool = True) -> None:
         record.operation_id, record.sent = None, None
         record.unread, record.told = record.external_id is not None, record.told + 1
         if due and record.entity_id is not None:
-            self._make_due(record.entity_id)
+            self.look_again(record.entity_id)
 
-    def _make_due(self, entity_id: str) -> None:
+    def look_again(self, entity_id: str) -> None:
+        """Have an entity merged once more."""
         self._session.execute(update(EntityRow).where(col(EntityRow.entity_id) == entity_id).values(due=True))
 
     def find_by(self, row: RecordRow, keys: frozenset[str]) -> None:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlmodel import col
+from sqlalchemy import not_
+from sqlmodel import col, select
 
-from connectors.store.crosswalk_tables import EntityRow, RecordRow
+from connectors.store.crosswalk_tables import EntityRow, KeyRow, RecordRow
 from domain.entity import Entity, Held, Move, Standing
 
 FIELDS = TypeAdapter(dict[str, Standing])
@@ -54,9 +55,24 @@ class Due:
         return Entity(fields=FIELDS.validate_python(self.row.fields), records=held)
 
 
+def of_kind(of: Of) -> tuple[Any, ...]:
+    """Records of this kind."""
+    return RecordRow.policy == of.policy, RecordRow.object == of.object
+
+
 def of_side(of: Of, system: str) -> tuple[Any, ...]:
     """Of this kind, in this system."""
-    return RecordRow.policy == of.policy, RecordRow.object == of.object, RecordRow.system == system
+    return *of_kind(of), RecordRow.system == system
+
+
+STRANGE: tuple[Any, ...] = (col(RecordRow.entity_id).is_(None), RecordRow.apart == "", not_(col(RecordRow.gone)))
+"""There, and nobody knows what it is of, or why it is of nothing."""
+
+
+def sharing(of: Of, keys: Any) -> Any:
+    """That can be found by one of these keys, be they a collection or a query."""
+    found = select(KeyRow.record).where(KeyRow.policy == of.policy, KeyRow.object == of.object)
+    return col(RecordRow.seq).in_(found.where(col(KeyRow.key).in_(keys)))
 
 
 def named_so(external_ids: Collection[str]) -> Any:

@@ -3,6 +3,7 @@
 from sqlalchemy import func, not_
 from sqlmodel import Session, col, select
 
+from connectors.store.crosswalk_rows import STRANGE
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.states import State
 from connectors.store.tables import OperationRow
@@ -26,7 +27,7 @@ class Entities:
             "records": (mine, not_(col(RecordRow.gone))),
             "to_read": (mine, col(RecordRow.unread), col(RecordRow.operation_id).is_(None)),
             "writes_under_way": (mine, col(RecordRow.operation_id).is_not(None)),
-            "to_link": (mine, col(RecordRow.entity_id).is_(None), RecordRow.apart == "", not_(col(RecordRow.gone))),
+            "to_link": (mine, *STRANGE),
             "refused": (mine, col(RecordRow.refused).is_not(None)),
             "dead_letters": (
                 OperationRow.policy == policy,

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import not_
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk_rows import Due, Of
+from connectors.store.crosswalk_rows import Due, Of, named_so, of_side
 from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.drift_tables import DriftRow, PassRow
 from domain.consistency import Found, Tally, tally
@@ -50,7 +50,7 @@ class Passes:
 
     def records(self, of: Of, system: str, external_ids: Collection[str]) -> dict[str, RecordRow]:
         """The records of these ids that are known, by id."""
-        query = select(RecordRow).where(*_records_of(of, system), col(RecordRow.external_id).in_(set(external_ids)))
+        query = select(RecordRow).where(*of_side(of, system), named_so(external_ids))
         return {row.external_id or "": row for row in self._session.exec(query)}
 
     def entities(self, rows: Collection[RecordRow]) -> dict[str, Due]:
@@ -65,7 +65,7 @@ class Passes:
     def unseen(self, place: PassRow, count: int) -> list[RecordRow]:
         """Up to `count` records that should be there and that the pass has not seen."""
         query = select(RecordRow).where(
-            *_records_of(Of(place.policy, place.object), place.system),
+            *of_side(Of(place.policy, place.object), place.system),
             col(RecordRow.external_id).is_not(None),
             not_(col(RecordRow.gone)),
             RecordRow.seen != place.run,
@@ -97,10 +97,6 @@ class Passes:
 
 def _of(of: Of, system: str) -> tuple[bool, ...]:
     return PassRow.policy == of.policy, PassRow.object == of.object, PassRow.system == system
-
-
-def _records_of(of: Of, system: str) -> tuple[bool, ...]:
-    return RecordRow.policy == of.policy, RecordRow.object == of.object, RecordRow.system == system
 
 
 def _nothing(place: PassRow, field: str) -> DriftRow:

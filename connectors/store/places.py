@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from sqlmodel import Session, col, not_, select
 
-from connectors.store.crosswalk_rows import Of, of_side
-from connectors.store.crosswalk_tables import KeyRow, RecordRow
+from connectors.store.crosswalk_rows import STRANGE, Of, of_kind, of_side, sharing
+from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.ledger import Ledger
 from connectors.store.states import FINAL, State
 from connectors.store.tables import OperationRow
@@ -54,27 +54,19 @@ class Places:
         writes = [self._write(row) for row in to_be_made if row.operation_id is not None]
         return any(write.state != State.PENDING or write.sent_until is not None for write in writes)
 
-    def strange(self, of: Of, count: int, after: int = 0) -> list[RecordRow]:
-        """Up to `count` records that were read, from number `after` on, and of which nobody knows what they are of."""
-        query = select(RecordRow).where(
-            RecordRow.policy == of.policy,
-            RecordRow.object == of.object,
-            col(RecordRow.entity_id).is_(None),
-            not_(col(RecordRow.unread)),
-            RecordRow.apart == "",
-            not_(col(RecordRow.gone)),
-            col(RecordRow.seq) > after,
-        )
+    def strange(self, of: Of, count: int, after: int = 0, system: str = "") -> list[RecordRow]:
+        """Up to `count` records that were read, from number `after` on, and of which nobody knows what they are of.
+
+        Args:
+            system: whose they are; every system's without one.
+        """
+        here = of_side(of, system) if system else of_kind(of)
+        query = select(RecordRow).where(*here, *STRANGE, not_(col(RecordRow.unread)), col(RecordRow.seq) > after)
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
     def alike(self, of: Of, keys: Collection[str], but: int) -> list[RecordRow]:
         """The records that share one of `keys`, without the one of number `but`."""
-        if not keys:
-            return []
-        named = select(KeyRow.record).where(
-            KeyRow.policy == of.policy, KeyRow.object == of.object, col(KeyRow.key).in_(keys)
-        )
-        query = select(RecordRow).where(col(RecordRow.seq).in_(named), RecordRow.seq != but, not_(col(RecordRow.gone)))
+        query = select(RecordRow).where(sharing(of, keys), RecordRow.seq != but, not_(col(RecordRow.gone)))
         return sorted(self._session.exec(query), key=lambda row: row.seq or 0)
 
     def made_by(self, policy: str, operation_ids: Collection[str]) -> dict[str, str]:
@@ -86,23 +78,12 @@ class Places:
 
     def all_known(self, of: Of) -> bool:
         """Whether of every record that was heard of it is known what it is of, or why it is of nothing."""
-        unknown = select(RecordRow.seq).where(
-            RecordRow.policy == of.policy,
-            RecordRow.object == of.object,
-            col(RecordRow.entity_id).is_(None),
-            RecordRow.apart == "",
-            not_(col(RecordRow.gone)),
-        )
+        unknown = select(RecordRow.seq).where(*of_kind(of), *STRANGE)
         return self._session.exec(unknown.limit(1)).first() is None
 
     def outside(self, of: Of, system: str, keys: Collection[str]) -> list[RecordRow]:
         """The records of a system that the policy wants nothing of, and that share one of `keys`."""
-        if not keys:
-            return []
-        named = select(KeyRow.record).where(
-            KeyRow.policy == of.policy, KeyRow.object == of.object, col(KeyRow.key).in_(keys)
-        )
-        query = select(RecordRow).where(*of_side(of, system), col(RecordRow.seq).in_(named), not_(col(RecordRow.gone)))
+        query = select(RecordRow).where(*of_side(of, system), sharing(of, keys), not_(col(RecordRow.gone)))
         return list(self._session.exec(query.where(RecordRow.apart == Apart.OUTSIDE)))
 
     def _of(self, entity_id: str, system: str) -> list[RecordRow]:

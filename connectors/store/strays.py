@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, and_, not_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk_rows import Of
+from connectors.store.crosswalk_rows import Of, of_kind
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, RecordRow
 from connectors.store.tables import ReviewRow
 from domain.linking import Apart
@@ -48,12 +48,7 @@ class Strays:
 
     def apart(self, of: Of, why: Apart, count: int) -> list[RecordRow]:
         """Up to `count` records that are there and are of no entity for this reason."""
-        query = select(RecordRow).where(
-            RecordRow.policy == of.policy,
-            RecordRow.object == of.object,
-            RecordRow.apart == why,
-            not_(col(RecordRow.gone)),
-        )
+        query = select(RecordRow).where(*of_kind(of), RecordRow.apart == why, not_(col(RecordRow.gone)))
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
     def lacking(self, of: Of, system: str, count: int) -> list[tuple[EntityRow, RecordRow | None]]:
@@ -78,9 +73,7 @@ class Strays:
 
     def refused(self, of: Of, count: int) -> list[RecordRow]:
         """Up to `count` records to which the last write was given up."""
-        query = select(RecordRow).where(
-            RecordRow.policy == of.policy, RecordRow.object == of.object, col(RecordRow.refused).is_not(None)
-        )
+        query = select(RecordRow).where(*of_kind(of), col(RecordRow.refused).is_not(None))
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
 
