@@ -5,7 +5,6 @@ import os
 from typing import Annotated
 
 import typer
-from prefect.logging.loggers import disable_run_logger
 from rich.table import Table
 
 from connectors.settings import Settings
@@ -157,9 +156,8 @@ async def _plan(policy: str) -> list[tuple[str, Plan]]:
     async with opened() as here:
         workflow = here.workflow(policy)
         reach_systems(here, workflow)
-        with disable_run_logger():
-            for step in (note_changes, read_changed, recognise):
-                await step.fn(policy)
+        for step in (note_changes, read_changed, recognise):
+            await step.fn(policy)
         _tell_unread(here, workflow)
         return _planned(here, policy)
 

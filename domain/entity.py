@@ -114,10 +114,13 @@ class InStep:
 def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[str] = frozenset()) -> InStep:
     """What becomes of an entity; the same again asks for the same and moves nothing.
 
+    A field without terms is contested no more: should it have some again, its edits are heard again.
+
     Args:
         creates: the systems in which a record is made where there is none.
     """
-    fields, moves, malformed = dict(entity.fields), list[Move](), dict[str, tuple[str, ...]]()
+    fields = {name: one if name in terms or not one.contested else _level(one) for name, one in entity.fields.items()}
+    moves, malformed = list[Move](), dict[str, tuple[str, ...]]()
     bases = {name: dict(record.base) for name, record in entity.records.items()}
     wanted: dict[str, dict[str, str]] = {}
     for field, of in terms.items():
@@ -183,12 +186,16 @@ def _side(record: Held, field: str, *, counts: bool) -> Side:
     return Side(now=now, base=base if counts else now)
 
 
+def _level(standing: Standing) -> Standing:
+    return standing.model_copy(update={"contested": {}})
+
+
 def _standing(of: FieldTerms, before: Standing, merged: Merged, sides: Mapping[str, Side]) -> Standing:
     if merged.why is Why.CONFLICT:
         contested = {name: sides[name].now for name in merged.edited}
         return before.model_copy(update={"contested": contested, "contests": before.contests + (not before.contested)})
     if of.spelling(merged.value) == of.spelling(before.agreed):
-        return before.model_copy(update={"contested": {}}) if before.contested else before
+        return _level(before) if before.contested else before
     level = all(of.spelling(side.base) == of.spelling(before.agreed) for side in sides.values())
     set_by = merged.edited if level else tuple(sorted({*before.set_by, *merged.edited}))
     agreed = of.normal(merged.value) if merged.value.strip() else ""

@@ -97,7 +97,7 @@ def fit_links(
     found = {}
     for name, kept in policy.objects.items():
         if kept.match is not None:
-            looks = Looks(kept.match, kept.terms(policy.input.conventions))
+            looks = Looks(kept.match, policy.field_terms[name])
             found[name] = _fit(tx, Of(policy.name, name), kept, looks, given)
     if not found:
         raise InputInvalid(f"{workflow.path}: no object has a 'match', so there is nothing to fit")

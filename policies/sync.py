@@ -6,7 +6,7 @@ contradictions that a person has to decide.
 
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -207,6 +207,11 @@ class SyncPolicy(Policy):
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     objects: dict[Name, Kept] = Field(min_length=1)
     patience: Patience = Patience()
+
+    @cached_property
+    def field_terms(self) -> dict[str, dict[str, FieldTerms]]:
+        """What the domain needs to know of each object's fields; made once, as they remember spellings."""
+        return {name: kept.terms(self.input.conventions) for name, kept in self.objects.items()}
 
     @model_validator(mode="before")
     @classmethod

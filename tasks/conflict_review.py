@@ -20,40 +20,33 @@ from policies.load import Workflow, sync_of
 from policies.sync import SyncField
 from policies.sync_rule import owner_diff
 from prompts.conflict import conflict_form
-from tasks.malformed import tell_malformed
 from tasks.resources import Resources
 from tasks.sync_item import Question, ask_person, item_about, settled
 
 LOST = "The policy does not have this field any more: whatever you choose is kept, and written nowhere."
 OWNER = "owner"
 """In an answered question, the system that owned the field by the policy that it was answered under; or nothing."""
+ENDED = {
+    Reason.SYSTEMS_AGREE: "that what the systems agree on is taken",
+    Reason.FIELD_LOST: "that the policy does not have the field any more",
+}
+"""The rule by which a question ends that nobody has answered."""
 KNOWN = 3
 """Other fields that a form shows, so that its reader knows what it is about."""
 
 
 def contest(tx: Transaction, workflow: Workflow, due: Due, before: Entity, after: Entity, now: datetime) -> None:
-    """Ask a person about each field whose edits contradict each other now; end what need not be asked any more.
-
-    A field that the policy lost is contested no more: should it come back, its edits are heard again.
-    """
-    known = sync_of(workflow).objects[due.row.object].fields
-    if lost := {name: one for name, one in after.fields.items() if one.contested and name not in known}:
-        level = {name: one.model_copy(update={"contested": {}}) for name, one in lost.items()}
-        tx.crosswalk.keep(due, after.model_copy(update={"fields": after.fields | level}), [], now)
+    """Ask a person about each field whose edits contradict each other now; end what need not be asked any more."""
+    kept = sync_of(workflow).objects[due.row.object].fields
     for field, standing in after.fields.items():
         was = before.fields.get(field, Standing())
         about = f"{due.row.entity_id}/{field}/{standing.contests}"
-        if field in lost:
-            item = item_about(workflow, about)
-            tx.reviews.relieved(item, "that the policy does not have the field any more", now)
-            settled(tx, item, Kind.RULE, Reason.FIELD_LOST, "merge", "", now)
-        elif standing.contested and not was.contested:
+        if standing.contested and not was.contested:
             ask_person(tx, workflow, _question(due, field, about, standing), now)
         elif was.contested and not standing.contested:
-            item = item_about(workflow, about)
-            tx.reviews.relieved(item, "that what the systems agree on is taken", now)
-            settled(tx, item, Kind.RULE, Reason.SYSTEMS_AGREE, "merge", "", now)
-    tell_malformed(tx, workflow, due, after, now)
+            item, reason = item_about(workflow, about), Reason.SYSTEMS_AGREE if field in kept else Reason.FIELD_LOST
+            tx.reviews.relieved(item, ENDED[reason], now)
+            settled(tx, item, Kind.RULE, reason, "merge", "", now)
 
 
 def _question(due: Due, field: str, about: str, standing: Standing) -> Question:
@@ -170,4 +163,4 @@ class ConflictReview:
 
     @cached_property
     def _terms(self) -> FieldTerms | None:
-        return self._kept.terms(sync_of(self.workflow).input.conventions) if self._kept else None
+        return sync_of(self.workflow).field_terms.get(self.due.row.object, {}).get(self.field)

@@ -17,6 +17,7 @@ from domain.linkage.model import LinkageModel, Weigher
 from domain.linkage.pairing import Paired, Weighed, pair, with_things
 from domain.linkage.proof import LinkageProof
 from domain.linkage.verdicts import Judgement, acted_on, judge
+from domain.linking import spelt
 from domain.sameness import Verdict
 from policies.linkage import Linkage, linkage_path, load_linkage
 from policies.load import Workflow
@@ -49,8 +50,7 @@ class Looks:
 
     def prepared(self, seq: int | None, now: Mapping[str, str]) -> Prepared:
         """A record, ready to be compared; its id is its number."""
-        spelt = {name: self.spelled[name].spelling(text) for name, text in now.items() if name in self.spelled}
-        return prepare(self.fields, str(seq or 0), spelt)
+        return prepare(self.fields, str(seq or 0), spelt(self.spelled, now))
 
     def keys(self, record: Prepared) -> frozenset[str]:
         """What it is found by."""

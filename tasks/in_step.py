@@ -15,14 +15,15 @@ from connectors.store.tables import OperationRow
 from domain.decision import Mode
 from domain.delivery import Operation, operation_id
 from domain.entity import FieldTerms, InStep, in_step
-from domain.linking import same_by
+from domain.linking import keys_of, same_by, spelt
 from policies.load import Workflow, sync_of
 from policies.rules import matches
 from policies.sync import Kept
 from policies.templates import render
 from tasks.conflict_review import contest
+from tasks.malformed import tell_malformed
 from tasks.names import ACT, named
-from tasks.observe import key_of, spelt
+from tasks.observe import read_to_the_end
 from tasks.resources import Resources, resources
 
 AT_ONCE = 200
@@ -52,7 +53,7 @@ async def keep_in_step(policy: str) -> int:
         return 0
     merged = 0
     for name, kept in told.objects.items():
-        of, terms = Of(told.name, name), kept.terms(told.input.conventions)
+        of, terms = Of(told.name, name), told.field_terms[name]
         after = ""
         while True:
             with here.store.transaction() as tx:
@@ -73,7 +74,7 @@ def plans(tx: Transaction, workflow: Workflow, count: int) -> Iterator[tuple[str
     """What would become of up to `count` entities of each object of which something has changed, object by object."""
     told = sync_of(workflow)
     for name, kept in told.objects.items():
-        of, terms = Of(told.name, name), kept.terms(told.input.conventions)
+        of, terms = Of(told.name, name), told.field_terms[name]
         known = all_known(tx, of, kept)
         for due in tx.crosswalk.due(of, count):
             yield name, plan_of(tx, of, kept, terms, due, known=known)
@@ -81,8 +82,7 @@ def plans(tx: Transaction, workflow: Workflow, count: int) -> Iterator[tuple[str
 
 def all_known(tx: Transaction, of: Of, kept: Kept) -> bool:
     """Whether every system was read to its end once, and of every record that was heard of it is known what it is."""
-    read = all(tx.cursors.of(f"{of.policy}/{of.object}/{system}#read") for system in kept.systems)
-    return read and tx.places.all_known(of)
+    return read_to_the_end(tx, of, kept) and tx.places.all_known(of)
 
 
 def plan_of(tx: Transaction, of: Of, kept: Kept, terms: Mapping[str, FieldTerms], due: Due, *, known: bool) -> Plan:
@@ -124,8 +124,7 @@ def _left_out(
     if kept.systems[system].only is None:
         return False
     mine = spelt(terms, agreed)
-    keys = [key for field in kept.same_by if (key := key_of(terms, field, agreed.get(field, "")))]
-    left_out = tx.places.outside(of, system, keys)
+    left_out = tx.places.outside(of, system, keys_of(terms, kept.same_by, agreed))
     return any(same_by(kept.same_by, mine, spelt(terms, row.now)) for row in left_out)
 
 
@@ -142,6 +141,7 @@ def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan
     again = [system for system in due.records if system not in step.entity.records]
     tx.crosswalk.keep(due, step.entity, step.moves, now)
     contest(tx, workflow, due, before, step.entity, now)
+    tell_malformed(tx, due, step.malformed, now)
     for system, values in step.writes.items():
         if system in again:
             tx.crosswalk.unlink(due, system, now)

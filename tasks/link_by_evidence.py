@@ -3,19 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, assert_never
 
-from prefect import get_run_logger
-from prefect.context import TaskRunContext
-from prefect.logging import get_logger
-
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from connectors.store.places import Room
 from domain.linkage.verdicts import Judgement
 from domain.sameness import Verdict
 from policies.load import Workflow
+from tasks.alert import log
 from tasks.evidence import Found, Learned, Looks, Weighing
 from tasks.link_review import Asked, ask_about, sampled
-from tasks.observe import Side
+from tasks.observe import Side, read_to_the_end
 from tasks.resources import Resources
 
 AT_ONCE = 200
@@ -54,7 +51,7 @@ def link_by_evidence(here: Resources, workflow: Workflow, side: Side, settle: Se
                 _begin(here, tx, workflow, weighing, side, row)
         looked += len(rows)
     if learned.fault:
-        _tell("%s; until then people are asked", learned.fault)
+        log().warning("%s; until then people are asked", learned.fault)
     if weighs and weighing.left and not _held(here, workflow, side, learned):
         weigh_all(here, weighing)
         _act(here, workflow, weighing, side)
@@ -75,7 +72,7 @@ def weigh_all(here: Resources, weighing: Weighing) -> None:
             weighing.weigh(tx, some)
     if weighing.oversized:
         told = "%d keys are shared by too many %s records to compare them, %d by the commonest"
-        _tell(told, len(weighing.oversized), weighing.of.object, max(weighing.oversized.values()))
+        log().warning(told, len(weighing.oversized), weighing.of.object, max(weighing.oversized.values()))
 
 
 def index(here: Resources, side: Side, looks: Looks) -> None:
@@ -98,16 +95,16 @@ def index(here: Resources, side: Side, looks: Looks) -> None:
 
 def _ready(here: Resources, side: Side) -> bool:
     with here.store.reading() as tx:
-        return all(tx.cursors.of(f"{side.of.policy}/{side.of.object}/{system}#read") for system in side.kept.systems)
+        return read_to_the_end(tx, side.of, side.kept)
 
 
 def _held(here: Resources, workflow: Workflow, side: Side, learned: Learned) -> bool:
     with here.store.reading() as tx:
         waiting, answered = sampled(tx, workflow.policy.name, side.of.object)
     if waiting:
-        _tell("%s wait to be linked: %d of a sample are with people", side.name, waiting)
+        log().warning("%s wait to be linked: %d of a sample are with people", side.name, waiting)
     elif answered and not learned.fitted:
-        _tell("%s wait to be linked: fit the linkage by the sample's answers ('interlock sync fit')", side.name)
+        log().warning("%s wait to be linked: fit the linkage by the sample's answers ('interlock sync fit')", side.name)
     return bool(waiting) or (bool(answered) and not learned.fitted)
 
 
@@ -217,8 +214,3 @@ def _why(judgement: Judgement, row: RecordRow) -> str:
 def in_chunks(ones: Sequence[One]) -> Iterator[Sequence[One]]:
     """These, `AT_ONCE` at a time."""
     return (ones[begin : begin + AT_ONCE] for begin in range(0, len(ones), AT_ONCE))
-
-
-def _tell(told: str, *facts: object) -> None:
-    log = get_run_logger() if TaskRunContext.get() else get_logger("interlock")
-    log.warning(told, *facts)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from prefect import get_run_logger, task
-from prefect.context import TaskRunContext
-from prefect.logging import get_logger
+from prefect import task
 
 from connectors.kept import Kept as Port
 from connectors.kept import Record
@@ -17,9 +15,11 @@ from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from domain.entity import FieldTerms
 from domain.errors import Permanent, Retryable, Unavailable
+from domain.linking import keys_of
 from domain.source_state import SourceState, failed
 from policies.load import Workflow, sync_of
 from policies.sync import Kept
+from tasks.alert import log
 from tasks.collect import note_state
 from tasks.evidence import Looks
 from tasks.link_review import ask_about
@@ -47,12 +47,7 @@ class Side:
     @property
     def name(self) -> str:
         """By which its cursor and its state are kept."""
-        return f"{self.of.policy}/{self.of.object}/{self.system}"
-
-    @property
-    def read_once(self) -> str:
-        """The cursor that tells whether it was read to the end."""
-        return f"{self.name}#read"
+        return name_of(self.of, self.system)
 
     def shown(self, record: Record) -> Shown:
         """A record by the policy's fields."""
@@ -75,26 +70,23 @@ class Side:
 
     def keys(self, values: Mapping[str, str]) -> frozenset[str]:
         """All that a record of these values is found by."""
-        found = frozenset(key for name in self.kept.same_by if (key := self.key(name, values.get(name, ""))))
+        found = frozenset(keys_of(self.terms, self.kept.same_by, values))
         return found | self.looks.keys(self.looks.prepared(0, values)) if self.looks else found
 
-    def spelt(self, values: Mapping[str, str]) -> dict[str, str]:
-        """A record's values in their one spelling."""
-        return spelt(self.terms, values)
 
-    def key(self, field: str, value: str) -> str:
-        """What a record is found by for a value of a field; nothing for a blank."""
-        return key_of(self.terms, field, value)
+def read_to_the_end(tx: Transaction, of: Of, kept: Kept) -> bool:
+    """Whether every system of a kind of thing was read to its end once."""
+    return all(tx.cursors.of(read_once(of, system)) for system in kept.systems)
 
 
-def spelt(terms: Mapping[str, FieldTerms], values: Mapping[str, str]) -> dict[str, str]:
-    """Values in their one spelling; those of fields that the policy does not have any more are left out."""
-    return {field: terms[field].spelling(text) for field, text in values.items() if field in terms}
+def read_once(of: Of, system: str) -> str:
+    """The cursor that tells whether a system was read to its end."""
+    return f"{name_of(of, system)}#read"
 
 
-def key_of(terms: Mapping[str, FieldTerms], field: str, value: str) -> str:
-    """What a record is found by for a value of a field; nothing for a blank."""
-    return f"{field}={terms[field].spelling(value).casefold()}" if value.strip() else ""
+def name_of(of: Of, system: str) -> str:
+    """By which a system's cursor and its state are kept."""
+    return f"{of.policy}/{of.object}/{system}"
 
 
 def sides(here: Resources, workflow: Workflow) -> list[Side]:
@@ -102,10 +94,9 @@ def sides(here: Resources, workflow: Workflow) -> list[Side]:
     policy = sync_of(workflow)
     found = []
     for name, kept in policy.objects.items():
-        terms = kept.terms(policy.input.conventions)
         for system, side in kept.systems.items():
             port = here.kept(side, [place.name for place in kept.places(system).values()])
-            found.append(Side(Of(policy.name, name), kept, system, port, terms, workflow))
+            found.append(Side(Of(policy.name, name), kept, system, port, policy.field_terms[name], workflow))
     return found
 
 
@@ -144,8 +135,9 @@ async def note_told(here: Resources, side: Side) -> int:
                 tx.crosswalk.note(side.of, side.system, changed.external_ids)
             if changed.cursor != cursor:
                 tx.cursors.move(side.name, changed.cursor, here.now())
-            if not changed.more and not tx.cursors.of(side.read_once):
-                tx.cursors.move(side.read_once, "once", here.now())
+            whole = read_once(side.of, side.system)
+            if not changed.more and not tx.cursors.of(whole):
+                tx.cursors.move(whole, "once", here.now())
         cursor, came = changed.cursor, came + len(changed.external_ids)
         if not changed.more:
             break
@@ -235,8 +227,7 @@ async def patiently(here: Resources, policy: str, side: Side) -> AsyncIterator[b
     try:
         yield True
     except (Retryable, Permanent) as exc:
-        log = get_run_logger() if TaskRunContext.get() else get_logger("interlock")
-        log.warning("%s cannot be read now: %s", shown, exc)
+        log().warning("%s cannot be read now: %s", shown, exc)
         note_state(here, policy, name, shown, failed(before, exc, here.now()))
     else:
         note_state(here, policy, name, shown, SourceState())

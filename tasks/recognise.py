@@ -9,7 +9,7 @@ from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import RecordRow
 from connectors.store.engine import Transaction
 from connectors.store.places import Room
-from domain.linking import Apart, same_by
+from domain.linking import Apart, keys_of, same_by, spelt
 from policies.load import Workflow, sync_of
 from policies.rules import matches
 from tasks.link_by_evidence import link_by_evidence
@@ -70,12 +70,12 @@ def _settle(here: Resources, tx: Transaction, workflow: Workflow, side: Side, ro
     if only is not None and not matches(only, kept.numeric, row.now):
         row.apart = Apart.OUTSIDE
         return True
-    mine = side.spelt(row.now)
-    alike = tx.places.alike(side.of, [side.key(name, mine.get(name, "")) for name in kept.same_by], row.seq or 0)
+    mine = spelt(side.terms, row.now)
+    alike = tx.places.alike(side.of, keys_of(side.terms, kept.same_by, row.now), row.seq or 0)
     same = {
         other.entity_id
         for other in alike
-        if other.entity_id is not None and same_by(kept.same_by, mine, side.spelt(other.now))
+        if other.entity_id is not None and same_by(kept.same_by, mine, spelt(side.terms, other.now))
     }
     if not same:
         return False

@@ -8,7 +8,7 @@ from prefect import task
 from connectors.store.crosswalk_rows import Of
 from connectors.store.crosswalk_tables import EntityRow, RecordRow
 from connectors.store.engine import Transaction
-from domain.linking import same_by
+from domain.linking import same_by, spelt
 from policies.load import Workflow, sync_of
 from policies.rules import matches
 from tasks.link_review import NEW, ask_about
@@ -67,12 +67,12 @@ def doubled(tx: Transaction, workflow: Workflow, name: str) -> Iterator[tuple[Re
     """Two records each of two entities that are of the same thing by their keys, unless a person told them apart."""
     policy = sync_of(workflow)
     kept, of = policy.objects[name], Of(policy.name, name)
-    terms = kept.terms(policy.input.conventions)
     known = tx.strays.told_apart(of.policy, NEW)
     for one, other in tx.strays.alike(of, MOST):
         pair = frozenset({one.entity_id or "", other.entity_id or ""})
-        spelt = [{field: terms[field].spelling(text) for field, text in row.now.items()} for row in (one, other)]
-        if pair not in known and same_by(kept.same_by, *spelt):
+        if pair not in known and same_by(
+            kept.same_by, *(spelt(policy.field_terms[name], row.now) for row in (one, other))
+        ):
             known.add(pair)
             yield one, other
 

@@ -9,8 +9,6 @@ import logging
 import os
 import sys
 
-from prefect.logging.loggers import disable_run_logger
-
 from tasks.deliver import deliver_due
 from tasks.in_step import keep_in_step, note_written
 from tasks.observe import note_changes, read_changed
@@ -36,5 +34,4 @@ async def main(policy: str) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
-    with disable_run_logger():
-        asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1]))

@@ -185,6 +185,11 @@ def test_an_edit_that_nobody_was_shown_is_not_heard_by_what_they_decide() -> Non
     assert step.entity.fields["name"].contested == {"desk": "Johanna"}
 
 
+def test_a_field_that_the_policy_lost_is_contested_no_more() -> None:
+    step = in_step({}, in_step(NAME, CONTEST).entity)
+    assert (step.entity.fields["name"].contested, step.moves, step.writes) == ({}, (), {})
+
+
 def test_a_contradiction_can_end_by_itself() -> None:
     stopped = in_step(NAME, CONTEST).entity
     agreeing = stopped.model_copy(update={"records": stopped.records | {"desk": held("Anna", "Ann")}})
@@ -274,6 +279,23 @@ class World:
         self.known = self.known.model_copy(update={"records": self.known.records | {name: record}})
 
 
+def after_all(rule: FieldRule, happens: list) -> World:
+    """The world once everything has happened, and time enough has passed."""
+    here = world(rule)
+    for what, *args in happens:
+        match what, args:
+            case "edit", [name, value]:
+                here.systems[name].edit(value)
+            case "read", [name]:
+                here.read(name)
+            case "write", [name]:
+                here.write(name)
+            case _:
+                here.merge()
+    here.settle()
+    return here
+
+
 def world(rule: FieldRule) -> World:
     names = sorted(EVERYWHERE)
     return World(
@@ -306,18 +328,7 @@ RULES = st.sampled_from(
 @settings(max_examples=400)
 @given(RULES, HAPPENS)
 def test_whatever_happens_the_systems_agree_in_the_end_or_a_person_is_asked(rule, happens) -> None:
-    here = world(rule)
-    for what, *args in happens:
-        match what, args:
-            case "edit", [name, value]:
-                here.systems[name].edit(value)
-            case "read", [name]:
-                here.read(name)
-            case "write", [name]:
-                here.write(name)
-            case _:
-                here.merge()
-    here.settle()
+    here = after_all(rule, happens)
     standing = here.known.fields["name"]
     values = {system.value for system in here.systems.values()}
     assert standing.contested or {standing.agreed} == values
@@ -331,18 +342,7 @@ def test_whatever_happens_the_systems_agree_in_the_end_or_a_person_is_asked(rule
 def test_no_edit_that_nothing_contradicted_is_lost(happens) -> None:
     """Every value that somebody typed last in a system stands everywhere, is contested, or was replaced by somebody
     who saw it."""
-    here = world(FieldRule())
-    for what, *args in happens:
-        match what, args:
-            case "edit", [name, value]:
-                here.systems[name].edit(value)
-            case "read", [name]:
-                here.read(name)
-            case "write", [name]:
-                here.write(name)
-            case _:
-                here.merge()
-    here.settle()
+    here = after_all(FieldRule(), happens)
     standing = here.known.fields["name"]
     if standing.contested:
         return
