@@ -72,6 +72,11 @@ class Held(Frozen):
     took: dict[str, tuple[str, str]] = Field(default_factory=dict)
     singly: bool = False
 
+    @property
+    def lacking(self) -> bool:
+        """Whether there is no record, was none, and none is being made."""
+        return not (self.external_id or self.gone or self.busy)
+
 
 class Entity(Frozen):
     """What is agreed on, by field, and what each system holds."""
@@ -210,8 +215,8 @@ def _whole(
 ) -> dict[str, dict[str, str]]:
     """What a record is made with, in each system that has none yet; nothing while nothing is known."""
     agreed = {field: fields[field].agreed for field in terms if field in fields and fields[field].agreed}
-    missing = [name for name in creates if name not in records or not (records[name].external_id or records[name].gone)]
-    whole = {name: {field: agreed[field] for field in agreed if name in terms[field].written_to} for name in missing}
+    lacking = [name for name in creates if records.get(name, Held()).lacking]
+    whole = {name: {field: agreed[field] for field in agreed if name in terms[field].written_to} for name in lacking}
     return {name: values for name, values in whole.items() if values}
 
 

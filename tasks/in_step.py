@@ -14,7 +14,7 @@ from connectors.store.states import State
 from connectors.store.tables import OperationRow
 from domain.decision import Mode
 from domain.delivery import Operation, operation_id
-from domain.entity import FieldTerms, InStep, in_step
+from domain.entity import FieldTerms, Held, InStep, in_step
 from domain.linking import keys_of, same_by, spelt
 from policies.load import Workflow, sync_of
 from policies.rules import matches
@@ -103,7 +103,7 @@ def plan_of(tx: Transaction, of: Of, kept: Kept, terms: Mapping[str, FieldTerms]
         for system, side in kept.systems.items()
         if side.creates
         and living
-        and system not in entity.records
+        and entity.records.get(system, Held()).lacking
         and (side.when is None or matches(side.when, kept.numeric, agreed))
         and not _left_out(tx, of, kept, terms, system, agreed)
     )

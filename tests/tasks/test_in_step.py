@@ -232,6 +232,20 @@ async def test_a_record_is_made_where_there_is_none_once(pair):
     assert [row["town"] for row in pair.tables.rows("desk").values()] == ["Ulm"]
 
 
+async def test_a_record_whose_making_was_refused_is_made_once_it_would_be_another(pair):
+    pair.policy = write_sync(pair.folder, {"crm": side("crm"), "desk": side("desk", creates=True)})
+    pair.tables.before = lambda _operation: Invalid(detail="no such town")
+    pair.tables.put("crm", "1", name="Ann", email="ann@x.org", town="Ulm")
+    await pair.run()
+    sent = len(pair.tables.sent)
+    pair.tables.before = lambda _operation: None
+    await pair.run()
+    assert (len(pair.tables.sent), pair.tables.rows("desk")) == (sent, {})
+    pair.tables.edit("crm", "1", town="Bonn")
+    await pair.run()
+    assert [row["town"] for row in pair.tables.rows("desk").values()] == ["Bonn"]
+
+
 async def test_none_is_made_for_what_the_other_system_has(pair):
     pair.policy = write_sync(pair.folder, {"crm": side("crm", creates=True), "desk": side("desk", creates=True)})
     pair.tables.put("crm", "1", name="Ann", email="ann@x.org")
