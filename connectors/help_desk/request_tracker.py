@@ -12,6 +12,7 @@ from connectors.help_desk.request_tracker_api import (
     VENDOR,
     Body,
     Created,
+    CustomField,
     Ids,
     Messages,
     Queue,
@@ -31,7 +32,6 @@ from connectors.help_desk.request_tracker_tickets import (
     Wanted,
     carries,
     changes,
-    custom_fields,
     is_patch,
     kept_key,
     new_ticket,
@@ -151,28 +151,14 @@ class RequestTracker:
         return _judged(ticket, kept_key(ticket, want, option(operation, KEY_FIELD)), kind, found=True)
 
     async def _wanted(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
-        """What the ticket is to hold, by what its queue and custom fields take.
-
-        They are remembered; a refusal by what was remembered is looked at afresh.
-        """
+        """What the ticket is to hold, by what its queue and custom fields take."""
         if refused := unusable(operation):
             return refused
-        remembered = self._definitions.remembered
-        want = await self._resolved(operation)
-        if isinstance(want, Invalid) and remembered:
-            self._definitions.forget()
-            want = await self._resolved(operation)
-        return want
 
-    async def _resolved(self, operation: Operation) -> Wanted | Invalid | RetryAfter:
-        queue = await self._definitions.queue(operation.values["queue"])
-        if not isinstance(queue, Queue):
-            return queue
-        names = custom_fields(operation, queue)
-        if isinstance(names, Invalid):
-            return names
-        fields = await self._definitions.fields(names)
-        return wanted(operation, queue, fields) if isinstance(fields, dict) else fields
+        def hold(queue: Queue, fields: dict[str, CustomField]) -> Wanted | Invalid:
+            return wanted(operation, queue, fields)
+
+        return await self._definitions.resolved(operation, operation.values["queue"], hold)
 
     async def _create(self, operation: Operation, want: Wanted) -> DeliveryOutcome:
         body = new_ticket(want, operation.values.get("content", ""))

@@ -17,7 +17,6 @@ from connectors.help_desk.request_tracker_tickets import (
     OPERATION_FIELD,
     OWN,
     addresses,
-    custom_fields,
     held,
     invalid,
     option,
@@ -117,26 +116,12 @@ class Patches:
                 assert_never(other)
 
     async def _fields(self, operation: Operation, ticket: Ticket) -> dict[str, CustomField] | Invalid | RetryAfter:
-        """The custom fields that the operation writes, by the queue that the ticket is to be in.
+        """The custom fields that the operation writes, by the queue that the ticket is to be in."""
 
-        They are remembered; a refusal by what was remembered is looked at afresh.
-        """
-        remembered = self._definitions.remembered
-        fields = await self._resolved(operation, ticket)
-        if isinstance(fields, Invalid) and remembered:
-            self._definitions.forget()
-            return await self._resolved(operation, ticket)
-        return fields
+        def take(_queue: Queue, fields: dict[str, CustomField]) -> dict[str, CustomField] | Invalid:
+            return _not_taken(operation, fields) or fields
 
-    async def _resolved(self, operation: Operation, ticket: Ticket) -> dict[str, CustomField] | Invalid | RetryAfter:
-        queue = await self._definitions.queue(operation.values.get("queue") or str(ticket.queue.id))
-        if not isinstance(queue, Queue):
-            return queue
-        names = custom_fields(operation, queue)
-        if isinstance(names, Invalid):
-            return names
-        fields = await self._definitions.fields(names)
-        return (_not_taken(operation, fields) or fields) if isinstance(fields, dict) else fields
+        return await self._definitions.resolved(operation, operation.values.get("queue") or str(ticket.queue.id), take)
 
 
 def _unusable(operation: Operation) -> Invalid | None:
