@@ -10,12 +10,13 @@ from databases import sqlite_database
 from installation import Installation
 from services import address, dovecot
 from tiny import write_tiny
+from trackers import server, token, tracker, url
 
 from connectors.store.engine import Store
 from console.local_prefect import deploy_reviews, review_worker
 from console.sandboxes import sandboxes
 
-__all__ = ["address", "dovecot", "site"]
+__all__ = ["address", "dovecot", "server", "site", "token", "tracker", "url"]
 
 
 @pytest.fixture(scope="module")

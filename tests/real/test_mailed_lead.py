@@ -1,7 +1,8 @@
 """A lead mailed as a rambling forwarded message reaches Request Tracker and the CRM once, its fields right.
 
 The mail is real Dovecot's, the queue real Request Tracker's; the CRM limits, and the network breaks.
-`INTERLOCK_TEST_EVERY_BYTE=1` cuts after every byte instead of a few, which takes hours; 50 cuts after every fiftieth.
+`INTERLOCK_TEST_EVERY_BYTE=1` cuts after every byte instead of a few, which takes hours; 50 cuts after every fiftieth,
+50+1 after the one behind each of these: runs with 4, 4+1, 4+2 and 4+3 are together as good as one with 1.
 """
 
 import json
@@ -50,7 +51,7 @@ from tasks.extract import extract_items
 from tasks.propose import Proposed, Question, Unfinished, ask_chunk
 from tasks.resources import Resources, opened
 
-EVERY = int(os.environ.get("INTERLOCK_TEST_EVERY_BYTE", "0"))
+EVERY, FIRST = (int(part) for part in (os.environ.get("INTERLOCK_TEST_EVERY_BYTE", "0") + "+0").split("+")[:2])
 pytestmark = [pytest.mark.real, pytest.mark.timeout(100_000 if EVERY else 600)]
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +84,7 @@ FIELDS = {
 def places(message: bytes, thorough: bool) -> Sequence[int]:
     """Where a message is cut: at every place that differs in kind, or only half-way."""
     if EVERY:
-        return sorted({*range(0, len(message), EVERY), len(message)})
+        return sorted({*range(FIRST, len(message), EVERY), len(message)})
     return cuts(message, 0) if thorough else [len(message) // 2]
 
 
@@ -314,7 +315,7 @@ async def test_a_mailbox_cut_after_any_byte_gives_each_mail_once(office: Office)
     ways: list[Way] = ["sent", "received"]
     for way in ways:
         length = office.imap.passed[0][way]
-        for after in range(0, length + 1, EVERY or length // 6):
+        for after in range(FIRST, length + 1, EVERY or length // 6):
             office.imap.cuts = [(way, after)]
             try:
                 fetched = await source.fetch("", 10)

@@ -26,32 +26,6 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def token(address: httpx.URL) -> str:
-    return address.username
-
-
-@pytest.fixture
-def url(address: httpx.URL) -> str:
-    return str(address.copy_with(username="")).rstrip("/")
-
-
-@pytest.fixture
-async def server(url: str, token: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Request Tracker itself, past the connector."""
-    headers = {"Authorization": f"token {token}"}
-    address = f"{url}/REST/2.0"
-    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=PATIENT_S, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-async def tracker(url: str, token: str) -> AsyncIterator[RequestTracker]:
-    connector = RequestTracker(url, token, PATIENT_S)
-    yield connector
-    await connector.aclose()
-
-
-@pytest.fixture
 async def kept(url: str, token: str, server: httpx.AsyncClient) -> AsyncIterator[Kept]:
     begun = (await clock(server) - timedelta(seconds=1)).isoformat()
     variables = {"INTERLOCK_RT_URL": url, "INTERLOCK_RT_TOKEN": token, "INTERLOCK_CONNECTOR_TIMEOUT_S": str(PATIENT_S)}
