@@ -4,11 +4,8 @@ To set up: a property for the key, with unique values, and one for the operation
 single-line text; a service key that may read and write the object.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
-from urllib.parse import quote
 
 from connectors.batching import RefusedWhole, by_target
 from connectors.capabilities import Capabilities, Idempotency, Upsert
@@ -18,46 +15,26 @@ from connectors.crm.hubspot_api import (
     TOKEN,
     URL,
     Answer,
-    PastValue,
-    Patch,
-    ReadBatch,
-    ReadInput,
     RecordError,
     Search,
     Stored,
     UpsertBatch,
     UpsertInput,
     connect,
-    path_of,
 )
+from connectors.crm.hubspot_patch import change, found
+from connectors.crm.hubspot_record import Target, record_of, refused_as
 from connectors.crm.hubspot_search import alike
 from connectors.http_outcomes import HttpApi, Refusal
 from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec
-from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
+from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import PolicyInvalid
-from domain.expected import refused
 
 LARGEST_BATCH = 100
 MOST_CANDIDATES = 100
 ABOUT_RECORDS = frozenset({400, 409, 413, 414, 422})
 """Statuses that may be one record's fault, so that halving the batch helps."""
-EXISTING = re.compile(r"Existing ID: *(\d+)")
-"""The only place where a 409 says which record it means."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where an operation's record is kept, by its options."""
-
-    object: str
-    key: str
-    operation_property: str
-
-    @property
-    def path(self) -> str:
-        """Of the object's records."""
-        return path_of(self.object)
 
 
 class HubSpot:
@@ -77,7 +54,8 @@ class HubSpot:
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Upsert one record, as a batch of one; one of a known id is changed there."""
         if operation.external_id:
-            return await self._update_known(operation)
+            target = _target(operation)
+            return await change(self._api, operation, target) if isinstance(target, Target) else target
         [outcome] = await self.send_all([operation])
         return outcome
 
@@ -89,14 +67,16 @@ class HubSpot:
         """Whether the record under our key has, or ever had, the operation's id.
 
         It reads the record, which is up to date when the write is; HubSpot's search is not.
-        The operation is said to have created the record if its id was the first there.
+        The operation is said to have created the record if its id was the first there. One that overwrote what
+        somebody had just changed, and whose sender died before it put that back, is to be sent again.
         """
         target = _target(operation)
         if isinstance(target, Invalid):
             return RetryAfter(detail=target.detail)
-        match await self._record(operation, target):
+        expected = sorted(operation.expected or ())
+        match await record_of(self._api, operation, target, expected, expected):
             case Stored() as record:
-                return _found(record, operation, target)
+                return found(record, operation, target)
             case Invalid(detail=detail):
                 return RetryAfter(detail=detail)
             case nothing_or_later:
@@ -111,7 +91,7 @@ class HubSpot:
         if isinstance(target, Invalid):
             return target
         wanted = sorted({*operation.values, target.key})
-        match await self._record(operation, target, wanted):
+        match await record_of(self._api, operation, target, wanted):
             case Stored() as record:
                 return [_candidate(record, wanted, ours=True)]
             case Invalid() | RetryAfter() as failure:
@@ -131,75 +111,13 @@ class HubSpot:
         """Close the connections."""
         await self._api.aclose()
 
-    async def _record(
-        self, operation: Operation, target: Target, wanted: Sequence[str] = ()
-    ) -> Stored | Invalid | RetryAfter | None:
-        """The operation's record, by HubSpot's id where that is known, else by our key."""
-        read = ReadBatch(
-            inputs=[ReadInput(id=operation.external_id or operation.record_key)],
-            id_property=None if operation.external_id else target.key,
-            properties=sorted({target.key, target.operation_property, *wanted}),
-            properties_with_history=[target.operation_property],
-        )
-        match await self._api.ask(Answer, f"{target.path}/batch/read", {}, read):
-            case Answer(results=[record, *_]):
-                return record
-            case Answer(errors=errors):
-                strange = [error for error in errors if error.category != "OBJECT_NOT_FOUND"]
-                return RetryAfter(detail=f"{NAME}: {strange[0].message}") if strange else None
-            case Invalid() | RetryAfter() as failure:
-                return failure
-            case other:
-                assert_never(other)
-
-    async def _update_known(self, operation: Operation) -> DeliveryOutcome:
-        """Set the values on a record of HubSpot's own id, and our key if it has none.
-
-        Where something is expected of the record, only what differs is set. HubSpot has no compare-and-set:
-        what somebody changes between our reading and our write, some tens of milliseconds, is overwritten.
-        """
-        target = _target(operation)
-        if isinstance(target, Invalid):
-            return target
-        compared = operation.expected is not None
-        wanted = {*operation.values, *(operation.expected or ())} if compared else ()
-        record = await self._record(operation, target, sorted(wanted))
-        if record is None:
-            return Invalid(detail=f"{NAME}: there is no record {operation.external_id} any more", gone=True)
-        if not isinstance(record, Stored):
-            return record
-        held = record.values(wanted)
-        if conflict := refused(NAME, operation, held):
-            return conflict
-        differing = {name: text for name, text in operation.values.items() if held.get(name) != text}
-        if compared and not differing:
-            return Written(kind="unchanged", external_id=record.id, values=record.values(operation.values))
-        return await self._patch(operation, target, record, differing)
-
-    async def _patch(
-        self, operation: Operation, target: Target, record: Stored, values: Mapping[str, str]
-    ) -> DeliveryOutcome:
-        key = {} if record.properties.get(target.key) else {target.key: operation.record_key}
-        body = Patch(properties={**values, **key, target.operation_property: operation.operation_id})
-        path = f"{target.path}/{quote(record.id, safe='')}"
-        match await self._api.act(Stored, "PATCH", path, body):
-            case Stored(id=record_id) as written:
-                held = record.values(operation.values) | written.values(operation.values)
-                return Written(kind="updated", external_id=record_id, values=held)
-            case Conflict() | Invalid() as failure:
-                return _refused(failure, operation, target)
-            case RetryAfter() | Unknown() as failure:
-                return failure
-            case other:
-                assert_never(other)
-
     async def _upsert(self, target: Target, operations: Sequence[Operation]) -> list[DeliveryOutcome] | RefusedWhole:
         batch = UpsertBatch(inputs=[_input(operation, target) for operation in operations])
         match await self._api.exchange(Answer, "POST", f"{target.path}/batch/upsert", body=batch):
             case Answer() as answer:
                 return _outcomes(operations, target, answer)
             case Refusal(status=status) as refusal if status in ABOUT_RECORDS:
-                return RefusedWhole(_refused(refusal.outcome, operations[0], target))
+                return RefusedWhole(refused_as(refusal.outcome, operations[0], target))
             case Refusal() as refusal:
                 return [refusal.outcome for _ in operations]
             case RetryAfter() | Unknown() as failure:
@@ -261,34 +179,13 @@ def _failed(error: RecordError, operation: Operation, target: Target) -> Deliver
     detail = f"{NAME}: {error.message or 'refused'} ({error.category or 'no category'})"
     match error.category:
         case "CONFLICT":
-            return _refused(Conflict(detail=detail), operation, target)
+            return refused_as(Conflict(detail=detail), operation, target)
         case "RATE_LIMITS" | "RATE_LIMIT":
             return RetryAfter(detail=detail)
         case "" | "INTERNAL_ERROR":
             return Unknown(detail=detail)
         case _:
             return Invalid(detail=detail)
-
-
-def _refused(outcome: Conflict | Invalid, operation: Operation, target: Target) -> Conflict | Ambiguous | Invalid:
-    """A conflict with a record that HubSpot names is one that trying again will not end."""
-    match outcome:
-        case Conflict(detail=detail) if existing := EXISTING.search(detail):
-            mend = f"if {existing[1]} is the same, set its {target.key} to '{operation.record_key}' and try again"
-            return Ambiguous(detail=f"{detail}; {mend}")
-        case _:
-            return outcome
-
-
-def _found(record: Stored, operation: Operation, target: Target) -> Written | None:
-    name = target.operation_property
-    past = (record.properties_with_history or {}).get(name) or [PastValue(value=record.properties.get(name))]
-    operations = [version.value for version in past]
-    if operation.operation_id not in operations:
-        return None
-    made = operations[-1] == operation.operation_id and not operation.external_id
-    kind = "created" if made else "updated"
-    return Written(kind=kind, external_id=record.id, found=True)
 
 
 def _candidate(record: Stored, wanted: Sequence[str], *, ours: bool = False) -> Candidate:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from connectors.http_outcomes import HttpApi, Limit, Meaning, Refusal, Vendor
@@ -99,9 +99,10 @@ class Search(Wire):
 
 
 class PastValue(Wire):
-    """A value that a property had."""
+    """A value that a property had, and since when."""
 
     value: str | None = None
+    timestamp: AwareDatetime | None = None
 
 
 class Stored(Wire):

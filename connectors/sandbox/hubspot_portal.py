@@ -24,6 +24,7 @@ from connectors.sandbox.hubspot_shapes import (
     StoredObject,
     UpsertBatch,
     UpsertInput,
+    Version,
 )
 from connectors.sandbox.hubspot_values import forward_only, problem_of
 from connectors.sandbox.records import Records
@@ -235,7 +236,7 @@ class Portal:
         history = dict(known.history) if known else {}
         fresh = {name: value for name, value in kept.items() if before.get(name) != value}
         for name, value in fresh.items():
-            history[name] = [value, *history.get(name, [])]
+            history[name] = [Version(value=value, timestamp=_iso(now_ms)), *history.get(name, [])]
         record = StoredObject(
             id=record_id,
             object=kind,
@@ -257,7 +258,7 @@ class Portal:
         wanted = {*properties, "hs_object_id", *DATES}
         blank = dict.fromkeys(name for name in properties if name not in self.settings.undefined)
         values = blank | {name: value for name, value in record.properties.items() if name in wanted}
-        history = {name: [{"value": value} for value in record.history.get(name, [])] for name in past or []}
+        history = {name: record.history.get(name, []) for name in past or []}
         return Shown(id=record.id, properties=values, properties_with_history=history or None)
 
     def _check_email(self, kind: str, values: dict[str, str], known: StoredObject | None) -> None:

@@ -73,6 +73,13 @@ class PeoplesEdit(BaseModel):
     properties: dict[str, str]
 
 
+class Version(BaseModel):
+    """A value that a property had, and since when, in ISO 8601."""
+
+    value: str
+    timestamp: str
+
+
 class StoredObject(Record):
     """A record, with the operation ids of its changes in order, and each property's values, latest first.
 
@@ -86,7 +93,7 @@ class StoredObject(Record):
     operation_id: str
     operation_ids: list[str]
     properties: dict[str, str]
-    history: dict[str, list[str]]
+    history: dict[str, list[Version]]
     changes: list[Changed] = Field(default_factory=list)
     merged_into: str = ""
     archived: bool = False
@@ -102,7 +109,7 @@ class Shown(Wire):
 
     id: str
     properties: dict[str, str | None]
-    properties_with_history: dict[str, list[dict[str, str]]] | None = None
+    properties_with_history: dict[str, list[Version]] | None = None
     new: bool | None = None
     object_write_trace_id: str | None = None
     archived: bool = False

@@ -150,13 +150,35 @@ def test_the_settling_time_is_an_option_and_nonsense_is_refused() -> None:
 # Against the sandbox
 
 
+class Meanwhile(httpx.AsyncBaseTransport):
+    """Somebody who works in the account while a patch of ours is on its way."""
+
+    def __init__(self, behind: httpx.AsyncBaseTransport) -> None:
+        self._behind = behind
+        self.edits: list[httpx.Request] = []
+        """One for each patch to come."""
+        self.cut = False
+        """Whether the connection breaks behind the next patch."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        ours = request.method == "PATCH" and b"interlock_operation" in request.content
+        if ours and self.edits:
+            await self._behind.handle_async_request(self.edits.pop(0))
+        answer = await self._behind.handle_async_request(request)
+        if ours and self.cut:
+            self.cut = False
+            raise httpx.ReadError("cut", request=request)
+        return answer
+
+
 class World:
     """The connectors and the sandbox behind them."""
 
     def __init__(self) -> None:
         free = TokenBucket(1e9, 10**9)
         self.now = NOON
-        transport = httpx.ASGITransport(create_app(FaultPlan(), None, free, free, lambda: self.now))
+        sandbox = httpx.ASGITransport(create_app(FaultPlan(), None, free, free, lambda: self.now))
+        self.network = transport = Meanwhile(sandbox)
         headers = {"Authorization": "Bearer key"}
         self.server = httpx.AsyncClient(transport=transport, base_url=URL, headers=headers)
         api = HttpApi(vendor(ZoneInfo("UTC")), self.server)
@@ -172,6 +194,11 @@ class World:
     async def edit(self, record: str, **properties: str) -> None:
         path = f"/crm/objects/2026-09/contacts/{record}"
         (await self.server.patch(path, json={"properties": properties})).raise_for_status()
+
+    def meanwhile(self, record: str, **properties: str) -> None:
+        """What somebody sets while the next patch of ours is on its way, which nobody has seen then."""
+        path = f"/crm/objects/2026-09/contacts/{record}"
+        self.network.edits.append(self.server.build_request("PATCH", path, json={"properties": properties}))
 
     async def values(self, record: str) -> dict[str, str]:
         found = (await self.kept.read([record]))[record]
@@ -229,6 +256,97 @@ async def test_a_patch_whose_record_holds_its_values_already_changes_nothing(wor
 
     assert outcome == Written(kind="unchanged", external_id=record, values={"company": "Acme"})
     assert await world.hubspot.find(patch(record, {}, company="Acme")) is None
+
+
+def moved(record: str, names: str) -> Conflict:
+    return Conflict(detail=f"HubSpot: record {record}: somebody changed {names} as it was written", moved=True)
+
+
+@pytest.mark.parametrize("theirs", ["Acme Ltd", ""], ids=["set", "cleared"])
+async def test_what_somebody_changes_while_a_patch_is_on_its_way_stands(world: World, theirs: str) -> None:
+    record = await world.add(**ANN)
+    world.meanwhile(record, company=theirs)
+
+    outcome = await world.hubspot.send(patch(record, ANN, company="ACME", phone="1"))
+
+    assert outcome == moved(record, "company")
+    assert await world.values(record) == ANN | {"company": theirs, "phone": "1"}
+    assert await world.hubspot.find(patch(record, ANN, company="ACME", phone="1")) == outcome
+
+
+async def test_another_field_that_somebody_changes_meanwhile_is_no_hindrance(world: World) -> None:
+    record = await world.add(**ANN)
+    world.meanwhile(record, phone="1")
+
+    outcome = await world.hubspot.send(patch(record, {"company": "Acme"}, company="ACME"))
+
+    assert outcome == Written(kind="updated", external_id=record, values={"company": "ACME"})
+    assert await world.values(record) == ANN | {"company": "ACME", "phone": "1"}
+
+
+async def test_what_somebody_changes_while_it_is_put_back_stands_too(world: World) -> None:
+    record = await world.add(**ANN)
+    for text in ("first", "second", "third"):
+        world.meanwhile(record, company=text)
+
+    outcome = await world.hubspot.send(patch(record, ANN, company="ACME"))
+
+    assert outcome == moved(record, "company")
+    assert await world.values(record) == ANN | {"company": "third"}
+
+
+async def test_an_account_that_changes_a_value_at_every_write_is_left_alone_in_the_end(world: World) -> None:
+    record = await world.add(**ANN)
+    for number in range(20):
+        world.meanwhile(record, company=f"robot {number}")
+
+    outcome = await world.hubspot.send(patch(record, ANN, company="ACME"))
+
+    assert outcome == moved(record, "company")
+    assert len(world.network.edits) == 15
+
+
+async def test_what_was_overwritten_by_a_sender_that_died_is_put_back_when_it_is_sent_again(world: World) -> None:
+    record = await world.add(**ANN)
+    ours = patch(record, ANN, company="ACME", phone="1")
+    world.meanwhile(record, company="Acme Ltd")
+    world.network.cut = True
+
+    assert isinstance(await world.hubspot.send(ours), Unknown)
+    assert await world.hubspot.find(ours) is None
+    assert await world.hubspot.send(ours) == moved(record, "company")
+
+    assert await world.values(record) == ANN | {"company": "Acme Ltd", "phone": "1"}
+
+
+async def test_a_later_edit_of_what_was_overwritten_is_not_touched(world: World) -> None:
+    record = await world.add(**ANN)
+    ours = patch(record, ANN, company="ACME")
+    world.meanwhile(record, company="Acme Ltd")
+    world.network.cut = True
+    await world.hubspot.send(ours)
+    await world.edit(record, company="Acme & Sons")
+
+    assert await world.hubspot.find(ours) == moved(record, "company")
+    assert isinstance(await world.hubspot.send(ours), Conflict)
+
+    assert await world.values(record) == ANN | {"company": "Acme & Sons"}
+
+
+async def test_a_patch_that_cannot_be_read_again_is_unknown_until_it_is_found(
+    respx_mock: respx.MockRouter,
+) -> None:
+    hubspot = KEPT["hubspot"].system.open(
+        VARIABLES | {"INTERLOCK_HUBSPOT_TIME_ZONE": "UTC", "INTERLOCK_CONNECTOR_TIMEOUT_S": "9"}
+    )
+    read = httpx.Response(200, json={"results": [stored("8", company="Acme")]})
+    respx_mock.post(f"{CONTACTS}/batch/read").mock(side_effect=[read, httpx.Response(502)])
+    respx_mock.patch(f"{CONTACTS}/8").respond(json=stored("8", company="ACME"))
+
+    outcome = await hubspot.send(patch("8", {"company": "Acme"}, company="ACME"))
+    await hubspot.aclose()
+
+    assert outcome == Unknown(detail="HubSpot: record 8 was written and could not be read again")
 
 
 async def test_a_stage_that_hubspot_does_not_take_back_is_told_as_it_is(world: World) -> None:
