@@ -93,12 +93,15 @@ class KeptSpec:
         variables: what it reads; `open` sees every one of them and nothing else.
         options: all that a policy tells of the kind of record: what its destination and its source know.
         system: the destination by which it is written to.
+        creates_only: whether a record that is to be made under a key which another's has already leaves that alone;
+            else a policy may not choose the keys.
     """
 
     open: Callable[[Mapping[str, str], Mapping[str, str], Sequence[str]], Kept]
     variables: tuple[Variable, ...]
     options: tuple[Option, ...]
     system: SystemSpec
+    creates_only: bool = False
 
     def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
         """As `SystemSpec.chosen`."""

@@ -91,10 +91,18 @@ def check_systems(workflow: Workflow) -> None:
             raise PolicyInvalid(f"{workflow.path}: {where}: {exc}") from exc
     for name, kept in workflow.sync.objects.items() if workflow.sync else ():
         for told, side in kept.systems.items():
+            where = f"{workflow.path}: objects.{name}.systems.{told}"
             try:
-                kept_spec(side.system).chosen(side.options)
+                spec = kept_spec(side.system)
+                spec.chosen(side.options)
             except PolicyInvalid as exc:
-                raise PolicyInvalid(f"{workflow.path}: objects.{name}.systems.{told}: {exc}") from exc
+                raise PolicyInvalid(f"{where}: {exc}") from exc
+            if side.key is not None and not spec.creates_only:
+                can = ", ".join(system for system, spec in registry.KEPT.items() if spec.creates_only)
+                raise PolicyInvalid(
+                    f"{where}: remove 'key': {side.system} would write to whatever has that key already. "
+                    f"Records are made there under the entity's own id. A key can be given for {can}"
+                )
     for name, destination in workflow.policy.destinations.items():
         if destination.duplicates and destination.duplicates.search and not system_spec(destination.system).searchable:
             can = ", ".join(system for system, spec in registry.SYSTEMS.items() if spec.searchable)

@@ -146,4 +146,5 @@ KEPT = KeptSpec(
     (SQL_URL, TIMEOUT_S),
     (*sql_table.SPEC.options, *(option for option in sql_changes.SOURCE.options if option.name not in _WRITTEN)),
     sql_table.SPEC,
+    creates_only=True,
 )

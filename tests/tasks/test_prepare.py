@@ -1,11 +1,13 @@
 """What a run says, before it touches anything, of who will decide."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from builders import proof
 from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure, words_only
@@ -17,7 +19,8 @@ from connectors.store.engine import Store
 from domain.confidence import Source
 from domain.decision import Reason
 from domain.errors import PolicyInvalid
-from tasks.prepare import alone, nobody_alone, reach_systems, thresholds, what_changed, who_decides
+from policies.load import HERE, PEOPLE, load_workflow
+from tasks.prepare import alone, check_systems, nobody_alone, reach_systems, thresholds, what_changed, who_decides
 from tasks.resources import Resources
 
 Here = Callable[..., tuple[Resources, Any]]
@@ -171,3 +174,20 @@ def test_that_people_cannot_be_told_is_said_before_anybody_must_be(tmp_path):
         resources = Resources(store, lambda: None, words_only, system)
         with pytest.raises(PolicyInvalid, match="set INTERLOCK_SLACK_TOKEN"):
             reach_systems(resources, resources.workflow(path))
+
+
+@pytest.mark.parametrize(("system", "taken"), [("base", True), ("crm", False), ("desk", False)])
+def test_keys_are_chosen_only_where_a_record_under_one_is_left_alone(tmp_path: Path, system: str, taken: bool) -> None:
+    """A CRM that upserts by key would make another's record of it."""
+    shutil.copy(HERE / PEOPLE, tmp_path / PEOPLE)
+    policy = yaml.safe_load((HERE / "crm_helpdesk_sync.yaml").read_text(encoding="utf-8"))
+    for kept in policy["objects"].values():
+        if system in kept["systems"]:
+            kept["systems"][system]["key"] = "{{ entity }}"
+    path = tmp_path / "crm_helpdesk_sync.yaml"
+    path.write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
+    if taken:
+        check_systems(load_workflow(str(path)))
+    else:
+        with pytest.raises(PolicyInvalid, match=rf"systems\.{system}: remove 'key': .* given for sql_table"):
+            check_systems(load_workflow(str(path)))
