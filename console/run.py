@@ -21,7 +21,6 @@ from console.shared import shown
 from domain.story import tell
 from domain.tally import tally
 from flows.intake import intake
-from flows.next_action import next_action
 from flows.route import route
 from tasks.accept import accept
 from tasks.deliver import deliver_due
@@ -118,7 +117,10 @@ async def _until_decided(here: Resources, policy: str) -> None:
     """Run a workflow as often as it takes until nothing is left to claim."""
     workflow = here.workflow(policy)
     name = workflow.policy.name
-    flow = next_action if workflow.cases else route if workflow.policy.classifies else intake
+    if workflow.cases:
+        from flows.next_action import next_action as flow  # noqa: PLC0415  pydantic-ai takes seconds to import
+    else:
+        flow = route if workflow.policy.classifies else intake
     left = True
     while left:
         await flow(policy)
