@@ -47,6 +47,7 @@ TOLD: dict[Why, str] = {
     Why.APPEND: "{edited} added to it",
     Why.FORWARD: "{edited} moved it; the furthest counts",
     Why.KEPT_FILLED: "{edited} cleared it, which only the owner may",
+    Why.PUT_BACK: "{edited} changed it, where it is only written to",
     Why.CONFLICT: "{edited} changed it, and not to the same: a person decides",
     Why.DECIDED: "{by} said so, over {edited}",
 }

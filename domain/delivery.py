@@ -111,12 +111,15 @@ class Written(Frozen):
 class Conflict(Frozen):
     """Somebody changed the record between our read and our write; nothing was written.
 
-    `moved`: the record holds something else than `expected`; whoever decided on the write must decide again.
+    Attributes:
+        moved: the record holds something else than `expected`; whoever decided on the write must decide again.
+        wrote: with `moved`, the names of the values that were written all the same, before somebody changed them.
     """
 
     kind: Literal["conflict"] = "conflict"
     detail: str
     moved: bool = False
+    wrote: tuple[str, ...] = ()
 
 
 class Ambiguous(Frozen):
@@ -272,7 +275,8 @@ def next_step(
         case Written():
             return NextStep(step=Step.DONE, at=now, reason=outcome.kind)
         case Conflict(moved=True):
-            return NextStep(step=Step.DONE, at=now, reason=f"not written: {MOVED}: {outcome.detail}")
+            begins = "not written" if not outcome.wrote else f"{', '.join(outcome.wrote)} written and no more"
+            return NextStep(step=Step.DONE, at=now, reason=f"{begins}: {MOVED}: {outcome.detail}")
         case Invalid(gone=True) if searched and tries.sends < patience.attempts:
             return NextStep(step=Step.SEARCH_AGAIN, at=now, reason=outcome.detail)
         case Invalid() | Ambiguous():

@@ -119,7 +119,8 @@ class InStep:
 def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[str] = frozenset()) -> InStep:
     """What becomes of an entity; the same again asks for the same and moves nothing.
 
-    A field without terms is contested no more: should it have some again, its edits are heard again.
+    Where nothing was ever agreed on, what a system holds is left alone. A field without terms is contested no more:
+    should it have some again, its edits are heard again.
 
     Args:
         creates: the systems in which a record is made where there is none.
@@ -141,14 +142,19 @@ def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[
             continue
         merged = merge(of.rule, before.agreed, fit, of.spelling, before.set_by)
         fields[field] = after = _standing(of, before, merged, fit)
+        writes = merged.writes.keys() & of.written_to if after.agreed or after.set_by else frozenset[str]()
         if after.contested != before.contested or (merged.edited and merged.why is not Why.CONFLICT):
             edited = {name: shown[name] for name in merged.edited}
             moves.append(Move(field=field, before=before.agreed, after=after.agreed, why=merged.why, edited=edited))
         if merged.why is Why.CONFLICT:
             continue
+        if back := {
+            name: shown[name] for name in sorted(writes - of.taken_from) if shown[name] != bases[name].get(field)
+        }:
+            moves.append(Move(field=field, before=after.agreed, after=after.agreed, why=Why.PUT_BACK, edited=back))
         for name in fit:
             bases[name][field] = shown[name]
-        for name in merged.writes.keys() & of.written_to:
+        for name in writes:
             wanted.setdefault(name, {})[field] = after.agreed
     wanted |= _whole(terms, entity.records, fields, creates)
     records = {name: _heard(record, bases[name], wanted.get(name, {})) for name, record in entity.records.items()}
@@ -188,7 +194,7 @@ def _side(record: Held, field: str, *, counts: bool) -> Side:
     """
     wrote, shows = record.took.get(field, ("", ""))
     now, base = (wrote if text == shows else text for text in (record.now[field], record.base.get(field, "")))
-    return Side(now=now, base=base if counts else now)
+    return Side(now=now, base=base if counts else now, new=field not in record.base)
 
 
 def _level(standing: Standing) -> Standing:

@@ -11,6 +11,7 @@ The idea is that of `diff3`: Khanna, Kunal and Pierce, "A Formal Investigation o
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
+from itertools import takewhile
 
 from pydantic import Field, model_validator
 
@@ -61,10 +62,14 @@ class FieldRule(Frozen):
 
 
 class Side(Frozen):
-    """A field in one system: as it is, and as it was when the systems last agreed. Empty is blank."""
+    """A field in one system: as it is, and as it was when the systems last agreed. Empty is blank.
+
+    `new`: nothing of it was heard before, so that whoever filled it in knew nothing of what is agreed on.
+    """
 
     now: str = ""
     base: str = ""
+    new: bool = False
 
 
 class Why(StrEnum):
@@ -80,6 +85,8 @@ class Why(StrEnum):
     FORWARD = "forward"
     KEPT_FILLED = "kept_filled"
     """Somebody who may not do that cleared it."""
+    PUT_BACK = "put_back"
+    """Somebody changed it where it is only written to."""
     CONFLICT = "conflict"
     DECIDED = "decided"
     """A person has said it."""
@@ -108,7 +115,8 @@ def merge(
     A field that was never agreed on has a blank base and is blank in `agreed`: then whatever is
     filled in counts as an edit. An edit of a side whose base is not what is agreed on was made without
     knowing that: what is agreed on is then held against it, as if it were an edit of those who set it. Nobody
-    contradicts what they alone have set.
+    contradicts what they alone have set, as long as it is the same record. Who clears a list of tags has removed them
+    all; of everything else a blank is an edit only if it is the owner's.
 
     Args:
         agreed: what the systems last agreed on, perhaps without all of them holding it yet.
@@ -117,8 +125,10 @@ def merge(
     """
     same = meaning(rule, spelling)
     edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
-    counted = {name: value for name, value in edits.items() if value.strip() or name == rule.owner}
-    unaware = any(same(sides[name].base) != same(agreed) for name in counted if {*set_by} != {name})
+    clears = rule.kind is Kind.UNION
+    counted = {name: value for name, value in edits.items() if value.strip() or clears or name == rule.owner}
+    knowing = {name for name in counted if {*set_by} == {name} and not sides[name].new}
+    unaware = any(same(sides[name].base) != same(agreed) for name in counted if name not in knowing)
     head = {rule.owner if rule.owner is not None and rule.owner in set_by else HEAD: agreed} if unaware else {}
     value, why = _value(rule, agreed, head | counted, {name: sides[name] for name in counted}, same)
     if not counted and edits and same(agreed) != same(""):
@@ -146,6 +156,8 @@ def _value(
     if not edited:
         return agreed, Why.UNCHANGED
     alike = len({same(value) for value in said.values()}) == 1
+    if rule.kind is Kind.FORWARD and any(_unknown(rule.stages, value, same) for value in said.values()):
+        return agreed, Why.CONFLICT
     if rule.owner is not None and (owners := said.get(rule.owner)) is not None:
         return owners, (_agreeing(said) if alike else Why.OWNER)
     if rule.kind is Kind.FORWARD:
@@ -165,11 +177,13 @@ def _agreeing(edits: Mapping[str, str]) -> Why:
     return Why.ONE_EDIT if len(edits) == 1 else Why.SAME_EDIT
 
 
+def _unknown(stages: Sequence[str], value: str, same: Spelling) -> bool:
+    """Whether the policy does not name a stage: that is for a person, even if it is the owner's."""
+    return bool(value.strip()) and same(value) not in {same(stage) for stage in stages}
+
+
 def _furthest(stages: Sequence[str], agreed: str, edits: Mapping[str, str], same: Spelling) -> tuple[str, Why]:
-    """The furthest stage; one that the policy does not name is for a person."""
     place = {same(stage): number for number, stage in enumerate(stages)}
-    if any(same(value) not in place for value in edits.values()):
-        return agreed, Why.CONFLICT
     reached = [value for value in (agreed, *sorted(edits.values())) if same(value) in place]
     furthest = max(reached, key=lambda value: place[same(value)])
     moved = {name: value for name, value in edits.items() if same(value) == same(furthest)}
@@ -203,18 +217,29 @@ def _union(rule: FieldRule, agreed: str, edited: Mapping[str, Side], same: Spell
 
 
 def _appended(agreed: str, edited: Mapping[str, Side]) -> tuple[str, Why]:
-    """What was agreed on, and what each has added; a change of what stood there is for a person."""
-    parts: list[str] = []
+    """The lines that were agreed on, and those that each has added; a change of what stood there is for a person."""
+    lines = _lines(agreed)
     for side in edited.values():
-        if not side.now.startswith(side.base.rstrip()):
+        base, now = _lines(side.base), _lines(side.now)
+        if not base:  # it knew nothing of the rest, and may hold a part of that, or more
+            base = lines[: len(_common(lines, now))] if _common(lines, now) in (lines, now) else []
+        if now[: len(base)] != base:
             return agreed, Why.CONFLICT
-        if (part := _added(side, agreed.rstrip())) not in parts:
-            parts.append(part)
-    return "\n".join(filter(None, [agreed.rstrip(), *parts])), Why.APPEND
+        lines += _unsaid(lines[len(_common(lines, base)) :], now[len(base) :])
+    return "\n".join(lines), Why.APPEND
 
 
-def _added(side: Side, agreed: str) -> str:
-    """What a side has added; one that is new to it all may hold a part of what is agreed on, or more."""
-    if base := side.base.rstrip():
-        return side.now[len(base) :].strip()
-    return "" if agreed.startswith(side.now.strip()) else side.now.strip().removeprefix(agreed).strip()
+def _unsaid(others: Sequence[str], added: Sequence[str]) -> Sequence[str]:
+    """What a side has added, without what stands at the end of what others have added already."""
+    longest = min(len(others), len(added))
+    said = next((count for count in range(longest, 0, -1) if others[-count:] == added[:count]), 0)
+    return added[said:]
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """The lines with which both begin."""
+    return [line for line, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))]
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]

@@ -245,7 +245,8 @@ def _attempted(facts: dict[str, Any]) -> str:
         found = " An earlier try had gone through after all; nothing was sent again." if facts["found"] else ""
         return f"Written to {where}: {outcome}, record {facts['external_id']}.{found}"
     if facts.get("moved"):
-        return f"Not written to {where}: {MOVED} ({facts['detail']}). It must be decided anew."
+        wrote = f"{', '.join(facts['wrote'])} written" if facts.get("wrote") else "Not written"
+        return f"{wrote} to {where}: {MOVED} ({facts['detail']}). It must be decided anew."
     what = "Looking the write up in" if facts["look_up"] else f"Try {facts['attempt']} to write to"
     what = "Searching for duplicates in" if facts.get("search") else what
     return f"{what} {where} ended {_words(outcome)}: {facts['detail']}. Next: {_words(facts['next'])}."

@@ -247,6 +247,7 @@ def _disagreements(policy: SyncPolicy) -> Iterator[InitErrorDetails]:
         yield from _in_match(kept, "objects", name)
         for field, one in kept.fields.items():
             yield from _in_field(kept, one, "objects", name, "fields", field)
+        yield from _shared(kept, "objects", name, "fields")
 
 
 def _in_match(kept: Kept, *loc: str | int) -> Iterator[InitErrorDetails]:
@@ -260,6 +261,17 @@ def _in_match(kept: Kept, *loc: str | int) -> Iterator[InitErrorDetails]:
         yield at(*loc, "duplicates", fault="nothing says how duplicates are found; add 'match', or remove this")
 
 
+def _shared(kept: Kept, *loc: str | int) -> Iterator[InitErrorDetails]:
+    """Two fields in one place would write over each other."""
+    taken: dict[tuple[str, str], str] = {}
+    for field, one in kept.fields.items():
+        for system, place in one.at.items():
+            first = taken.setdefault((system, place.name), field)
+            if first != field:
+                fault = f"'{place.name}' of '{system}' is '{first}' already; give this field a place of its own"
+                yield at(*loc, field, "at", system, fault=fault)
+
+
 def _in_field(kept: Kept, field: SyncField, *loc: str | int) -> Iterator[InitErrorDetails]:
     known = ", ".join(kept.systems)
     for system in field.at:
@@ -267,5 +279,7 @@ def _in_field(kept: Kept, field: SyncField, *loc: str | int) -> Iterator[InitErr
             yield at(*loc, "at", system, fault=f"no system '{system}'; use one of: {known}")
     if field.owner is not None and field.owner not in field.at:
         yield at(*loc, "owner", fault=f"'{field.owner}' does not have this field; use one of: {', '.join(field.at)}")
+    elif field.owner is not None and field.at[field.owner].way is Way.TO:
+        yield at(*loc, "owner", fault=f"the edits of '{field.owner}' do not count; take 'way: to' from it there")
     if not any(place.way is not Way.TO for place in field.at.values()):
         yield at(*loc, "at", fault="nobody's edits count; take 'way: to' from one of them")

@@ -189,7 +189,7 @@ async def note_written(policy: str) -> int:
 
 
 def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: OperationRow, now: datetime) -> None:
-    """What a write did: it made the record hold its values, or the record had changed, or it was given up.
+    """What a write did: it made the record hold its values, or the record has changed, or it was given up.
 
     What its system made of the values is no edit, if its answer shows that.
 
@@ -200,12 +200,12 @@ def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: Operatio
     if write.state == State.DEAD:
         tx.crosswalk.not_written(record, refused=True)
         return
-    if outcome.get("kind") not in ("created", "updated", "unchanged"):
-        tx.crosswalk.not_written(record, refused=False)
-        return
     places = kept.places(record.system) if kept else {}
     sent = {field: value for field, value in (record.sent or {}).items() if field in places}
     own = {place.name: field for field, place in places.items() if field in sent}
+    if outcome.get("kind") not in ("created", "updated", "unchanged"):
+        tx.crosswalk.not_written(record, [own[name] for name in outcome.get("wrote", ()) if name in own])
+        return
     shown = {own[name]: raw for name, raw in outcome.get("values", {}).items() if name in own}
     held = sent | {field: places[field].read(raw) for field, raw in shown.items()}
     raws = {field: places[field].spelt(value) for field, value in sent.items()} | shown

@@ -142,10 +142,9 @@ async def _put_back(api: HttpApi, operation: Operation, target: Target, lost: Ov
 
 
 def _moved(operation: Operation, lost: Overwritten) -> Conflict:
-    names = ", ".join(lost.names)
-    return Conflict(
-        detail=f"{NAME}: record {operation.external_id}: somebody changed {names} as it was written", moved=True
-    )
+    names, wrote = ", ".join(lost.names), tuple(sorted(operation.values.keys() - {*lost.names}))
+    detail = f"{NAME}: record {operation.external_id}: somebody changed {names} as it was written"
+    return Conflict(detail=detail, moved=True, wrote=wrote)
 
 
 def _made(versions: Sequence[PastValue], text: str | None, at: datetime) -> int | None:

@@ -84,7 +84,7 @@ class Patches:
             return fields if isinstance(fields, RetryAfter) else RetryAfter(detail=fields.detail)
         if wrong := _lacking(operation, ticket, fields):
             said = f"{NAME}: ticket {ticket.id} has the operation's id, and {', '.join(wrong)} of something else"
-            return Conflict(detail=said, moved=True)
+            return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values)))
         return Written(kind="updated", external_id=str(ticket.id), found=True)
 
     async def _checked(self, operation: Operation, before: Ticket, fields: dict[str, CustomField]) -> DeliveryOutcome:
@@ -101,7 +101,8 @@ class Patches:
         if skipped := [name for name in wrong if same(name, now.get(slug(name), ""), then.get(slug(name), ""))]:
             lacking = f"ticket {ticket.id} was written, but did not take {', '.join(skipped)}"
             return Invalid(detail=f"{NAME}: {lacking}; set that there, and try again")
-        return Conflict(detail=f"{NAME}: ticket {ticket.id}: somebody else has written {', '.join(wrong)}", moved=True)
+        said = f"{NAME}: ticket {ticket.id}: somebody else has written {', '.join(wrong)}"
+        return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values.keys() - {*wrong})))
 
     async def _whole(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
         """The ticket with the names of its queue and people, which a search alone gives."""

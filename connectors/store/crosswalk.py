@@ -230,13 +230,17 @@ class Crosswalk:
         record.raw = {name: text for name, text in record.raw.items() if name not in held} | dict(raw)
         self._idle(record)
 
-    def not_written(self, record: RecordRow, *, refused: bool) -> None:
-        """A write came to nothing: the record had changed, or it was given up.
+    def not_written(self, record: RecordRow, wrote: Collection[str] = (), *, refused: bool = False) -> None:
+        """A write came to nothing: the record has changed, or it was given up.
 
         Where several fields were refused at once, they are tried one by one. What has changed is written to once
         it was read: before, the same write would come to nothing again.
+
+        Args:
+            wrote: fields that it did hold as they were sent: what it holds of them now, somebody made of that.
         """
         sent = record.sent or {}
+        record.base = record.base | {field: sent[field] for field in wrote}
         if refused and record.external_id is not None and len(sent) > 1:
             record.singly = True
         elif refused:

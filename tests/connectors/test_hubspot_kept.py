@@ -258,8 +258,9 @@ async def test_a_patch_whose_record_holds_its_values_already_changes_nothing(wor
     assert await world.hubspot.find(patch(record, {}, company="Acme")) is None
 
 
-def moved(record: str, names: str) -> Conflict:
-    return Conflict(detail=f"HubSpot: record {record}: somebody changed {names} as it was written", moved=True)
+def moved(record: str, names: str, *wrote: str) -> Conflict:
+    said = f"HubSpot: record {record}: somebody changed {names} as it was written"
+    return Conflict(detail=said, moved=True, wrote=wrote)
 
 
 @pytest.mark.parametrize("theirs", ["Acme Ltd", ""], ids=["set", "cleared"])
@@ -269,7 +270,7 @@ async def test_what_somebody_changes_while_a_patch_is_on_its_way_stands(world: W
 
     outcome = await world.hubspot.send(patch(record, ANN, company="ACME", phone="1"))
 
-    assert outcome == moved(record, "company")
+    assert outcome == moved(record, "company", "phone")
     assert await world.values(record) == ANN | {"company": theirs, "phone": "1"}
     assert await world.hubspot.find(patch(record, ANN, company="ACME", phone="1")) == outcome
 
@@ -314,7 +315,7 @@ async def test_what_was_overwritten_by_a_sender_that_died_is_put_back_when_it_is
 
     assert isinstance(await world.hubspot.send(ours), Unknown)
     assert await world.hubspot.find(ours) is None
-    assert await world.hubspot.send(ours) == moved(record, "company")
+    assert await world.hubspot.send(ours) == moved(record, "company", "phone")
 
     assert await world.values(record) == ANN | {"company": "Acme Ltd", "phone": "1"}
 

@@ -391,7 +391,7 @@ async def test_a_patch_is_looked_up_by_its_id_and_one_that_was_changed_since_mus
     found = await tracker.find(patch(subject="is"))
 
     assert isinstance(found, expected)
-    assert not isinstance(found, Conflict) or found.moved
+    assert not isinstance(found, Conflict) or (found.moved, found.wrote) == (True, ("subject",))
 
 
 async def test_a_look_up_whose_field_is_not_there_any_more_tells_nothing(

@@ -44,6 +44,12 @@ def person(**fields: Any) -> dict[str, Any]:
         pytest.param(
             {"person": person(name={"at": {name: {"name": "name", "way": "to"} for name in TWO}})},
             "nobody's edits count", id="edits that count nowhere"),
+        pytest.param(
+            {"person": person(name={"at": TWO}, nick={"at": {"crm": "nick", "desk": "name"}})},
+            "'name' of 'desk' is 'name' already", id="two fields in one place"),
+        pytest.param(
+            {"person": person(name={"at": {"crm": {"name": "name", "way": "to"}, "desk": "name"}, "owner": "crm"})},
+            "the edits of 'crm' do not count", id="an owner who is never heard"),
         pytest.param({"person": person(name={"at": TWO, "rule": "forward"})}, "stages go with", id="no stages"),
         pytest.param(
             {"person": person(name={"at": {"crm": "name", "desk": {"name": "n", "values": {"a": "1", "b": "1"}}}})},

@@ -227,7 +227,7 @@ async def test_a_patch_whose_answer_is_lost_is_found_unless_somebody_changed_it_
     assert isinstance(outcome, Unknown)
     assert found == Written(kind="updated", external_id=ticket, found=True)
     assert isinstance(since, Conflict)
-    assert since.moved
+    assert (since.moved, since.wrote) == (True, ("subject",))
 
 
 async def test_a_patch_to_a_merged_ticket_goes_to_its_survivor(

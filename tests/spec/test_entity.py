@@ -141,10 +141,31 @@ def test_a_system_without_the_field_is_left_out() -> None:
 def test_an_edit_where_none_counts_is_put_back() -> None:
     one_way = {"name": terms(taken_from=frozenset({"crm"}), written_to=frozenset({"desk"}))}
     step = in_step(one_way, entity("Ann", crm=held("Ann", "Ann"), desk=held("Bob", "Ann")))
-    assert (step.moves, step.writes) == ((), {"desk": {"name": "Ann"}})
+    assert [(move.why, move.after, move.edited) for move in step.moves] == [(Why.PUT_BACK, "Ann", {"desk": "Bob"})]
+    assert step.writes == {"desk": {"name": "Ann"}}
+    again = in_step(one_way, step.entity)
+    assert (again.moves, again.writes) == ((), {"desk": {"name": "Ann"}}), "told once"
     assert in_step(one_way, entity("Ann", crm=held("Bob", "Ann"), desk=held("Ann", "Ann"))).writes == {
         "desk": {"name": "Bob"}
     }
+
+
+def test_what_stands_where_it_is_only_written_is_left_alone_until_something_is_agreed_on() -> None:
+    one_way = {"name": terms(taken_from=frozenset({"crm"}), written_to=frozenset({"desk"}))}
+    step = in_step(one_way, Entity(records={"crm": held(""), "desk": held("555")}))
+    assert (step.moves, step.writes) == ((), {})
+    filled = step.entity.model_copy(update={"records": step.entity.records | {"crm": held("777", "")}})
+    step = in_step(one_way, filled)
+    assert step.writes == {"desk": {"name": "777"}}
+    assert {move.why: move.edited for move in step.moves} == {Why.ONE_EDIT: {"crm": "777"}}
+
+
+def test_what_its_owner_has_cleared_is_cleared_where_it_is_only_written() -> None:
+    owned = {"name": terms(FieldRule(owner="crm"), frozenset({"crm"}), frozenset({"desk"}))}
+    cleared = entity("Ann", crm=held("", "Ann"), desk=held("Ann", "Ann", busy=True))
+    step = in_step(owned, cleared)
+    later = step.entity.model_copy(update={"records": step.entity.records | {"desk": held("Ann", "Ann")}})
+    assert in_step(owned, later).writes == {"desk": {"name": ""}}
 
 
 CONTEST = entity("Ann", crm=held("Anna", "Ann"), desk=held("Hanna", "Ann"), sql=held("Ann", "Ann"))
@@ -267,6 +288,18 @@ class World:
         self._note(name, busy=False)
         self.read(name)
 
+    def write_and_lose_the_answer(self, name: str, meanwhile: str) -> None:
+        """The write is taken, somebody changes the record, and only then is the write looked up."""
+        if name not in self.under_way:
+            return
+        expected, value = self.under_way.pop(name)
+        if self.systems[name].value == expected:
+            self.systems[name].value = value
+            self.systems[name].edit(meanwhile)
+            self._note(name, base={"name": value})  # as the outcome's `wrote` has it
+        self._note(name, busy=False)
+        self.read(name)
+
     def settle(self) -> None:
         for _ in range(8):
             for name in self.systems:
@@ -290,6 +323,8 @@ def after_all(rule: FieldRule, happens: list) -> World:
                 here.read(name)
             case "write", [name]:
                 here.write(name)
+            case "lose", [name, value]:
+                here.write_and_lose_the_answer(name, value)
             case _:
                 here.merge()
     here.settle()
@@ -311,6 +346,7 @@ HAPPENS = st.lists(
         st.tuples(st.just("edit"), NAMES, st.sampled_from("abcd")),
         st.tuples(st.just("read"), NAMES),
         st.tuples(st.just("write"), NAMES),
+        st.tuples(st.just("lose"), NAMES, st.sampled_from("abcd")),
         st.tuples(st.just("merge")),
     ),
     max_size=25,

@@ -71,6 +71,31 @@ TABLE = [
         NOTES, "hello", sides("hello", crm="hallo", desk="hello\nbob"), "hello", Why.CONFLICT, {},
         id="notes: what stood there was changed"),
     pytest.param(
+        TAGS, "x", sides("x", crm="x", desk=""), "", Why.ONE_EDIT, {"crm": ""}, id="tags: the last one removed"
+    ),
+    pytest.param(
+        TAGS, "x,y", sides("x,y", crm="x,y,z", desk=""), "z", Why.UNION, {"crm": "z", "desk": "z"},
+        id="tags: all of them removed by one, one added by another"),
+    pytest.param(
+        NOTES, "Call 1", sides("Call 1", crm="Call 12", desk="Call 1\nz"), "Call 1", Why.CONFLICT, {},
+        id="notes: a line that was made longer was changed"),
+    pytest.param(
+        NOTES, "n\nx", {"crm": Side(now="n\nx", base="n\nx"), "desk": Side(now="n\nx\ny", base="n")}, "n\nx\ny",
+        Why.APPEND, {"crm": "n\nx\ny"}, id="notes: who is late and has added the same and more"),
+    pytest.param(
+        NOTES, "n\nx", sides("n\nx", crm="n\nx\nx", desk="n\nx\ny"), "n\nx\nx\ny",
+        Why.APPEND, dict.fromkeys(("crm", "desk"), "n\nx\nx\ny"), id="notes: the same line again is one more"),
+    pytest.param(
+        NOTES, "Ann", {"crm": Side(now="Ann", base="Ann"), "desk": Side(now="Anna called", new=True)},
+        "Ann\nAnna called", Why.APPEND, dict.fromkeys(("crm", "desk"), "Ann\nAnna called"),
+        id="notes: a new record's line is a line"),
+    pytest.param(
+        NOTES, "a\nb", {"crm": Side(now="a\nb", base="a\nb"), "desk": Side(now="a", new=True)}, "a\nb",
+        Why.APPEND, {"desk": "a\nb"}, id="notes: a new record that holds a part adds nothing"),
+    pytest.param(
+        NOTES, "a", {"crm": Side(now="a", base="a"), "desk": Side(now="a\nb", new=True)}, "a\nb",
+        Why.APPEND, {"crm": "a\nb"}, id="notes: a new record that holds more adds the rest"),
+    pytest.param(
         STAGE, "lead", sides("lead", crm="offer", desk="won"), "won", Why.FORWARD, {"crm": "won"}, id="the furthest"
     ),
     pytest.param(
@@ -82,6 +107,12 @@ TABLE = [
     pytest.param(
         STAGE, "offer", sides("offer", crm="lost", desk="won"), "offer", Why.CONFLICT, {}, id="an unknown stage"
     ),
+    pytest.param(
+        OWNED_STAGE, "offer", sides("offer", crm="lost", desk="offer"), "offer", Why.CONFLICT, {},
+        id="an unknown stage, though it is the owner's"),
+    pytest.param(
+        OWNED_STAGE, "offer", sides("offer", crm="", desk="offer"), "", Why.ONE_EDIT, {"desk": ""},
+        id="a stage that its owner clears"),
 ]  # fmt: skip
 
 
@@ -94,6 +125,12 @@ def test_what_becomes_of_a_field(rule, agreed, held, value, why, writes) -> None
 def test_what_a_vendor_made_of_our_write_is_no_edit() -> None:
     held = {"crm": Side(now="+49 40 1", base="+49 40 1"), "desk": Side(now="0049401", base="0049401")}
     assert merge(ASK, "+49401", held, lambda value: value.replace(" ", "")).edited == ()
+
+
+@pytest.mark.parametrize(("new", "why"), [(False, Why.ONE_EDIT), (True, Why.CONFLICT)])
+def test_who_alone_set_what_is_agreed_on_contradicts_nobody_unless_the_record_is_another(new: bool, why: Why) -> None:
+    held = {"crm": Side(now="x", base="x"), "desk": Side(now="w", base="" if new else "old", new=new)}
+    assert merge(ASK, "x", held, spelling, set_by=("desk",)).why is why
 
 
 def test_who_edited_is_told_in_a_conflict_too() -> None:

@@ -10,7 +10,7 @@ from kept_tables import Pair, side, sync_resources, write_sync
 
 from connectors.store.engine import Store
 from domain.breaker import Breaker
-from domain.delivery import Invalid, Unknown
+from domain.delivery import Conflict, Invalid, Unknown
 from domain.review import Answer, ReviewKind
 from domain.source_state import SourceState
 from tasks.review import form_of, settle_answer
@@ -151,6 +151,21 @@ async def test_a_record_that_has_changed_is_written_to_again_only_once_it_was_re
     await linked.run()
     assert linked.tables.row("desk")["town"] == "Ulm"
     assert len(linked.tables.sent) == 2
+
+
+async def test_taking_back_what_was_written_is_an_edit_though_the_write_is_told_as_overtaken(linked):
+    """Its answer was lost; by the time it is looked up somebody has taken it back."""
+
+    def take_back(_operation):
+        linked.tables.before = lambda _operation: None
+        return Conflict(detail="town is something else by now", moved=True, wrote=("town",))
+
+    linked.tables.edit("crm", "1", town="Ulm")
+    linked.tables.before = take_back
+    await linked.run()
+    await linked.run()
+    assert (linked.tables.row("crm")["town"], linked.tables.row("desk")["town"]) == ("Bonn", "Bonn")
+    assert linked.history("town")[-2:] == [("Bonn", "Ulm", "one_edit"), ("Ulm", "Bonn", "one_edit")]
 
 
 async def test_an_answer_that_was_lost_is_looked_up_and_nothing_is_written_twice(linked):
