@@ -169,8 +169,9 @@ class CasePolicy(Policy):
 
     @property
     def knows_reviewers(self) -> bool:
-        """The same; where costs need two people, unless the file says otherwise."""
-        return self.two_people_above is not None if self.review.proven is None else self.review.proven
+        """The same; where an action or its cost needs two people, unless the file says otherwise."""
+        two = self.two_people_above is not None or any(action.approvals > 1 for action in self.actions.values())
+        return two if self.review.proven is None else self.review.proven
 
     @cached_property
     def machine(self) -> Machine:

@@ -55,6 +55,17 @@ def test_which_events_are_the_customers_answer(customer, answers):
     assert {event: policy.answers(event) for event in answers} == answers
 
 
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [({"two_people_above": None}, False), ({"two_people_above": "5 EUR"}, True),
+     ({"two_people_above": None} | changed("actions", "send", approvals=2), True),
+     ({"two_people_above": "5 EUR", "review": {"proven": False}}, False),
+     ({"two_people_above": None, "review": {"proven": True}}, True)],
+)  # fmt: skip
+def test_where_two_must_agree_only_those_count_who_are_known_unless_the_file_says_otherwise(changes, known):
+    assert case_policy(**changes).knows_reviewers is known
+
+
 CONTRADICTIONS = [
     pytest.param({"routes": {}}, "'routes' follow from the actions here; remove them", id="routes are not written"),
     pytest.param({"initial": "gone"}, "initial: no state 'gone'; use one of: idle", id="the initial state exists"),
