@@ -115,6 +115,14 @@ class InStep:
     writes: dict[str, dict[str, str]]
     malformed: dict[str, tuple[str, ...]]
 
+    @property
+    def owes(self) -> bool:
+        """Whether a record does not hold, or is not known to hold, what it is to: a write is on, due, or was refused.
+
+        What is contested or malformed is owed to nobody: it is not known what is to be written.
+        """
+        return bool(self.writes) or any(record.busy or record.refused for record in self.entity.records.values())
+
 
 def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[str] = frozenset()) -> InStep:
     """What becomes of an entity; the same again asks for the same and moves nothing.

@@ -72,6 +72,10 @@ class Event(StrEnum):
     """A system's record was found to be one of an entity's, or two entities to be one."""
     MERGED = "merged"
     """Edits of an entity's fields were heard; of what they made of the fields, only the names are here."""
+    OUT_OF_STEP = "out_of_step"
+    """A change of an entity was observed that a system which is to hold it does not hold yet."""
+    IN_STEP = "in_step"
+    """No system lacks anything of an entity any more that was out of step."""
 
 
 class Entry(Frozen):

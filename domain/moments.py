@@ -20,20 +20,27 @@ class Pause(Frozen):
 class Moments(Frozen):
     """What promises are measured between.
 
+    Those of an item begin with its acceptance; those of an entity that is out of step with a change.
+
     Attributes:
+        accepted_at: None for an entity.
         decided_at: the first decision, be it to ask a person.
         delivered_at: every write that was asked for was written.
-        closed_at: it was decided that nothing is written.
+        closed_at: it was decided that nothing is written, or an entity turned out to be another one.
         answered_at: a person's answer settled the review.
+        changed_at: a change of an entity was observed that not every system held.
+        synced_at: every system held it, and all that was observed since.
         pauses: in order, none overlaps another.
     """
 
-    accepted_at: AwareDatetime
+    accepted_at: AwareDatetime | None = None
     decided_at: AwareDatetime | None = None
     delivered_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None
     review_opened_at: AwareDatetime | None = None
     answered_at: AwareDatetime | None = None
+    changed_at: AwareDatetime | None = None
+    synced_at: AwareDatetime | None = None
     pauses: tuple[Pause, ...] = ()
 
 
@@ -43,6 +50,15 @@ def moments(entries: Iterable[Entry]) -> Moments | None:
     for entry in entries:
         seen.take(entry)
     return seen.moments()
+
+
+def spell(entry: Entry) -> Moments:
+    """The moments of a time for which an entity is, or was, out of step, from the entry that began or ended it."""
+    changed_at = datetime.fromisoformat(entry.facts["since"])
+    if entry.event is Event.OUT_OF_STEP:
+        return Moments(changed_at=changed_at)
+    ended = "closed_at" if entry.facts.get("merged_into") else "synced_at"
+    return Moments(changed_at=changed_at, **{ended: entry.at})
 
 
 class _Seen:

@@ -26,6 +26,12 @@ class ClockName(StrEnum):
     """From acceptance until every write is written. Items that end without a write are unscored."""
     REVIEW_ANSWERED = "review_answered"
     """From the moment when a person was asked to the answer."""
+    SYNCED = "synced"
+    """Of records that are kept in step: from when a change of one was observed until every other system holds it.
+
+    What systems contradict each other in belongs nowhere before a person has said what it is: meanwhile
+    `REVIEW_ANSWERED` runs, and this clock from the answer on.
+    """
 
 
 class LongestPause(Frozen):
@@ -166,6 +172,9 @@ def _span(name: ClockName, happened: Moments) -> tuple[datetime | None, datetime
             return happened.accepted_at, delivered or happened.closed_at, delivered is not None
         case ClockName.REVIEW_ANSWERED:
             return happened.review_opened_at, happened.answered_at, True
+        case ClockName.SYNCED:
+            synced = happened.synced_at
+            return happened.changed_at, synced or happened.closed_at, synced is not None
         case _:
             assert_never(name)
 

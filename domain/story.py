@@ -136,6 +136,12 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.MERGED:
             made = ", ".join(f"{_words(name)} ({_words(why)})" for name, why in facts["fields"].items())
             return f"Edits were heard{' by ' + facts['by'] if facts['by'] else ''}: {made}."
+        case Event.OUT_OF_STEP:
+            return f"A change was observed at {facts['since']} that not every system holds yet."
+        case Event.IN_STEP if facts.get("merged_into"):
+            return f"What was out of step since {facts['since']} is so as a part of {facts['merged_into']} now."
+        case Event.IN_STEP:
+            return f"Every system holds what was out of step since {facts['since']}."
         case _:
             assert_never(event)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from domain.proposal import NONE_OF_THESE
+from domain.sla import ClockName
 from policies.rules import check_expression
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
         if destination.when is not None:
             yield from in_expression(destination.when, policy.input.numeric, "destinations", name, "when", decided=True)
     yield from _in_calendars(policy)
+    yield from _in_promises(policy)
     if (known_by := policy.customer.known_by) is not None and known_by not in policy.input.fields:
         yield at("customer", "known_by", fault=_unknown(known_by))
     for name in policy.extract.fields if policy.extract else ():
@@ -90,6 +92,15 @@ def _in_calendars(policy: "Policy") -> Iterator[InitErrorDetails]:
     others = [((name,), section.calendar) for name, section in sections]
     for loc, name in [*named, *others]:
         yield from in_calendar(policy, name, *loc, "calendar")
+
+
+def _in_promises(policy: "Policy") -> Iterator[InitErrorDetails]:
+    if ClockName.SYNCED in policy.sla and not policy.keeps_in_step:
+        fault = "only records that are kept in step are synced; promise 'delivered' instead"
+        yield at("sla", ClockName.SYNCED.value, fault=fault)
+    if policy.customer.answered_by is not None and not policy.has_events:
+        fault = "only cases have events; say in 'known_by' which field tells who the customer is"
+        yield at("customer", "answered_by", fault=fault)
 
 
 def _in_destinations(policy: "Policy") -> Iterator[InitErrorDetails]:

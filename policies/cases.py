@@ -8,7 +8,7 @@ they follow from its actions and events.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -153,6 +153,8 @@ class CasePolicy(Policy):
         two_people_above: the largest cost that one person may agree to alone.
     """
 
+    has_events: ClassVar[bool] = True
+
     input: CaseInput
     routes: dict[Name, Route] = Field(default_factory=dict)
     classifier: Classifier = Classifier(prompt="act")
@@ -167,13 +169,19 @@ class CasePolicy(Policy):
 
     @property
     def knows_reviewers(self) -> bool:
-        """The same; where costs need two people, unless the file says otherwise."""
-        return self.two_people_above is not None if self.review.proven is None else self.review.proven
+        """The same; where an action or its cost needs two people, unless the file says otherwise."""
+        two = self.two_people_above is not None or any(action.approvals > 1 for action in self.actions.values())
+        return two if self.review.proven is None else self.review.proven
 
     @cached_property
     def machine(self) -> Machine:
         """The states and events, as the domain knows them."""
         return Machine(initial=self.initial, events=frozenset(self.events), states=self.states)
+
+    def answers(self, event: str) -> bool:
+        """Whether an event is the answer that the case's customer owed; that nothing was heard is none."""
+        listed = self.customer.answered_by
+        return event != DEADLINE if listed is None else event in listed
 
     def unheard(self, key: str) -> Case:
         """A case of which nothing was heard yet."""
@@ -232,7 +240,12 @@ def _fields(raw: dict[str, Any]) -> dict[str, Any]:
 def _disagreements(policy: CasePolicy) -> Iterator[InitErrorDetails]:
     yield from in_calendar(policy, policy.calendar, "calendar")
     if policy.customer.known_by is not None:
-        yield at("customer", "known_by", fault="the next event of a case is its customer's answer; remove this")
+        fault = "the events of a case are its customer's answers; remove this, or list them in 'answered_by'"
+        yield at("customer", "known_by", fault=fault)
+    for index, event in enumerate(policy.customer.answered_by or ()):
+        if event not in policy.events:
+            fault = f"no event '{event}'; use one of: {', '.join(policy.events)}"
+            yield at("customer", "answered_by", index, fault=fault)
     for name in (HISTORY, MESSAGES):
         if name in policy.look_ups:
             yield at("look_ups", name, fault=f"every agent has a look-up '{name}'; give this one another name")

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -185,7 +185,12 @@ class Policy(Frozen):
 
     Attributes:
         people: the file beside this one that says who people are.
+        has_events: whether it is about cases.
+        keeps_in_step: whether it is about records that several systems keep.
     """
+
+    has_events: ClassVar[bool] = False
+    keeps_in_step: ClassVar[bool] = False
 
     name: Name
     version: int = Field(ge=1)

@@ -16,7 +16,7 @@ class Review(Frozen):
         people: how many different people must choose the same route before it counts; a blind check
             takes one, who must not know what another said.
         proven: whether, where several must agree, only those count who are known: by a link, or by a name of the
-            people file; if it is not said, where the policy has `two_people_above`.
+            people file; if it is not said, where the policy has `two_people_above` or an action of two `approvals`.
         assign: to whom reviews are given; without it whoever comes first takes them.
         forms: reviews that have a form in Prefect's UI at the same time, the most urgent ones, a flow
             run each; the others wait in the store, on the review page and the command line.

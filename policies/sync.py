@@ -7,7 +7,7 @@ contradictions that a person has to decide.
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -17,6 +17,7 @@ from domain.decision import Mode
 from domain.delivery import Patience
 from domain.entity import FieldTerms
 from domain.merge import FieldRule, Kind
+from domain.sla import ClockName
 from domain.values import Frozen
 from policies.agreement import at, in_expression
 from policies.destination import Destination, Name, Template
@@ -203,6 +204,8 @@ class SyncPolicy(Policy):
         patience: how long a write is tried.
     """
 
+    keeps_in_step: ClassVar[bool] = True
+
     input: SyncInput = SyncInput()
     destinations: dict[Name, Destination] = Field(default_factory=dict)
     objects: dict[Name, Kept] = Field(min_length=1)
@@ -212,6 +215,11 @@ class SyncPolicy(Policy):
     def field_terms(self) -> dict[str, dict[str, FieldTerms]]:
         """What the domain needs to know of each object's fields; made once, as they remember spellings."""
         return {name: kept.terms(self.input.conventions) for name, kept in self.objects.items()}
+
+    @property
+    def promises_step(self) -> bool:
+        """Whether it is promised how soon a change is in every system."""
+        return self.mode is Mode.AUTO and ClockName.SYNCED in self.sla
 
     @model_validator(mode="before")
     @classmethod

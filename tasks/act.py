@@ -4,7 +4,7 @@ from prefect import task
 
 from connectors.store.engine import Transaction
 from domain.action import permitted
-from domain.case import DEADLINE, Case, moved
+from domain.case import Case, moved
 from domain.decide import fingerprint
 from domain.decision import Decision, Kind
 from domain.ledger import Event
@@ -50,7 +50,7 @@ async def act(
                 continue
             _keep(tx, workflow, met, proposed[item_id], decision)
             decided.append(decision)
-            if met.event != DEADLINE:  # that nothing was heard is no answer
+            if cases.answers(met.event):
                 heard[item_id] = met.case.key
         hear(tx, cases, heard, now)
     return decided

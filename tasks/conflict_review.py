@@ -146,7 +146,8 @@ class ConflictReview:
         after = decided(self.due.entity, self.field, value, answer.by)
         move = Move(field=self.field, before=standing.agreed, after=value, why=Why.DECIDED, edited=standing.contested)
         tx.crosswalk.keep(self.due, after, [move], now, by=answer.by)
-        tx.crosswalk.look_again(self.due.row.entity_id)
+        promised = sync_of(self.workflow).promises_step
+        tx.crosswalk.look_again(self.due.row.entity_id, now if promised else None)
         self.row.question = self.row.question | {OWNER: self._owner}
         settled(tx, self.row.item_id, Kind.HUMAN, Reason.SAID, answer.by, answer.note, now)
         return True

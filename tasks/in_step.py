@@ -137,6 +137,7 @@ def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan
         merged_away = before.model_copy(update={"fields": settled})
         tx.crosswalk.keep(due, merged_away, (), now)
         contest(tx, workflow, due, before, merged_away, now)
+        tx.spells.merged(due.row, owes=False, now=now)
         return
     again = [system for system in due.records if system not in step.entity.records]
     tx.crosswalk.keep(due, step.entity, step.moves, now)
@@ -148,6 +149,7 @@ def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan
         write = _operation(kept, due, system, step, values)
         tx.crosswalk.sending(due, system, write.operation_id, values)
         tx.outbox.put(write, sync_of(workflow).patience, now)
+    tx.spells.merged(due.row, owes=plan.put_off or step.owes, now=now)
 
 
 def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[str, str]) -> Operation:

@@ -63,6 +63,10 @@ class Side:
             operation_id=record.operation_id,
         )
 
+    def observed(self, now: datetime) -> datetime | None:
+        """When what is heard now is observed; None where nothing is promised about that."""
+        return now if sync_of(self.workflow).promises_step else None
+
     @cached_property
     def looks(self) -> Looks | None:
         """How its records look where they are matched by evidence."""
@@ -119,10 +123,13 @@ async def note_changes(policy: str) -> int:
 async def note_told(here: Resources, side: Side) -> int:
     """Take down which records a system says have changed; returns how many changes it told of.
 
-    One that does not answer after it has told of some is no system that is away: the next run goes on.
+    One that does not answer after it has told of some is no system that is away: the next run goes on. What was
+    there before it was read to its end once is its stock, and no change that anybody waits for.
     """
     with here.store.reading() as tx:
         cursor, came = tx.cursors.of(side.name), 0
+        whole = read_once(side.of, side.system)
+        stock = not tx.cursors.of(whole)
     for _ in range(LONGEST_ROUND):
         try:
             changed = await side.port.changed(cursor, AT_ONCE)
@@ -132,10 +139,10 @@ async def note_told(here: Resources, side: Side) -> int:
             break
         with here.store.transaction() as tx:
             if changed.external_ids:
-                tx.crosswalk.note(side.of, side.system, changed.external_ids)
+                at = None if stock else side.observed(here.now())
+                tx.crosswalk.note(side.of, side.system, changed.external_ids, at)
             if changed.cursor != cursor:
                 tx.cursors.move(side.name, changed.cursor, here.now())
-            whole = read_once(side.of, side.system)
             if not changed.more and not tx.cursors.of(whole):
                 tx.cursors.move(whole, "once", here.now())
         cursor, came = changed.cursor, came + len(changed.external_ids)
@@ -200,7 +207,8 @@ def keep_read(
         elif record and fresh and record.external_id != row.external_id:
             news += _follow(tx, side, row, record.external_id, now)
         else:
-            news += tx.crosswalk.shown(row, told[row.seq], side.shown(record) if record else None)
+            shown = side.shown(record) if record else None
+            news += tx.crosswalk.shown(row, told[row.seq], shown, side.observed(now))
     return news
 
 

@@ -112,7 +112,7 @@ async def _read_page(here: Resources, side: Side, place: PassRow) -> None:
             return  # another run has it
         unheard = shown.keys() - tx.passes.records(side.of, side.system, shown).keys()
         _keep(here, tx, side, now, Looked(known, shown, doubtful))
-        tx.crosswalk.note(side.of, side.system, sorted(unheard))
+        tx.crosswalk.note(side.of, side.system, sorted(unheard), side.observed(here.now()))
         for row in tx.passes.records(side.of, side.system, unheard).values():
             row.seen = now.run
         now.records, now.new = now.records + len(unheard), now.new + len(unheard)

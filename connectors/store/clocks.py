@@ -5,20 +5,21 @@ read anew from its item's entries at any time.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, insert, inspect, or_, update
+from sqlalchemy import and_, case, delete, func, insert, inspect, or_, tuple_, update
 from sqlmodel import Session, col, select
 
 from connectors.store.cursors import Cursors
 from connectors.store.ledger import Ledger
+from connectors.store.spells import Spells, Timed
 from connectors.store.tables import EntryRow, ItemRow
 from connectors.store.watch_tables import ClockRow
 from domain.ledger import Entry, Event
-from domain.moments import moments
+from domain.moments import Moments, moments
 from domain.sla import OPEN, Clock, ClockName, Compliance, Reading, State, read
 
 INSTANT = timedelta(microseconds=1)
@@ -27,19 +28,20 @@ INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Alarm:
-    """A clock of an item that is late, or about to be; it is in the ledger, and nobody was told yet."""
+    """A clock of an item, or an entity, that is late, or about to be; in the ledger, and nobody was told yet."""
 
     item_id: str
     reading: Reading
 
 
 class Clocks:
-    """The clocks of every policy's items."""
+    """The clocks of every policy's items, and of its entities while they are out of step."""
 
-    def __init__(self, session: Session, ledger: Ledger, cursors: Cursors) -> None:
+    def __init__(self, session: Session, ledger: Ledger, cursors: Cursors, spells: Spells) -> None:
         self._session = session
         self._ledger = ledger
         self._cursors = cursors
+        self._spells = spells
 
     def follow(self, policy: str, clocks: Sequence[Clock], count: int, now: datetime) -> bool:
         """Read the clocks of the items that the next `count` entries are about; False when all are read.
@@ -52,8 +54,8 @@ class Clocks:
             return False
         upto = min(after + count, head) if clocks else head
         if clocks:
-            items = self._touched(policy, after, upto)
-            self._keep(policy, clocks, items, self._read(clocks, items, now))
+            touched = self._touched(policy, after, upto) + self._spells.touched(policy, after, upto)
+            self._keep(policy, clocks, touched, self._read(clocks, touched, now))
         self._cursors.move(source, str(upto), now)
         return True
 
@@ -62,15 +64,15 @@ class Clocks:
 
         They are read anew first, so that nothing rings that ended a moment ago.
         """
-        query = select(ClockRow.item_id).where(ClockRow.policy == policy, col(ClockRow.wake_at) <= now)
-        items = sorted(set(self._session.exec(query.order_by(col(ClockRow.wake_at)).limit(count))))
-        if not items:
+        query = select(ClockRow.item_id, ClockRow.spell).where(ClockRow.policy == policy, col(ClockRow.wake_at) <= now)
+        due = sorted({Timed(*row) for row in self._session.exec(query.order_by(col(ClockRow.wake_at)).limit(count))})
+        if not due:
             return None
-        shown = self._read(clocks, items, now)
+        shown = self._read(clocks, due, now)
         ringing = [one for one in shown if one.wake_at is not None and one.wake_at <= now]
         self._ledger.append_all([_happened(one) for one in ringing], now)
-        self._keep(policy, clocks, items, [one.told(now) if one in ringing else one for one in shown])
-        return [Alarm(one.item_id, one.reading) for one in ringing]
+        self._keep(policy, clocks, due, [one.told(now) if one in ringing else one for one in shown])
+        return [Alarm(one.of.item_id, one.reading) for one in ringing]
 
     def compliance(self, policy: str, since: datetime, until: datetime) -> list[Compliance]:
         """Each clock's figure over what was met or became late after `since`, up to `until`; open ones as of then."""
@@ -90,31 +92,39 @@ class Clocks:
             counts[clock]["late"] += n if unended and how == State.BREACHED else 0
         return [Compliance(clock=name, **counts[name]) for name in ClockName if name in counts]
 
-    def _touched(self, policy: str, after: int, upto: int) -> list[str]:
+    def _touched(self, policy: str, after: int, upto: int) -> list[Timed]:
         """The policy's items that the entries in (`after`, `upto`] are about."""
         about = select(EntryRow.item_id).where(col(EntryRow.seq) > after, col(EntryRow.seq) <= upto)
         touched = {item_id for item_id in self._session.exec(about) if item_id}
         ours = select(ItemRow.item_id).where(col(ItemRow.item_id).in_(touched), ItemRow.policy == policy)
-        return sorted(self._session.exec(ours))
+        return sorted(map(Timed, self._session.exec(ours)))
 
-    def _read(self, clocks: Sequence[Clock], items: Sequence[str], now: datetime) -> "list[_Shown]":
-        """What the items' clocks show, from the ledger.
+    def _read(self, clocks: Sequence[Clock], timed: Collection[Timed], now: datetime) -> "list[_Shown]":
+        """What their clocks show, from the ledger.
 
         Where another machine's clock is ahead, what it wrote has happened all the same.
         """
-        known = select(ClockRow.item_id, ClockRow.clock, ClockRow.warned_at, ClockRow.breached_at)
-        rows = self._session.exec(known.where(col(ClockRow.item_id).in_(items)))
-        told = {(item_id, clock): (warned_at, breached_at) for item_id, clock, warned_at, breached_at in rows}
+        rows = self._session.exec(select(ClockRow).where(_of(timed)))
+        told = {(Timed(row.item_id, row.spell), row.clock): (row.warned_at, row.breached_at) for row in rows}
         shown = []
-        for item_id, story in self._stories(items).items():
-            happened, at = moments(story), max(now, story[-1].at)
-            readings = [reading for clock in clocks if happened and (reading := read(clock, happened, at))]
-            shown += [_Shown(item_id, one, *told.get((item_id, one.clock), (None, None))) for one in readings]
+        for one, (happened, last) in self._moments(timed):
+            readings = [reading for clock in clocks if (reading := read(clock, happened, max(now, last)))]
+            shown += [_Shown(one, reading, *told.get((one, reading.clock), (None, None))) for reading in readings]
         return shown
 
-    def _keep(self, policy: str, clocks: Sequence[Clock], items: Sequence[str], shown: "Sequence[_Shown]") -> None:
-        """Put what the items' clocks show in place of what they showed; those that are gone never ring again."""
-        theirs, named = col(ClockRow.item_id).in_(items), [clock.name.value for clock in clocks]
+    def _moments(self, timed: Collection[Timed]) -> Iterator[tuple[Timed, tuple[Moments, datetime]]]:
+        """Of each, what its clocks run between, and when the last of it was written."""
+        for item_id, story in self._stories([one.item_id for one in timed if not one.spell]).items():
+            if (happened := moments(story)) is not None:
+                yield Timed(item_id), (happened, story[-1].at)
+        if spells := [one for one in timed if one.spell]:
+            yield from self._spells.moments(spells).items()
+
+    def _keep(self, policy: str, clocks: Sequence[Clock], timed: Collection[Timed], shown: "Sequence[_Shown]") -> None:
+        """Put what their clocks show in place of what they showed; those that are gone never ring again."""
+        if not timed:
+            return
+        theirs, named = _of(timed), [clock.name.value for clock in clocks]
         self._session.execute(delete(ClockRow).where(theirs, col(ClockRow.clock).in_(named)))
         self._session.execute(update(ClockRow).where(theirs).values(wake_at=None))
         if shown:
@@ -129,11 +139,16 @@ class Clocks:
         return stories
 
 
+def _of(timed: Collection[Timed]) -> Any:
+    """The rows of these."""
+    return tuple_(col(ClockRow.item_id), col(ClockRow.spell)).in_(timed)
+
+
 @dataclass(frozen=True)
 class _Shown:
     """What a clock shows, and when somebody was told of it."""
 
-    item_id: str
+    of: Timed
     reading: Reading
     warned_at: datetime | None
     breached_at: datetime | None
@@ -161,8 +176,9 @@ class _Shown:
         """As it is kept."""
         reading = self.reading
         return {
-            "item_id": self.item_id,
+            "item_id": self.of.item_id,
             "clock": reading.clock.value,
+            "spell": self.of.spell,
             "policy": policy,
             "state": reading.state.value,
             "due_at": reading.due_at,
@@ -179,8 +195,8 @@ def _happened(one: _Shown) -> tuple[str, Event, dict[str, Any]]:
     reading = one.reading
     facts = {"clock": reading.clock.value, "due_at": _minute(reading.due_at)}
     if reading.state is State.BREACHED:
-        return one.item_id, Event.SLA_BREACHED, facts | {"ended_at": _minute(reading.ended_at)}
-    return one.item_id, Event.SLA_WARNED, facts
+        return one.of.item_id, Event.SLA_BREACHED, facts | {"ended_at": _minute(reading.ended_at)}
+    return one.of.item_id, Event.SLA_WARNED, facts
 
 
 def _minute(moment: datetime | None) -> str | None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import case, delete, func, insert, or_, update
 from sqlmodel import Session, col, select
 
 from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, sharing, told_of
@@ -27,14 +28,21 @@ class Crosswalk:
         self._session = session
         self._ledger = ledger
 
-    def note(self, of: Of, system: str, external_ids: Collection[str]) -> None:
-        """Take down that these records changed, or are there; each is read again."""
+    def note(self, of: Of, system: str, external_ids: Collection[str], at: datetime | None = None) -> None:
+        """Take down that these records changed, or are there; each is read again.
+
+        Args:
+            at: when that was observed, where somebody is promised to see it elsewhere in time.
+        """
         here = (*of_side(of, system), named_so(external_ids))
         known = set(self._session.exec(select(RecordRow.external_id).where(*here)))
-        told = {"unread": True, "told": RecordRow.told + 1}
+        told: dict[str, Any] = {"unread": True, "told": RecordRow.told + 1}
+        if at:
+            waits = or_(col(RecordRow.unread), col(RecordRow.apart) == "")
+            told["told_at"] = case((waits, func.coalesce(RecordRow.told_at, at)), else_=at)
         self._session.execute(update(RecordRow).where(*here).values(told))
-        new = [blank(of, system) | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known]
-        if new:
+        blanks = blank(of, system) | {"told_at": at}
+        if new := [blanks | {"external_id": name} for name in dict.fromkeys(external_ids) if name not in known]:
             self._session.execute(insert(RecordRow), new)
 
     def unread(self, of: Of, system: str, count: int, after: int = 0) -> list[RecordRow]:
@@ -48,7 +56,7 @@ class Crosswalk:
         )
         return list(self._session.exec(query.order_by(col(RecordRow.seq)).limit(count)))
 
-    def shown(self, row: RecordRow, told: int, shown: Shown | None) -> bool:
+    def shown(self, row: RecordRow, told: int, shown: Shown | None, at: datetime | None = None) -> bool:
         """Keep what a system showed of a record, None for one that is gone; whether that is anything new.
 
         What was read while a write was begun may show that or not, and is thrown away. So is what was read while
@@ -57,6 +65,7 @@ class Crosswalk:
         Args:
             row: as this transaction has it.
             told: its own, as it was before it was read.
+            at: when it was read, as of `note`; what was told before that counts from then.
         """
         if row.operation_id is not None:
             return False
@@ -66,7 +75,7 @@ class Crosswalk:
         row.unread, row.told = False, told + 1
         if shown is None:
             changed, row.gone = not row.gone, True
-            self._make_room(row)
+            self._make_room(row, at)
         else:
             changed = row.gone or (row.now, row.raw) != (shown.now, shown.raw)
             row.apart = "" if row.gone and row.apart != Apart.ASKED else row.apart
@@ -76,7 +85,8 @@ class Crosswalk:
             self.find_by(row, shown.keys)
             row.apart = "" if row.apart == Apart.OUTSIDE else row.apart
         if changed and row.entity_id is not None:
-            self.look_again(row.entity_id)
+            self.look_again(row.entity_id, at and (row.told_at or at))
+        row.told_at = row.told_at if row.entity_id is None else None
         return changed
 
     def renamed(self, row: RecordRow, external_id: str, now: datetime) -> list[RecordRow] | None:
@@ -95,11 +105,10 @@ class Crosswalk:
             return None
         row.entity_id, row.gone, row.unread, row.apart = None, True, False, Apart.MERGED
         survivor.unread, survivor.told = True, survivor.told + 1
-        if gone is None or gone == into:
-            return []
-        if into is not None:
+        if gone and into and gone != into:
             return self.merge(gone, into, now)
-        self.link(survivor, gone, now)
+        if gone and not into:
+            self.link(survivor, gone, now)
         return []
 
     def busy(self, *entity_ids: str) -> bool:
@@ -126,7 +135,9 @@ class Crosswalk:
                 second += [] if record.gone else [record]
             else:
                 self.link(record, into, now)
-        self._session.get_one(EntityRow, gone).merged_into = into
+        entity = self._session.get_one(EntityRow, gone)
+        entity.merged_into = into
+        self.look_again(into, entity.out_since or entity.news_at)
         self.look_again(gone)  # what was asked about it is not asked any more
         self._ledger.append(gone, Event.LINKED, now, merged_into=into)
         return second
@@ -140,18 +151,17 @@ class Crosswalk:
         return entity_id
 
     def link(self, record: RecordRow, entity_id: str, now: datetime, by: str = "") -> None:
-        """Take a record for one of an entity; whatever it holds is news to that."""
-        record.entity_id, record.base, record.apart = entity_id, {}, ""
-        self.look_again(entity_id)
+        """Take a record for one of an entity; whatever it holds is news to that, since it is known what it is of."""
+        self.look_again(entity_id, now if record.told_at and record.apart else record.told_at)
+        record.entity_id, record.base, record.apart, record.told_at = entity_id, {}, "", None
         facts = {"system": record.system, "record": record.external_id, "by": by}
         self._ledger.append(entity_id, Event.LINKED, now, **facts)
 
     def due(self, of: Of, count: int, after: str = "") -> list[Due]:
         """Up to `count` entities, from the one of id `after` on, that something has changed of."""
         query = select(EntityRow).where(EntityRow.policy == of.policy, EntityRow.object == of.object)
-        query = query.where(col(EntityRow.entity_id) > after)
-        rows = list(self._session.exec(query.where(col(EntityRow.due)).order_by(EntityRow.entity_id).limit(count)))
-        return self._with_records(rows)
+        query = query.where(col(EntityRow.due), col(EntityRow.entity_id) > after).order_by(EntityRow.entity_id)
+        return self._with_records(list(self._session.exec(query.limit(count))))
 
     def get(self, entity_id: str) -> Due:
         """An entity.
@@ -165,14 +175,9 @@ class Crosswalk:
         return self._with_records([row])[0]
 
     def keep(self, due: Due, after: Entity, moves: Sequence[Move], now: datetime, by: str = "") -> None:
-        """Keep what became of an entity, and what was made of the edits.
-
-        Args:
-            by: the person who decided, where one did.
-        """
-        row = due.row
+        """Keep what became of an entity, and what was made of the edits, `by` a person where one decided."""
+        row, before = due.row, due.entity
         row.due = False
-        before = due.entity
         if after.fields != before.fields:
             row.fields = FIELDS.dump_python(after.fields, mode="json", exclude_defaults=True)
         for system, held in after.records.items():
@@ -249,8 +254,7 @@ class Crosswalk:
             self._session.delete(record)
             self.look_again(record.entity_id or "")
             return
-        if not refused:
-            record.raw = record.raw | UNKNOWN
+        record.raw = record.raw if refused else record.raw | UNKNOWN
         self._idle(record, due=refused)
 
     def came_back(self, record: RecordRow, entity_id: str, now: datetime) -> bool:
@@ -273,11 +277,11 @@ class Crosswalk:
         self.link(record, entity_id, now)
         return True
 
-    def _make_room(self, gone: RecordRow) -> None:
+    def _make_room(self, gone: RecordRow, at: datetime | None) -> None:
         """Have those looked at again that stayed apart because their system had this record of the same thing."""
         of, keys = Of(gone.policy, gone.object), select(KeyRow.key).where(KeyRow.record == gone.seq)
         alike = (*of_side(of, gone.system), RecordRow.apart == Apart.SECOND, sharing(of, keys))
-        self._session.execute(update(RecordRow).where(*alike).values(apart=""))
+        self._session.execute(update(RecordRow).where(*alike).values(apart="", told_at=at))
 
     def _idle(self, record: RecordRow, *, due: bool = True) -> None:
         record.operation_id, record.sent = None, None
@@ -285,9 +289,10 @@ class Crosswalk:
         if due and record.entity_id is not None:
             self.look_again(record.entity_id)
 
-    def look_again(self, entity_id: str) -> None:
-        """Have an entity merged once more."""
-        self._session.execute(update(EntityRow).where(col(EntityRow.entity_id) == entity_id).values(due=True))
+    def look_again(self, entity_id: str, since: datetime | None = None) -> None:
+        """Have an entity merged once more, because of what was observed at `since`, if that is promised in time."""
+        values = {"due": True} | ({"news_at": func.coalesce(EntityRow.news_at, since)} if since else {})
+        self._session.execute(update(EntityRow).where(col(EntityRow.entity_id) == entity_id).values(values))
 
     def find_by(self, row: RecordRow, keys: frozenset[str]) -> None:
         """Have a record found by these keys, and by no others."""

@@ -30,6 +30,11 @@ class EntityRow(SQLModel, table=True):
     merged_into: str | None = None
     """The entity that it turned out to be the same as."""
     made_at: datetime = moment(nullable=False)
+    news_at: datetime | None = moment()
+    """When the first of what was not merged yet was observed; None where nobody is promised anything about it."""
+    out_since: datetime | None = moment()
+    """Since when it is out of step, and `spells` how often it was; see `connectors.store.spells`."""
+    spells: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class RecordRow(SQLModel, table=True):
@@ -58,6 +63,8 @@ class RecordRow(SQLModel, table=True):
     """Whether it changed since it was read."""
     told: int = 0
     """How often it was said to have changed, or was read: who reads it knows by that whether anybody else did."""
+    told_at: datetime | None = moment()
+    """When it was first said to have changed in a way that no entity has heard of; None as with `news_at`."""
     gone: bool = False
     apart: str = ""
     """Why it is of no entity, where that is so for now; see `domain.linking.Apart`."""

@@ -34,6 +34,7 @@ from connectors.store.places import Places
 from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
+from connectors.store.spells import Spells
 from connectors.store.standings import Standings
 from connectors.store.strays import Strays
 from connectors.store.systems import Systems
@@ -42,7 +43,7 @@ from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -75,7 +76,8 @@ class Transaction:
         self.waiting = Waiting(session)
         self.keys = UsedKeys(session)
         self.escalations = Escalations(session, self.ledger)
-        self.clocks = Clocks(session, self.ledger, self.cursors)
+        self.spells = Spells(session, self.ledger)
+        self.clocks = Clocks(session, self.ledger, self.cursors, self.spells)
         self.troubles = Troubles(session)
         self.customers = Customers(session, self.ledger)
         self.heartbeats = Heartbeats(session)

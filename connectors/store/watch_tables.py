@@ -118,7 +118,10 @@ class ClockRow(SQLModel, table=True):
     __table_args__ = (Index("clocks_wake", "policy", "wake_at"),)
 
     item_id: str = Field(primary_key=True)
+    """Or an entity's."""
     clock: str = Field(primary_key=True)
+    spell: int = Field(default=0, primary_key=True, sa_column_kwargs={"server_default": "0"})
+    """Which of the times that an entity was out of step, the first is 1; 0 of an item."""
     policy: str
     state: str
     due_at: datetime | None = moment()

@@ -96,6 +96,12 @@ def test_every_deployment_names_a_flow_and_a_policy_that_exist():
             load_workflow(deployment["parameters"]["policy"])
 
 
+def test_whatever_policy_a_deployment_runs_another_watches_over():
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    run = {one["parameters"]["policy"] for one in deployments if "policy" in one.get("parameters", {})}
+    assert run == {one["parameters"]["policy"] for one in deployments if one["entrypoint"] == "flows.watch.watch"}
+
+
 REMEMBERED = {"ask_chunk": "answers by value", "show": "a review is shown once", "settle_review": "and settled once"}
 
 

@@ -669,6 +669,24 @@ STORIES = [
         id="breached, and done",
     ),
     pytest.param(
+        Event.OUT_OF_STEP,
+        {"spell": 1, "since": "2026-03-02T10:00:00+00:00"},
+        "A change was observed at 2026-03-02T10:00:00+00:00 that not every system holds yet.",
+        id="out of step",
+    ),
+    pytest.param(
+        Event.IN_STEP,
+        {"spell": 1, "since": "2026-03-02T10:00:00+00:00", "merged_into": None},
+        "Every system holds what was out of step since 2026-03-02T10:00:00+00:00.",
+        id="in step",
+    ),
+    pytest.param(
+        Event.IN_STEP,
+        {"spell": 1, "since": "2026-03-02T10:00:00+00:00", "merged_into": "en-2"},
+        "What was out of step since 2026-03-02T10:00:00+00:00 is so as a part of en-2 now.",
+        id="in step as a part of another",
+    ),
+    pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"
     ),
 ]

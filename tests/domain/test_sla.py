@@ -42,7 +42,7 @@ def moment(minutes: int) -> datetime:
 
 @st.composite
 def stories(draw: st.DrawFn) -> Moments:
-    named = ("decided_at", "delivered_at", "closed_at", "review_opened_at", "answered_at")
+    named = ("decided_at", "delivered_at", "closed_at", "review_opened_at", "answered_at", "changed_at", "synced_at")
     known = {name: moment(draw(MINUTES)) for name in named if draw(st.booleans())}
     cuts = sorted(draw(st.lists(MINUTES, max_size=6, unique=True)))
     ends = [*map(moment, cuts), None]

@@ -45,13 +45,38 @@ def test_a_deadline_counts_working_time_and_some_states_have_none():
     assert policy.deadline("settled", NOW) is None
 
 
+@pytest.mark.parametrize(
+    ("customer", "answers"),
+    [({}, {"asked": True, "complained": True, "deadline_passed": False}),
+     ({"answered_by": ["complained"]}, {"asked": False, "complained": True, "deadline_passed": False})],
+)  # fmt: skip
+def test_which_events_are_the_customers_answer(customer, answers):
+    policy = case_policy(customer=customer)
+    assert {event: policy.answers(event) for event in answers} == answers
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [({"two_people_above": None}, False), ({"two_people_above": "5 EUR"}, True),
+     ({"two_people_above": None} | changed("actions", "send", approvals=2), True),
+     ({"two_people_above": "5 EUR", "review": {"proven": False}}, False),
+     ({"two_people_above": None, "review": {"proven": True}}, True)],
+)  # fmt: skip
+def test_where_two_must_agree_only_those_count_who_are_known_unless_the_file_says_otherwise(changes, known):
+    assert case_policy(**changes).knows_reviewers is known
+
+
 CONTRADICTIONS = [
     pytest.param({"routes": {}}, "'routes' follow from the actions here; remove them", id="routes are not written"),
     pytest.param({"initial": "gone"}, "initial: no state 'gone'; use one of: idle", id="the initial state exists"),
     pytest.param(changed("states", "sent", to=["gone"]), "states.sent.to.0: no state 'gone'",
                  id="states lead to states"),
-    pytest.param({"customer": {"known_by": "email"}}, "customer.known_by: the next event of a case is its customer's",
+    pytest.param({"customer": {"known_by": "email"}}, "customer.known_by: the events of a case are its customer's",
                  id="a case's customer needs no field"),
+    pytest.param({"customer": {"answered_by": ["complained", "boom"]}}, "customer.answered_by.1: no event 'boom'; use",
+                 id="an answer is one of the events"),
+    pytest.param({"customer": {"answered_by": ["deadline_passed"]}}, "customer.answered_by.0: no event 'deadline_pass",
+                 id="that nothing was heard is no answer"),
     pytest.param({"look_ups": {"messages": tiny_cases()["look_ups"]["parcel"]}},
                  "look_ups.messages: every agent has a look-up 'messages'", id="its own look-ups keep their names"),
     pytest.param(changed("look_ups", "parcel", values={}), "a look-up needs a 'record_key', or 'values'",

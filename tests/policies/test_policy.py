@@ -151,11 +151,18 @@ def test_clocks_wait_for_customers_in_working_time() -> None:
         ({"known_by": "shoe_size"}, "'shoe_size' is not in input.fields"),
         ({"calendar": "nobody's"}, "String should match"),
         ({"calendar": "moon"}, "no calendar 'moon'"),
+        ({"answered_by": ["paid"]}, "only cases have events; say in 'known_by'"),
+        ({"answered_by": []}, "at least 1 item"),
     ],
 )
 def test_how_customers_are_waited_for_is_checked(customer, fault) -> None:
     with pytest.raises(ValidationError, match=fault):
         policy(customer=customer)
+
+
+def test_only_what_is_kept_in_step_is_promised_to_be_synced() -> None:
+    with pytest.raises(ValidationError, match="only records that are kept in step are synced; promise 'delivered'"):
+        policy(sla={"synced": {"minutes": 60}})
 
 
 def test_a_policy_that_promises_nothing_has_no_clocks() -> None:

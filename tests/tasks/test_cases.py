@@ -607,6 +607,22 @@ async def test_the_next_event_of_a_case_is_the_answer_that_its_customer_owed(off
     assert told == {"by": "", "through": answer, "since": (NOW + timedelta(minutes=6)).isoformat()}
 
 
+async def test_what_the_policy_does_not_list_is_no_answer(office):
+    office.change_policy(customer={"answered_by": ["complained"]})
+    (item,) = office.comes(ASKED)
+    await office.works()
+    office.later(minutes=1)
+    assert ask_customer(office.here, item, "the floor", "Ada")
+    office.later(minutes=5)
+    office.comes(event("asked", "b", price="40 EUR", note="the third floor"))
+    await office.works()
+    assert "customer_answered" not in [entry.event for entry in office.ledger(item)]
+    (answer,) = office.comes(event("complained", "c", note="the third floor"))
+    await office.works()
+    (told,) = [entry.facts for entry in office.ledger(item) if entry.event == "customer_answered"]
+    assert told["through"] == answer
+
+
 async def test_a_deadline_of_ours_is_no_answer(office):
     (item,) = office.comes(ASKED)
     await office.works()
