@@ -18,7 +18,9 @@ async def balance(policy: str) -> Account:
     """
     here = resources()
     with here.store.transaction() as tx:
-        account = tx.accounts.balance(here.workflow(policy).policy.name)
+        name = here.workflow(policy).policy.name
+        account = tx.accounts.balance(name)
+        tx.figures.balanced(name, account, here.now())
         facts = account.model_dump() | {"unaccounted": account.unaccounted, "policy": policy}
         tx.ledger.append(None, Event.BALANCED, here.now(), **facts)
     if account.unaccounted:

@@ -1,0 +1,123 @@
+"""The figures as tiles: a number in words, what it is made of, and the list behind it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connectors.store.figures import Books
+from console.web.look import Look
+from domain.figures import Counts, Pace, Price, Share, Slice
+
+NONE = "–"
+"""What stands where there is nothing to tell."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure.
+
+    Attributes:
+        note: what it is made of.
+        href: the list of the items behind it, or where it is told in full.
+        bad: whether somebody must look at it.
+    """
+
+    name: str
+    value: str
+    note: str
+    href: str
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the tiles of a choice are made of; books of the policies that are meant."""
+
+    counts: Counts
+    pace: Pace
+    kept: Share
+    consistency: Share
+    conflicts: int
+    books: tuple[Books, ...]
+    price: Price | None
+
+
+def tiles(look: Look, of: Measured) -> Iterator[Tile]:
+    """The figures of what somebody looks at."""
+    counts, kept, same = of.counts, of.kept, of.consistency
+    done, errors, auto = counts.completion, counts.errors, counts.automation
+    yield Tile("Completion rate", percent(done), f"{_of(done)} done", look.items(Slice.DONE))
+    yield Tile("Error rate", percent(errors), f"{_of(errors)} with a write given up", look.items(Slice.GIVEN_UP))
+    yield Tile("SLA compliance", percent(kept), f"{_of(kept)} clocks met", look.items(Slice.LATE))
+    yield Tile("Data consistency", percent(same), f"{_of(same)} values agree", f"/dashboard/consistency{look.query()}")
+    yield Tile("Automation rate", percent(auto), f"{_of(auto)} decided without a person", look.items(Slice.AUTOMATIC))
+    changed = counts.overrides
+    yield Tile("Override rate", percent(changed), f"{_of(changed)} answers", look.items(Slice.OVERRIDDEN))
+    yield _misroutes(look, counts)
+    yield Tile(
+        "Time to decision", duration(of.pace.p50_ms), f"half; 95 % within {duration(of.pace.p95_ms)}",
+        look.items(Slice.SETTLED),
+    )  # fmt: skip
+    often = NONE if counts.retries_each is None else f"{counts.retries_each:.2f}"
+    note = f"tries again per item; {counts.retried:,} items"
+    yield Tile("Retry frequency", often, note, look.items(Slice.RETRIED))
+    told = counts.escalations
+    yield Tile("Escalation rate", percent(told), f"{_of(told)} told to somebody", look.items(Slice.ESCALATED))
+    yield Tile("Open conflicts", f"{of.conflicts:,}", "wait for a person", _conflicts(look))
+    yield _cost(look, counts, of.price)
+    yield _unaccounted(look, of.books)
+
+
+def percent(share: Share) -> str:
+    """A share in words: never 100 % or 0 % of what is not all or nothing."""
+    if share.value is None:
+        return NONE
+    text = f"{100 * share.value:.1f}"
+    rounded = {"100.0": ">99.9", "0.0": "<0.1"}.get(text, text) if 0 < share.part < share.of else text
+    return f"{rounded.removesuffix('.0')} %"
+
+
+def duration(time_ms: int | None) -> str:
+    """A time in words, in two of its units at most."""
+    if time_ms is None:
+        return NONE
+    seconds = time_ms / 1000
+    if seconds < 60:  # noqa: PLR2004  a minute
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{time_ms} ms"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {int(seconds) % 60} s"
+
+
+def _of(share: Share) -> str:
+    return f"{share.part:,} of {share.of:,}"
+
+
+def _misroutes(look: Look, counts: Counts) -> Tile:
+    audit, rate = counts.audit, counts.audit.misroute
+    value = f"{100 * rate.value:.1f} %" if audit.n else NONE
+    note = f"{audit.wrong:,} of {audit.n:,} audited; 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %"
+    return Tile("Misroute rate", value, note, look.items(Slice.MISROUTED if audit.wrong else Slice.AUDITED))
+
+
+def _conflicts(look: Look) -> str:
+    return f"/reviews?kind=conflict{f'&policy={look.policy}' if look.policy else ''}"
+
+
+def _cost(look: Look, counts: Counts, price: Price | None) -> Tile:
+    tokens = counts.tokens_each()
+    each = NONE if tokens is None else f"{tokens:,.0f} tokens"
+    href = look.items(Slice.DECIDED)
+    if price is None:
+        return Tile("Tokens per decision", each.removesuffix(" tokens"), "no price is set", href)
+    cost = counts.cost_each(price)
+    value = NONE if cost is None else f"{cost:.5f} {price.currency}".rstrip()
+    return Tile("Cost per decision", value, each, href)
+
+
+def _unaccounted(look: Look, books: tuple[Books, ...]) -> Tile:
+    lost = sum(one.account.unaccounted for one in books)
+    oldest = min((one.at for one in books), default=None)
+    note = f"books checked since {oldest:%Y-%m-%d %H:%M} UTC" if oldest else "the books were never checked"
+    href = look.items(Slice.NOWHERE) if lost else f"/dashboard{look.query()}#books"
+    return Tile("Unaccounted", f"{lost:,}" if books else NONE, note, href, bad=lost != 0)
