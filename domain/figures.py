@@ -192,3 +192,32 @@ def rank(percent: int, n: int) -> int:
         n: at least 1.
     """
     return -(-percent * n // 100) - 1
+
+
+MINUTE_S = 60
+
+NONE = "–"
+"""What stands where there is nothing to tell."""
+
+
+def percent(share: Share) -> str:
+    """A share in words: never 100 % or 0 % of what is not all or nothing."""
+    if share.value is None:
+        return NONE
+    text = f"{100 * share.value:.1f}"
+    rounded = {"100.0": ">99.9", "0.0": "<0.1"}.get(text, text) if 0 < share.part < share.of else text
+    return f"{rounded.removesuffix('.0')} %"
+
+
+def duration(time_ms: int | None) -> str:
+    """A time in words, in two of its units at most."""
+    if time_ms is None:
+        return NONE
+    seconds = time_ms / 1000
+    if seconds < MINUTE_S:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{time_ms} ms"
+    minutes = int(seconds // MINUTE_S)
+    hours, days = minutes // 60, minutes // (24 * 60)
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {int(seconds) % 60} s"

@@ -115,7 +115,7 @@ class ClockRow(SQLModel, table=True):
     """What a clock showed when it was last read; see `domain.sla.Reading`. The ledger tells all of it again."""
 
     __tablename__ = "clocks"
-    __table_args__ = (Index("clocks_wake", "policy", "wake_at"),)
+    __table_args__ = (Index("clocks_wake", "policy", "wake_at"), Index("clocks_kept", "state", "policy", "settled_at"))
 
     item_id: str = Field(primary_key=True)
     clock: str = Field(primary_key=True)
@@ -163,6 +163,7 @@ class JourneyRow(SQLModel, table=True):
     __table_args__ = (
         Index("journeys_of_all", "accepted_ms", "item_id"),
         Index("journeys_of_policy", "policy", "accepted_ms", "item_id"),
+        Index("journeys_pace", "took_ms", "accepted_ms", "policy", "route"),
     )
 
     item_id: str = Field(primary_key=True)

@@ -24,8 +24,7 @@ from console.web.lookers import Lookers
 from console.web.metrics import exposed
 from console.web.overview import LISTS, overview
 from console.web.render import HEADERS, page
-from console.web.tiles import duration, percent
-from domain.figures import Share
+from domain.figures import Share, duration, percent
 from tasks.resources import Resources
 
 PAGE = 50

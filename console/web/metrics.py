@@ -104,10 +104,9 @@ def _standing(tx: Transaction, here: Resources) -> Iterator[Metric]:
 def _systems(tx: Transaction, here: Resources) -> Iterator[Metric]:
     waiting = GaugeMetricFamily("interlock_writes_waiting", "Writes to be sent or looked up.", labels=("system",))
     dead = GaugeMetricFamily("interlock_dead_letters", "Writes that wait to be mended.", labels=("system",))
-    for family, counts in ((waiting, tx.figures.outbox()), (dead, tx.figures.dead_letters())):
-        for system, count in counts.items():
-            family.add_metric((system,), count)
-        yield family
+    for (system, given_up), count in tx.figures.unwritten().items():
+        (dead if given_up else waiting).add_metric((system,), count)
+    yield from (waiting, dead)
     paused = GaugeMetricFamily("interlock_system_paused", "1 while nothing is sent to a system.", labels=("system",))
     for system, breaker in tx.systems.troubled(here.now()).items():
         paused.add_metric((system,), breaker.paused(here.now()))

@@ -11,8 +11,8 @@ from connectors.store.figures import Books, Part
 from console.web.chart import Chart, hours_each, stacked
 from console.web.look import PERIODS, Look, Period
 from console.web.render import ago
-from console.web.tiles import Measured, Tile, percent, tiles
-from domain.figures import Counts, Price, Share, Slice
+from console.web.tiles import Measured, Tile, tiles
+from domain.figures import Counts, Price, Share, Slice, percent
 from domain.review import ReviewKind
 from tasks.heartbeat import STALE_AFTER, beats
 from tasks.resources import Resources
@@ -196,15 +196,18 @@ def _watched(tx: Transaction, policies: Sequence[str], now: datetime) -> list[Wa
 
 
 def _health(tx: Transaction, now: datetime) -> list[Health]:
-    troubled, waiting, dead = tx.systems.troubled(now), tx.figures.outbox(), tx.figures.dead_letters()
+    troubled, unwritten = tx.systems.troubled(now), tx.figures.unwritten()
     trouble = {
         system: f"paused until {breaker.open_until:%H:%M} UTC: {breaker.why}"
         if breaker.open_until and breaker.paused(now)
         else f"being probed: {breaker.why}"
         for system, breaker in troubled.items()
     }
-    names = sorted({*trouble, *waiting, *dead})
-    return [Health(name, waiting.get(name, 0), dead.get(name, 0), trouble.get(name, "")) for name in names]
+    names = sorted({*trouble, *(system for system, _ in unwritten)})
+    return [
+        Health(name, unwritten.get((name, False), 0), unwritten.get((name, True), 0), trouble.get(name, ""))
+        for name in names
+    ]
 
 
 LISTS: dict[Slice, str] = {

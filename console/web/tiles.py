@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 from connectors.store.figures import Books
 from console.web.look import Look
-from domain.figures import Counts, Pace, Price, Share, Slice
-
-NONE = "–"
-"""What stands where there is nothing to tell."""
+from domain.figures import NONE, Counts, Pace, Price, Share, Slice, duration, percent
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def tiles(look: Look, of: Measured) -> Iterator[Tile]:
     yield Tile("Override rate", percent(changed), f"{_of(changed)} answers", look.items(Slice.OVERRIDDEN))
     yield _misroutes(look, counts)
     yield Tile(
-        "Time to decision", duration(of.pace.p50_ms), f"half; 95 % within {duration(of.pace.p95_ms)}",
+        "Time to decision", duration(of.pace.p50_ms), f"half of them; 95 % within {duration(of.pace.p95_ms)}",
         look.items(Slice.SETTLED),
     )  # fmt: skip
     often = NONE if counts.retries_each is None else f"{counts.retries_each:.2f}"
@@ -65,28 +62,6 @@ def tiles(look: Look, of: Measured) -> Iterator[Tile]:
     yield Tile("Open conflicts", f"{of.conflicts:,}", "wait for a person", _conflicts(look))
     yield _cost(look, counts, of.price)
     yield _unaccounted(look, of.books)
-
-
-def percent(share: Share) -> str:
-    """A share in words: never 100 % or 0 % of what is not all or nothing."""
-    if share.value is None:
-        return NONE
-    text = f"{100 * share.value:.1f}"
-    rounded = {"100.0": ">99.9", "0.0": "<0.1"}.get(text, text) if 0 < share.part < share.of else text
-    return f"{rounded.removesuffix('.0')} %"
-
-
-def duration(time_ms: int | None) -> str:
-    """A time in words, in two of its units at most."""
-    if time_ms is None:
-        return NONE
-    seconds = time_ms / 1000
-    if seconds < 60:  # noqa: PLR2004  a minute
-        return f"{seconds:.1f} s" if seconds >= 1 else f"{time_ms} ms"
-    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
-    if days:
-        return f"{days} d {hours % 24} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {int(seconds) % 60} s"
 
 
 def _of(share: Share) -> str:
@@ -118,6 +93,6 @@ def _cost(look: Look, counts: Counts, price: Price | None) -> Tile:
 def _unaccounted(look: Look, books: tuple[Books, ...]) -> Tile:
     lost = sum(one.account.unaccounted for one in books)
     oldest = min((one.at for one in books), default=None)
-    note = f"books checked since {oldest:%Y-%m-%d %H:%M} UTC" if oldest else "the books were never checked"
+    note = f"books checked {oldest:%Y-%m-%d %H:%M} UTC" if oldest else "the books were never checked"
     href = look.items(Slice.NOWHERE) if lost else f"/dashboard{look.query()}#books"
     return Tile("Unaccounted", f"{lost:,}" if books else NONE, note, href, bad=lost != 0)
