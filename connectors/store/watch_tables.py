@@ -163,7 +163,6 @@ class JourneyRow(SQLModel, table=True):
     __table_args__ = (
         Index("journeys_of_all", "accepted_ms", "item_id"),
         Index("journeys_of_policy", "policy", "accepted_ms", "item_id"),
-        Index("journeys_pace", "took_ms", "accepted_ms", "policy", "route"),
     )
 
     item_id: str = Field(primary_key=True)

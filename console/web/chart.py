@@ -1,6 +1,5 @@
 """Charts as shapes that the server draws: a page shows them with no network and no script."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -96,8 +95,3 @@ def _tick(hour: int, hours: int) -> str:
 def _span(hours: int) -> str:
     days = hours // 24
     return f"{hours} hour{'s' if hours > 1 else ''}" if not days else f"{days} day{'s' if days > 1 else ''}"
-
-
-def scale(values: Sequence[float | None]) -> list[float]:
-    """Widths, 0 to 100, of bars for shares; 0 where there is none."""
-    return [round(100 * value, 1) if value else 0.0 for value in values]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.figures import Counts, Price, Share, rank
+from domain.figures import Counts, Price, Share, duration, percent, rank
 
 COUNTS = Counts(
     accepted=200,
@@ -90,3 +90,34 @@ def test_the_ranked_value_is_the_smallest_that_so_many_do_not_exceed(values, per
     found = ordered[rank(percent, len(values))]
     assert 100 * sum(value <= found for value in values) >= percent * len(values)
     assert 100 * sum(value < found for value in values) < percent * len(values)
+
+
+@pytest.mark.parametrize(
+    ("part", "of", "said"),
+    [
+        (0, 0, "–"),
+        (0, 3, "0 %"),
+        (3, 3, "100 %"),
+        (1, 3, "33.3 %"),
+        (1, 2, "50 %"),
+        (9_999, 10_000, ">99.9 %"),
+        (1, 100_000, "<0.1 %"),
+    ],
+)
+def test_a_share_never_looks_like_all_or_nothing_when_it_is_not(part, of, said):
+    assert percent(Share(part=part, of=of)) == said
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        (None, "–"),
+        (420, "420 ms"),
+        (1_500, "1.5 s"),
+        (61_000, "1 min 1 s"),
+        (3_600_000 * 2 + 60_000, "2 h 1 min"),
+        (86_400_000 * 3 + 3_600_000, "3 d 1 h"),
+    ],
+)
+def test_a_time_is_told_in_two_units_at_most(ms, said):
+    assert duration(ms) == said

@@ -47,7 +47,6 @@ def upgrade() -> None:
         op.bulk_insert(journeys, told[start : start + PAGE])
     op.create_index("journeys_of_all", "journeys", ["accepted_ms", "item_id"], unique=False)
     op.create_index("journeys_of_policy", "journeys", ["policy", "accepted_ms", "item_id"], unique=False)
-    op.create_index("journeys_pace", "journeys", ["took_ms", "accepted_ms", "policy", "route"], unique=False)
     op.create_index("clocks_kept", "clocks", ["state", "policy", "settled_at"], unique=False)
     unwritten = sa.text("state <> 'done'")
     where = {"sqlite_where": unwritten, "postgresql_where": unwritten}
