@@ -71,7 +71,8 @@ def _of(share: Share) -> str:
 def _misroutes(look: Look, counts: Counts) -> Tile:
     audit, rate = counts.audit, counts.audit.misroute
     value = f"{100 * rate.value:.1f} %" if audit.n else NONE
-    note = f"{audit.wrong:,} of {audit.n:,} audited; 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %"
+    told = f"{audit.wrong:,} of {audit.n:,} audited; 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %"
+    note = told if audit.n else "nothing was audited"
     return Tile("Misroute rate", value, note, look.items(Slice.MISROUTED if audit.wrong else Slice.AUDITED))
 
 

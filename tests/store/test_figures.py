@@ -242,7 +242,9 @@ class TestBackfill:
     def test_a_database_from_before_gets_its_rows_from_the_ledger(self, desk, raw: Engine):
         happen(desk)
         before = counted(desk)
-        with raw.connect() as connection, Operations.context(MigrationContext.configure(connection)):
-            v0018_figures.downgrade()
-            v0018_figures.upgrade()
+        with raw.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
+            with Operations.context(MigrationContext.configure(connection)):
+                v0018_figures.downgrade()
+                v0018_figures.upgrade()
+            connection.commit()
         assert counted(desk) == before
