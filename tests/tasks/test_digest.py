@@ -75,3 +75,7 @@ async def test_it_goes_to_whom_it_is_asked_to(store, tmp_path):
 
 async def test_where_prefect_alone_tells_people_nobody_gets_a_message(store, tmp_path):
     assert await Office(tmp_path, store, {"to": "anybody"}).sends() == 0
+
+
+async def test_prefects_event_brings_no_digest(store, tmp_path):
+    assert await Office(tmp_path, store, BY_MAIL).sends("the lead", Channel.PREFECT) == 0
