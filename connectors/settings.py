@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         link_secret: seals the links by which reviewers decide; several, parted by commas, while it is replaced.
         link_hours: how long such a link holds.
         reviewers_token: whoever has it may see the queue and decide, under the name that they give.
+        dashboard_token: whoever has it may look at the dashboard and read `/metrics`, and decide nothing.
+        proxy_user_header: the header in which a proxy says who is signed in; it is believed, whoever sends it.
+        price_prompt, price_completion: of a million tokens, in `price_currency`; without them tokens are shown.
         settles_s: seconds for which a system may go on with a write whose sender is gone; as long
             as the longest time limit of any gateway before one. What was not found is sent again after it.
     """
@@ -52,6 +55,11 @@ class Settings(BaseSettings):
     link_secret: SecretStr = SecretStr("")
     link_hours: float = Field(default=72, gt=0, le=24 * 365)
     reviewers_token: SecretStr = SecretStr("")
+    dashboard_token: SecretStr = SecretStr("")
+    proxy_user_header: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
+    price_prompt: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    price_completion: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    price_currency: str = Field(default="", max_length=8)
     settles_s: float = Field(default=SETTLES_S, ge=0, le=3600)
 
     @classmethod

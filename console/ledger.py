@@ -77,15 +77,23 @@ def _fault(ledger: Ledger, count: int, last: str) -> str:
     return ""
 
 
+def story(entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
+    """An item's entries with what is told of each: of a proposal nothing while somebody is to decide blindly."""
+    blind = _blind(entries)
+    withheld = [blind and entry.event is Event.PROPOSED for entry in entries]
+    return [
+        (entry, WITHHELD if hidden else tell(entry.event, entry.facts))
+        for entry, hidden in zip(entries, withheld, strict=True)
+    ]
+
+
 def print_story(out: Console, entries: Sequence[Entry]) -> None:
     """One line an entry, with its time of day; the date stands where it changes."""
     day = None
-    blind = _blind(entries)
-    for entry in entries:
+    for entry, told in story(entries):
         if entry.at.date() != day:
             day = entry.at.date()
             out.print(f"[bold]{entry.item_id}[/], {day} (UTC)", highlight=False)
-        told = WITHHELD if blind and entry.event is Event.PROPOSED else tell(entry.event, entry.facts)
         out.print(f"  [dim]{entry.at:%H:%M:%S}[/]  {shown(told)}", highlight=False)
 
 

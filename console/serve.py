@@ -16,6 +16,7 @@ from connectors.settings import Settings
 from console.shared import ERR, OUT, explained
 from console.web.access import Access, NobodyGuards, is_loopback
 from console.web.app import create_app, open_doors
+from console.web.lookers import Lookers
 from domain.errors import Unavailable
 from policies.load import shipped_policies
 from tasks.prefect_secrets import resolved_now
@@ -56,6 +57,9 @@ TriggerEvery = Annotated[
 Reviews = Annotated[bool, typer.Option(help="Serve /reviews, to look through and to decide, and /escalations.")]
 
 
+Dashboard = Annotated[bool, typer.Option(help="Serve /dashboard, to look at the figures, and /metrics.")]
+
+
 def serve(
     policies: Policies = None,
     host: Host = "127.0.0.1",
@@ -63,8 +67,9 @@ def serve(
     public_url: PublicUrl = "",
     trigger_every: TriggerEvery = 10,
     reviews: Reviews = True,
+    dashboard: Dashboard = True,
 ) -> None:
-    """Take webhooks at /intake/POLICY, stored before they are acknowledged, and let people decide at /reviews.
+    """Take webhooks at /intake/POLICY, stored before they are acknowledged; /reviews to decide, /dashboard to look.
 
     The flows route what was stored when they next run: soon after it came where PREFECT_API_URL
     is set, by their schedules in any case.
@@ -83,14 +88,17 @@ def serve(
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
         access = _access(environ, host, public_url) if reviews else None
+        lookers = _lookers(environ, access, host, public_url) if dashboard else None
         if access is not None:
             OUT.print(f"{address}/reviews  ({_way_in(access)})", highlight=False)
+        if lookers is not None:
+            OUT.print(f"{address}/dashboard", highlight=False)
         ERR.print("Ctrl-C ends it; what is in flight is stored and answered first.", highlight=False)
         sys.setswitchinterval(SWITCH_S)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again
         config = uvicorn.Config(
-            create_app(here, doors, access),
+            create_app(here, doors, access, lookers),
             loop="asyncio",
             ws="none",
             lifespan="on",
@@ -109,6 +117,16 @@ def _access(environ: Mapping[str, str], host: str, public_url: str) -> Access | 
     settings = Settings.of(environ)
     try:
         return Access.configured(settings, on_loopback=is_loopback(host), public_url=public_url)
+    except NobodyGuards as exc:
+        ERR.print(str(exc), highlight=False)
+        return None
+
+
+def _lookers(environ: Mapping[str, str], access: Access | None, host: str, public_url: str) -> Lookers | None:
+    """Who may look at the dashboard; None, and said, where whoever reaches the address could."""
+    settings = Settings.of(environ)
+    try:
+        return Lookers.configured(settings, access, on_loopback=is_loopback(host), public_url=public_url)
     except NobodyGuards as exc:
         ERR.print(str(exc), highlight=False)
         return None

@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     """To begin a session as a reviewer, once."""
     SESSION = "session"
     """To see the queue and decide; the browser keeps it."""
+    LOOK = "look"
+    """To look at the dashboard, and to decide nothing; the browser keeps it."""
     FORM = "form"
     """Shows that a form came from a page of ours in this very session."""
 

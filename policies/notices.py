@@ -55,6 +55,19 @@ def assignment(
     return _message(notice_id, policy, by, to, to.name, said, invites)
 
 
+def digest(
+    digest_id: str, policy: str, by: Channel, recipients: Sequence[Recipient], said: tuple[str, str]
+) -> list[Operation]:
+    """The writes that bring people the figures of a day; `said` is a subject and a text. None by Prefect's event.
+
+    Args:
+        digest_id: of this policy's digest of that day; no item's, so that no item waits for it.
+    """
+    if by not in SYSTEMS:
+        return []
+    return [_message(digest_id, policy, by, one, one.name, said, None) for one in recipients]
+
+
 def _message(
     owner: str, policy: str, by: Channel, to: Recipient, named: str, said: tuple[str, str], invites: Invitation | None
 ) -> Operation:

@@ -5,6 +5,7 @@ from prefect import task
 from domain.account import Account
 from domain.errors import BooksDoNotBalanceError
 from domain.ledger import Event
+from tasks.artifact import leave
 from tasks.names import ACT, named
 from tasks.resources import resources
 
@@ -18,9 +19,18 @@ async def balance(policy: str) -> Account:
     """
     here = resources()
     with here.store.transaction() as tx:
-        account = tx.accounts.balance(here.workflow(policy).policy.name)
+        name = here.workflow(policy).policy.name
+        account = tx.accounts.balance(name)
+        tx.figures.balanced(name, account, here.now())
         facts = account.model_dump() | {"unaccounted": account.unaccounted, "policy": policy}
         tx.ledger.append(None, Event.BALANCED, here.now(), **facts)
+    await leave(f"books-{name}", _table(name, account))
     if account.unaccounted:
         raise BooksDoNotBalanceError(f"{policy}: {account.unaccounted} items are unaccounted for: {account}")
     return account
+
+
+def _table(name: str, account: Account) -> str:
+    counts = account.model_dump() | {"unaccounted": account.unaccounted}
+    rows = "\n".join(f"| {what.replace('_', ' ')} | {count} |" for what, count in counts.items())
+    return f"**{name.replace('_', ' ')}**: where every accepted item stands\n\n| | items |\n|---|---|\n{rows}\n"

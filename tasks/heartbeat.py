@@ -28,8 +28,12 @@ def silence(tx: Transaction, policy: str, now: datetime) -> timedelta | None:
 
 def unwatched(tx: Transaction, now: datetime) -> dict[str, timedelta]:
     """For how long nobody has watched over the policies that were watched once, where that is too long."""
-    silent = {name.removeprefix(_name("")): now - at for name, at in tx.heartbeats.all(_name(""))}
-    return {policy: time for policy, time in silent.items() if time > STALE_AFTER}
+    return {policy: now - at for policy, at in beats(tx).items() if now - at > STALE_AFTER}
+
+
+def beats(tx: Transaction) -> dict[str, datetime]:
+    """When each policy that was ever watched over was so last, by its name."""
+    return {name.removeprefix(_name("")): at for name, at in tx.heartbeats.all(_name(""))}
 
 
 def _name(policy: str) -> str:

@@ -29,6 +29,7 @@ from connectors.store.tables import ReviewRow
 from console.local_prefect import free_port
 from console.web.access import Access
 from console.web.app import create_app
+from console.web.lookers import Lookers
 from domain.ledger import Entry, first_break
 
 SECRET, TOKEN = "s" * 32, "t" * 32
@@ -136,10 +137,10 @@ OPEN = Access.configured(Settings.model_validate({}), on_loopback=True, public_u
 
 
 @contextmanager
-def served(desk: Reviewing, access: Access = OPEN) -> Iterator[str]:
+def served(desk: Reviewing, access: Access = OPEN, looking: Lookers | None = None) -> Iterator[str]:
     """The application on loopback, in a thread of this process; gives its address."""
     port = free_port()
-    app = create_app(fake_resources(desk.store, None, FakeSystem()), {}, access)
+    app = create_app(fake_resources(desk.store, None, FakeSystem()), {}, access, looking)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -59,3 +59,7 @@ _DISPOSITION = case(
 """Where an item stands. A decided item that neither waits, nor has all the writes that its
 decision asked for, stands nowhere: it is unaccounted. So does one with a write that waits for
 an answer for which nobody is asked."""
+
+
+STANDING = select(ItemRow.item_id).where(col(ItemRow.duplicate_of).is_(None), _DISPOSITION != "")
+"""The items that stand somewhere; what was accepted and is none of these is unaccounted."""

@@ -24,8 +24,10 @@ from connectors.store.dead_letters import DeadLetters
 from connectors.store.entities import Entities
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
+from connectors.store.figures import Figures
 from connectors.store.heartbeats import Heartbeats
 from connectors.store.inbox import Inbox
+from connectors.store.journeys import Journeys
 from connectors.store.keys import UsedKeys
 from connectors.store.ledger import Ledger
 from connectors.store.outbox import Outbox
@@ -43,7 +45,7 @@ from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -60,8 +62,10 @@ class Transaction:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.ledger = Ledger(session)
+        self.journeys = Journeys(session)
+        self.ledger = Ledger(session, self.journeys)
         self.accounts = Accounts(session)
+        self.figures = Figures(session)
         self.inbox = Inbox(session, self.ledger)
         self.proposals = Proposals(session)
         self.extractions = Extractions(session, self.ledger)
@@ -124,6 +128,7 @@ class Store:
             transaction = Transaction(session)
             transaction.ledger.lock()
             yield transaction
+            transaction.journeys.keep()
             session.commit()
 
     @contextmanager

@@ -190,7 +190,7 @@ class Inbox:
     def _put(self, row: ItemRow, decision: Decision, writes_due: int, now: datetime) -> None:
         row.decision = decision.model_dump(mode="json")
         row.decided, row.waits, row.writes_due = True, decision.waits, writes_due
-        row.lease_owner = row.lease_until = None
+        run, row.lease_owner, row.lease_until = row.lease_owner, None, None
         facts = decision.model_dump(
             mode="json",
             include={"kind", "reason", "route", "proposed", "source", "holds", "rule", "flags", "missing", "confidence"}
@@ -198,6 +198,7 @@ class Inbox:
             | {"mode", "writes", "by", "note", "proposal_hash", "policy_fingerprint"},
         )
         facts |= {"plan": decision.plan.model_dump(mode="json")} if decision.plan else {}
+        facts |= {"run": run} if run else {}
         # Which fields a person filled in, not what with: the ledger cannot forget a stranger's data.
         self._ledger.append(
             row.item_id, Event.DECIDED, now, waits=decision.waits, filled=sorted(decision.filled), **facts

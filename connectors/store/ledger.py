@@ -8,15 +8,17 @@ from typing import Any
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
+from connectors.store.journeys import Journeys
 from connectors.store.tables import EntryRow, HeadRow
 from domain.ledger import Entry, Event, link
 
 
 class Ledger:
-    """Appends to the chain and reads it."""
+    """Appends to the chain and reads it; what journeys are told by follows each entry."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, journeys: Journeys) -> None:
         self._session = session
+        self._journeys = journeys
         self._head: HeadRow | None = None
 
     def lock(self) -> None:
@@ -41,6 +43,7 @@ class Ledger:
             raise RuntimeError("the ledger is written in Store.transaction() only")
         entry = link(self._head.hash, self._head.seq + 1, item_id, at.astimezone(UTC), event, facts)
         self._head.seq, self._head.hash = entry.seq, entry.hash
+        self._journeys.follow(entry)
         return entry
 
     def entries(self, item_id: str | None = None, after: int = 0) -> Iterator[Entry]:

@@ -158,6 +158,9 @@ class UsedKeyRow(SQLModel, table=True):
     used_at: datetime = moment(nullable=False)
 
 
+_UNWRITTEN = text("state <> 'done'")
+
+
 class OperationRow(SQLModel, table=True):
     """A write in the outbox; `seq` gives the order in which writes to one record are sent."""
 
@@ -166,6 +169,7 @@ class OperationRow(SQLModel, table=True):
         Index("outbox_due", "state", "due_at"),
         Index("outbox_record", "scope", "record_key", "seq"),
         Index("outbox_item", "item_id", "state"),
+        Index("outbox_unwritten", "state", "system", "item_id", sqlite_where=_UNWRITTEN, postgresql_where=_UNWRITTEN),
     )
 
     seq: int | None = Field(default=None, primary_key=True)

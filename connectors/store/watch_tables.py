@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from connectors.store.tables import document, moment
@@ -115,7 +115,7 @@ class ClockRow(SQLModel, table=True):
     """What a clock showed when it was last read; see `domain.sla.Reading`. The ledger tells all of it again."""
 
     __tablename__ = "clocks"
-    __table_args__ = (Index("clocks_wake", "policy", "wake_at"),)
+    __table_args__ = (Index("clocks_wake", "policy", "wake_at"), Index("clocks_kept", "state", "policy", "settled_at"))
 
     item_id: str = Field(primary_key=True)
     """Or an entity's."""
@@ -143,6 +143,52 @@ class HeartbeatRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     at: datetime = moment(nullable=False)
+
+
+class BooksRow(SQLModel, table=True):
+    """A policy's books as they were balanced last; see `domain.account.Account`."""
+
+    __tablename__ = "books"
+
+    policy: str = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
+    accepted: int
+    done: int
+    waiting: int
+    escalated: int
+    dead_lettered: int
+
+
+class JourneyRow(SQLModel, table=True):
+    """What became of an accepted item, as far as figures are made of it; see `connectors.store.journeys`."""
+
+    __tablename__ = "journeys"
+    __table_args__ = (
+        Index("journeys_of_all", "accepted_ms", "item_id"),
+        Index("journeys_of_policy", "policy", "accepted_ms", "item_id"),
+    )
+
+    item_id: str = Field(primary_key=True)
+    policy: str
+    accepted_ms: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """Since 1970, in UTC: a number, with which all databases calculate alike."""
+    kind: str | None = None
+    """Of the first decision, made for this `reason`; None before it."""
+    reason: str | None = None
+    route: str | None = None
+    """Of the decision that stands; where it waits for a person, the one that is proposed, unless they decide
+    blindly."""
+    took_ms: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    """From acceptance to the decision that stands; None while nobody, or a person, has yet to decide."""
+    verdict: str | None = None
+    """Reason of the decision that stands, and `as_proposed` whether it is what was proposed."""
+    as_proposed: bool | None = None
+    retries: int = 0
+    """Calls and writes that had to be tried again."""
+    given_up: int = 0
+    """Writes that became dead letters, mended since or not."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 class SourceRow(SQLModel, table=True):

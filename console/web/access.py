@@ -21,7 +21,10 @@ from domain.errors import PolicyInvalid
 from domain.keys import Key, KeyFault, Purpose, seal, unseal
 
 COOKIE = "interlock_reviewer"
-PAGES = ("/reviews", ESCALATIONS)
+DASHBOARD = "/dashboard"
+"""Path of the operations lead's pages."""
+
+PAGES = ("/reviews", ESCALATIONS, DASHBOARD)
 """Where the pages for people are: a browser sends its cookie there and nowhere else."""
 
 SESSION = timedelta(hours=12)
@@ -68,6 +71,7 @@ class Access:
         token: lets in whoever knows it; empty for nobody.
         is_open: whoever is on this machine may come in, under any name.
         public_url: what people call this server; empty if they call it as they reach it.
+        pages: where a browser sends its `cookie`, whose key is for a `session` of this kind.
     """
 
     secrets: tuple[bytes, ...]
@@ -75,6 +79,9 @@ class Access:
     token: str
     is_open: bool
     public_url: str
+    pages: tuple[str, ...] = PAGES
+    cookie: str = COOKIE
+    session: Purpose = Purpose.SESSION
 
     @classmethod
     def configured(cls, settings: Settings, *, on_loopback: bool, public_url: str) -> "Access":
@@ -128,7 +135,7 @@ class Access:
 
     def visitor(self, request: Request, now: datetime) -> Visitor | None:
         """Who a browser's session says that it is."""
-        key = self.read(request.cookies.get(COOKIE, ""), Purpose.SESSION, now)
+        key = self.read(request.cookies.get(self.cookie, ""), self.session, now)
         return Visitor(key.reviewer, key.proven, key.nonce) if isinstance(key, Key) else None
 
     def bearer(self, request: Request, now: datetime) -> Visitor | Key | None:
@@ -148,10 +155,10 @@ class Access:
     def sign_in(self, response: Response, name: str, now: datetime, *, proven: bool, secure: bool) -> None:
         """Begin a session; the browser sends the cookie to these pages alone, and from no other site."""
         nonce = token_urlsafe(16)
-        key = Key(purpose=Purpose.SESSION, reviewer=name, proven=proven, expires_at=now + SESSION, nonce=nonce)
-        for path in PAGES:
+        key = Key(purpose=self.session, reviewer=name, proven=proven, expires_at=now + SESSION, nonce=nonce)
+        for path in self.pages:
             response.set_cookie(
-                COOKIE,
+                self.cookie,
                 seal(key, self.secrets[0]),
                 max_age=int(SESSION.total_seconds()),
                 path=path,
@@ -162,8 +169,8 @@ class Access:
 
     def sign_out(self, response: Response) -> None:
         """End the session in this browser."""
-        for path in PAGES:
-            response.delete_cookie(COOKIE, path=path, httponly=True, samesite="strict")
+        for path in self.pages:
+            response.delete_cookie(self.cookie, path=path, httponly=True, samesite="strict")
 
     def form_key(self, visitor: Visitor, now: datetime) -> str:
         """What a form carries that came from a page of this session."""

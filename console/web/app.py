@@ -15,11 +15,13 @@ from starlette.routing import Route
 
 from connectors.webhooks import open_scheme
 from console.web.access import PAGES, Access
+from console.web.dashboard import dashboard_routes
 from console.web.escalations import escalation_routes
 from console.web.group_commit import GroupCommit
 from console.web.intake import Door, Intake
+from console.web.lookers import Lookers
 from console.web.render import page
-from console.web.reviews import review_routes
+from console.web.reviews import review_routes, static
 from console.web.reviews_api import ReviewsApi
 from console.web.trigger import Trigger
 from domain.errors import PolicyInvalid, Retryable
@@ -74,11 +76,14 @@ async def _start(here: Resources, workflow: Workflow) -> Start:
     return await start_route(workflow, here.now())
 
 
-def create_app(here: Resources, doors: Mapping[str, Door], access: Access | None = None) -> Starlette:
+def create_app(
+    here: Resources, doors: Mapping[str, Door], access: Access | None = None, lookers: Lookers | None = None
+) -> Starlette:
     """The application; it stores what came in before it ends.
 
     Args:
         access: who may see and decide reviews; None where they are not served.
+        lookers: who may look at the dashboard; None where it is not served.
     """
 
     @asynccontextmanager
@@ -104,7 +109,9 @@ def create_app(here: Resources, doors: Mapping[str, Door], access: Access | None
         routes=[
             Route("/intake/{policy}", Intake(doors, here.now).receive, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
+            Route("/reviews/static/{name}", static),
             *([] if access is None else _people_routes(here, access)),
+            *([] if lookers is None else dashboard_routes(here, lookers)),
         ],
         exception_handlers={HTTPException: _refused, Retryable: _later, PolicyInvalid: _broken},
         lifespan=committing,

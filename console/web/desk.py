@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from connectors.links import ESCALATIONS
 from connectors.store.tables import ReviewRow
-from console.web.access import Access, Visitor
+from console.web.access import DASHBOARD, Access, Visitor
 from console.web.intake import KIB, read_body
 from console.web.render import page
 from console.web.shown import outcome
@@ -23,7 +23,7 @@ from tasks.resources import Resources
 
 LARGEST_FORM = 64 * KIB
 MOST_FIELDS = 300
-_OURS = re.compile(r"/reviews/(?!login$)[A-Za-z0-9_.~%-]+(/same)?|" + re.escape(ESCALATIONS))
+_OURS = re.compile(rf"/reviews/(?!login$)[A-Za-z0-9_.~%-]+(/same)?|{re.escape(ESCALATIONS)}|{re.escape(DASHBOARD)}")
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -89,7 +89,7 @@ class Desk:
             notice = "This link is over, or not whole. Ask for a new one."
         elsewhere = request.headers.get("sec-fetch-site") == "cross-site"  # then a browser keeps its cookie back
         name = key.reviewer if isinstance(key, Key) else ""
-        to = way(quote(request.url.path))
+        to = way(request.query_params.get("to", quote(request.url.path)))
         asked = {"to": to, "link_name": name, "link_key": text, "notice": notice, "came_from_elsewhere": elsewhere}
         return page("login", status, access=self.access, **asked)
 

@@ -43,7 +43,7 @@ def page(name: str, status: int = 200, /, **values: object) -> HTMLResponse:
 _NOTHING = dict.fromkeys(
     (
         *("visitor", "wish", "form_key", "link_key", "notice", "outcome", "done", "given", "before", "next", "found"),
-        *("escalated", "on_queue", "on_escalations"),
+        *("escalated", "on_queue", "on_escalations", "on_dashboard"),
     )
 )
 

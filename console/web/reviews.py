@@ -24,7 +24,12 @@ from domain.review import Answer, Refusal
 from tasks.heartbeat import unwatched
 from tasks.resources import Resources
 
-STATIC = {"reviews.css": "text/css", "reviews.js": "text/javascript", "mark.svg": "image/svg+xml"}
+STATIC = {
+    "reviews.css": "text/css",
+    "dashboard.css": "text/css",
+    "reviews.js": "text/javascript",
+    "mark.svg": "image/svg+xml",
+}
 
 GONE = "there is no such review"
 
@@ -34,7 +39,6 @@ def review_routes(here: Resources, access: Access) -> list[Route]:
     pages, signing, together = ReviewPages(here, access), SignIn(here, access), Together(here, access)
     return [
         Route("/reviews", pages.queue),
-        Route("/reviews/static/{name}", static),
         Route("/reviews/login", signing.ask),
         Route("/reviews/login", signing.begin, methods=["POST"]),
         Route("/reviews/logout", signing.end, methods=["POST"]),

@@ -1,0 +1,320 @@
+"""What the dashboard's figures are counted from, and the items behind each: one condition makes both.
+
+One statement reads the journeys for all counts of all policies, routes and stretches of time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, not_, or_, text, true
+from sqlmodel import Session, col, select
+
+from connectors.store.accounts import STANDING
+from connectors.store.drift_tables import DriftRow, PassRow
+from connectors.store.journeys import moment_of, ms
+from connectors.store.states import State as Sending
+from connectors.store.tables import OperationRow, ReviewRow
+from connectors.store.watch_tables import BooksRow, ClockRow, EscalationRow, JourneyRow
+from domain.account import Account
+from domain.decision import SETTLED, Kind, Reason
+from domain.figures import OF_ALL_TIMES, Counts, Pace, Share, Slice, rank
+from domain.sla import State
+
+HOUR_MS = 3_600_000
+
+WORK_MB = 128
+"""Enough for a million journeys; see `Figures._room_to_sort`."""
+
+Place = tuple[int, str]
+"""Where an item stands in a list: when it came in, and its id."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which items are meant; None for any.
+
+    Attributes:
+        since: only what came in from then on.
+    """
+
+    policy: str | None = None
+    route: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """The counts of what came in of a policy, for a route, within some hours.
+
+    Attributes:
+        route: None for what has none, or none yet.
+        hour: the first of them, since 1970 in UTC.
+    """
+
+    policy: str
+    route: str | None
+    hour: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An item behind a figure."""
+
+    item_id: str
+    policy: str
+    accepted_at: datetime
+    route: str | None
+    kind: str | None
+    reason: str | None
+    verdict: str | None
+    took_ms: int | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the list."""
+        return ms(self.accepted_at), self.item_id
+
+
+@dataclass(frozen=True)
+class Books:
+    """A policy's books, and when they were balanced."""
+
+    policy: str
+    at: datetime
+    account: Account
+
+
+class Figures:
+    """Counts, times and lists, to read."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def first(self) -> datetime | None:
+        """When the first of all items came in."""
+        found = self._session.exec(select(func.min(JourneyRow.accepted_ms))).one()
+        return None if found is None else moment_of(found)
+
+    def parts(self, choice: Choice, hours: int) -> list[Part]:
+        """The counts by policy, route and stretches of `hours` that begin at whole multiples of it since 1970."""
+        self._room_to_sort()
+        found: defaultdict[tuple[str, str | None, int], dict[str, int]] = defaultdict(dict)
+        for named, counts in self._grouped(choice, hours, _COUNTED):
+            found[named] |= counts
+        for named, few in self._grouped(choice, hours, {"unwritten": func.count()}, _SETTLED_UNDONE):
+            found[named]["done"] = found[named]["settled"] - few["unwritten"]
+        for named, few in self._grouped(choice, hours, {"escalated": func.count()}, _IS[Slice.ESCALATED]):
+            found[named] |= few
+        return [
+            Part(policy, route, at * hours, Counts(**{"done": counts["settled"], **counts}))
+            for (policy, route, at), counts in found.items()
+        ]
+
+    def _grouped(
+        self, choice: Choice, hours: int, counted: dict[str, ColumnElement[Any]], *of: ColumnElement[bool]
+    ) -> Iterator[tuple[tuple[str, str | None, int], dict[str, int]]]:
+        """By policy, route and stretch of hours, what is counted."""
+        stretch = col(JourneyRow.accepted_ms) // (HOUR_MS * hours)
+        query = select(JourneyRow.policy, JourneyRow.route, stretch, *counted.values()).where(*_fits(choice), *of)
+        query = query.group_by(col(JourneyRow.policy), col(JourneyRow.route), stretch)
+        for policy, route, at, *counts in self._session.exec(query):
+            yield (policy, route, int(at)), dict(zip(counted, map(int, counts), strict=True))
+
+    def pace(self, choice: Choice, settled: int) -> Pace:
+        """How long items took until they were settled.
+
+        Args:
+            settled: how many there are, by `parts`.
+        """
+        if not settled:
+            return Pace()
+        places = [rank(percent, settled) + 1 for percent in (50, 95)]
+        took = col(JourneyRow.took_ms)
+        place = func.row_number().over(order_by=took).label("place")
+        inner = select(took.label("took_ms"), place).where(*_fits(choice), took.is_not(None)).subquery()
+        self._room_to_sort()
+        found = self._session.exec(select(inner.c.place, inner.c.took_ms).where(inner.c.place.in_(places)))
+        at = {int(where): int(took_ms) for where, took_ms in found}
+        return Pace(p50_ms=at.get(places[0]), p95_ms=at.get(places[1]))
+
+    def _room_to_sort(self) -> None:
+        """For this transaction, memory in which PostgreSQL groups and sorts all journeys without the disk.
+
+        It takes every stretch of time for a group of its own, and with 4 MB, its default, would sort on disk.
+        """
+        if self._session.connection().dialect.name == "postgresql":
+            self._session.connection().execute(text(f"SET LOCAL work_mem = '{WORK_MB}MB'"))
+
+    def kept(self, choice: Choice, now: datetime) -> dict[str, Share]:
+        """Of each policy, the clocks that were met, of those met or breached since; those without any are left out."""
+        ended: list[ColumnElement[bool]] = [col(ClockRow.state).in_((State.MET, State.BREACHED))]
+        late: list[ColumnElement[bool]] = [
+            col(ClockRow.state).in_((State.RUNNING, State.WARNED)),
+            col(ClockRow.due_at) < now,
+        ]  # not told so far
+        if choice.since:
+            ended.append(col(ClockRow.settled_at) > choice.since)
+            late.append(col(ClockRow.due_at) > choice.since)
+        found: defaultdict[str, Share] = defaultdict(Share)
+        for clocks in (ended, late):
+            query = select(ClockRow.policy, ClockRow.state, func.count()).where(*clocks)
+            query = query.where(ClockRow.policy == choice.policy) if choice.policy else query
+            if choice.route is not None:
+                query = query.join(JourneyRow, col(JourneyRow.item_id) == ClockRow.item_id)
+                query = query.where(JourneyRow.route == choice.route)
+            for policy, state, count in self._session.exec(query.group_by(col(ClockRow.policy), col(ClockRow.state))):
+                found[policy] += Share(part=count if state == State.MET else 0, of=count)
+        return dict(found)
+
+    def consistency(self, choice: Choice) -> dict[str, Share]:
+        """Of each policy, the values that were as agreed on, of those compared by reconciliations that ended since."""
+        found: defaultdict[str, Share] = defaultdict(Share)
+        for (policy, *_), share in self.compared(choice).items():
+            found[policy] += share
+        return dict(found)
+
+    def compared(self, choice: Choice) -> dict[tuple[str, str, str, str], Share]:
+        """The same by policy, object, system and field."""
+        one = and_(
+            col(PassRow.run) == DriftRow.run,
+            col(PassRow.object) == DriftRow.object,
+            col(PassRow.system) == DriftRow.system,
+        )
+        of = (DriftRow.policy, DriftRow.object, DriftRow.system, DriftRow.field)
+        sums = func.sum(DriftRow.equal), func.sum(DriftRow.compared)
+        query = select(*of, *sums).join(PassRow, one)  # type: ignore[call-overload]  # six columns, more than it declares
+        query = query.where(col(PassRow.ended_at).is_not(None))
+        query = query.where(col(PassRow.ended_at) >= choice.since) if choice.since else query
+        query = query.where(DriftRow.policy == choice.policy) if choice.policy else query
+        found = self._session.exec(query.group_by(*map(col, of)).order_by(*map(col, of)))
+        return {tuple(named): Share(part=int(equal), of=int(compared)) for *named, equal, compared in found}
+
+    def books(self) -> list[Books]:
+        """Each policy's books as they were balanced last."""
+        rows = self._session.exec(select(BooksRow).order_by(col(BooksRow.policy)))
+        return [Books(row.policy, row.at, _account(row)) for row in rows]
+
+    def balanced(self, policy: str, account: Account, now: datetime) -> None:
+        """Keep what a policy's books came to."""
+        self._session.merge(BooksRow(policy=policy, at=now, **account.model_dump()))
+
+    def reviewers(self, choice: Choice) -> dict[str, Share]:
+        """By reviewer: reviews that are with them now (`part`), and those that they have answered since (`of`).
+
+        What waits and is with nobody stands under the empty name.
+        """
+        waiting = select(ReviewRow.assignee, func.count()).where(col(ReviewRow.answered_at).is_(None))
+        answered = select(ReviewRow.reviewer, func.count()).where(col(ReviewRow.answer).is_not(None))
+        answered = answered.where(col(ReviewRow.answered_at) >= choice.since) if choice.since else answered
+        if choice.policy:
+            waiting, answered = (query.where(ReviewRow.policy == choice.policy) for query in (waiting, answered))
+        load: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for place, query, who in ((0, waiting, ReviewRow.assignee), (1, answered, ReviewRow.reviewer)):
+            for name, count in self._session.exec(query.group_by(col(who))):
+                load[name or ""][place] += count
+        return {name: Share(part=part, of=of) for name, (part, of) in sorted(load.items())}
+
+    def open_reviews(self) -> dict[tuple[str, str], int]:
+        """How many reviews wait, by policy and kind."""
+        query = select(ReviewRow.policy, ReviewRow.kind, func.count()).where(col(ReviewRow.answered_at).is_(None))
+        found = self._session.exec(query.group_by(col(ReviewRow.policy), col(ReviewRow.kind)))
+        return {(policy, kind): count for policy, kind, count in found}
+
+    def unwritten(self) -> dict[tuple[str, bool], int]:
+        """How many writes are not written, by system and whether they were given up and wait to be mended."""
+        query = select(OperationRow.system, OperationRow.state, func.count()).where(_UNWRITTEN)
+        found: defaultdict[tuple[str, bool], int] = defaultdict(int)
+        for system, state, count in self._session.exec(
+            query.group_by(col(OperationRow.system), col(OperationRow.state))
+        ):
+            found[system, state == Sending.DEAD] += count
+        return dict(found)
+
+    def listed(self, choice: Choice, of: Slice, after: Place | None, count: int) -> list[Listed]:
+        """Up to `count` of the items behind a figure, the newest first, from behind a place on."""
+        at, item_id = col(JourneyRow.accepted_ms), col(JourneyRow.item_id)
+        query = select(JourneyRow).where(*_fits(choice, of), _is(of, choice)).order_by(at.desc(), item_id.desc())
+        if after is not None:
+            query = query.where(at <= after[0], or_(at < after[0], item_id < after[1]))
+        return [_listed(row) for row in self._session.exec(query.limit(count))]
+
+    def one(self, item_id: str) -> Listed | None:
+        """An item; None if none was accepted under that id."""
+        row = self._session.get(JourneyRow, item_id)
+        return _listed(row) if row else None
+
+
+_TOOK = col(JourneyRow.took_ms).is_not(None)
+_AUDIT = col(JourneyRow.reason) == Reason.AUDIT
+_CHOSE = col(JourneyRow.verdict).in_((Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED))
+_SAW = and_(_CHOSE, col(JourneyRow.as_proposed).is_not(None), not_(_AUDIT))
+_BLIND = and_(_AUDIT, col(JourneyRow.verdict).in_(sorted(SETTLED)))
+_UNWRITTEN = text("outbox.state <> 'done'")
+"""As the index has it, so that SQLite finds that it holds for it."""
+_UNSENT = select(OperationRow.item_id).where(_UNWRITTEN)
+_ASKED = select(ReviewRow.item_id).where(col(ReviewRow.answered_at).is_(None))
+_DONE = and_(_TOOK, col(JourneyRow.item_id).not_in(_UNSENT), col(JourneyRow.item_id).not_in(_ASKED))
+_TOLD = select(EscalationRow.item_id).where(col(EscalationRow.item_id).is_not(None))
+_DEAD = _UNSENT.where(OperationRow.state == Sending.DEAD)
+
+_IS: dict[Slice, ColumnElement[bool]] = {
+    Slice.ACCEPTED: true(),
+    Slice.DONE: _DONE,
+    Slice.UNDONE: not_(_DONE),
+    Slice.DECIDED: col(JourneyRow.kind).is_not(None),
+    Slice.SETTLED: _TOOK,
+    Slice.AUTOMATIC: col(JourneyRow.kind).in_((Kind.AUTO, Kind.RULE, Kind.REJECT)),
+    Slice.TO_PERSON: col(JourneyRow.kind) == Kind.HUMAN,
+    Slice.ANSWERED: _SAW,
+    Slice.OVERRIDDEN: and_(_SAW, col(JourneyRow.as_proposed).is_(False)),
+    Slice.AUDITED: _BLIND,
+    Slice.MISROUTED: and_(_BLIND, col(JourneyRow.as_proposed).is_not(True)),
+    Slice.RETRIED: col(JourneyRow.retries) > 0,
+    Slice.ESCALATED: col(JourneyRow.item_id).in_(_TOLD),
+    Slice.GIVEN_UP: col(JourneyRow.given_up) > 0,
+    Slice.DEAD: col(JourneyRow.item_id).in_(_DEAD),
+    Slice.NOWHERE: col(JourneyRow.item_id).not_in(STANDING),
+}
+"""Which items are of a slice, of those that were chosen; `LATE` depends on the choice."""
+
+_SETTLED_UNDONE = and_(_TOOK, or_(col(JourneyRow.item_id).in_(_UNSENT), col(JourneyRow.item_id).in_(_ASKED)))
+_SUMMED = ("retries", "prompt_tokens", "completion_tokens")
+_COUNTED: dict[str, ColumnElement[Any]] = {
+    name: func.count(case((_IS[Slice(name)], 1)))
+    for name in Counts.model_fields
+    if name not in (*_SUMMED, Slice.ACCEPTED, Slice.DONE, Slice.ESCALATED)
+} | {Slice.ACCEPTED.value: func.count(), **{name: func.sum(col(getattr(JourneyRow, name))) for name in _SUMMED}}
+"""What a look at every journey counts, by the name that it has in `Counts`.
+
+What is done and what was escalated is counted from the few items that are not, or were: looking
+them up among each journey would take twice as long.
+"""
+
+
+def _is(of: Slice, choice: Choice) -> ColumnElement[bool]:
+    if of is not Slice.LATE:
+        return _IS[of]
+    late = select(ClockRow.item_id).where(ClockRow.state == State.BREACHED)
+    return col(JourneyRow.item_id).in_(late.where(col(ClockRow.settled_at) > choice.since) if choice.since else late)
+
+
+def _fits(choice: Choice, of: Slice = Slice.ACCEPTED) -> Iterator[ColumnElement[bool]]:
+    if choice.policy is not None:
+        yield col(JourneyRow.policy) == choice.policy
+    if choice.route is not None:
+        yield col(JourneyRow.route) == choice.route
+    if choice.since is not None and of not in OF_ALL_TIMES:
+        yield col(JourneyRow.accepted_ms) >= ms(choice.since)
+
+
+def _listed(row: JourneyRow) -> Listed:
+    named = ("item_id", "policy", "route", "kind", "reason", "verdict", "took_ms")
+    return Listed(accepted_at=moment_of(row.accepted_ms), **{name: getattr(row, name) for name in named})
+
+
+def _account(row: BooksRow) -> Account:
+    return Account.model_validate(row.model_dump(include=set(Account.model_fields)))
