@@ -241,11 +241,11 @@ def _record(
     """Remember the answers and put the failures in the ledger, each try its own entry."""
     context = TaskRunContext.get()
     attempt = context.task_run.run_count if context else 1
+    answered = [proposal for proposal, _ in fresh.values() if proposal.outcome is AskOutcome.ANSWERED]
     with here.store.transaction() as tx:
+        tx.proposals.remember(answered, here.now())
         for question in questions:
             proposal, failure = fresh.get(question.key, (None, None))
-            if proposal and proposal.outcome is AskOutcome.ANSWERED:
-                tx.proposals.remember(proposal, here.now())
             if proposal and failure:
                 facts = {"attempt": attempt, "outcome": proposal.outcome.value, "detail": proposal.detail}
                 for number, item_id in enumerate(question.item_ids):

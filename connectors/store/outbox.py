@@ -1,6 +1,6 @@
 """The outbox: writes that decisions asked for, until each has its outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -48,9 +48,15 @@ class Outbox:
         self._ledger = ledger
         self._systems = systems
         self._turns = turns
+        self._read: dict[str, OperationRow] = {}
+
+    def read(self, operation_ids: Collection[str]) -> None:
+        """Read operations in one statement, for what this transaction does about each of them."""
+        rows = self._session.exec(select(OperationRow).where(col(OperationRow.operation_id).in_(operation_ids)))
+        self._read |= {row.operation_id: row for row in rows}
 
     def put(self, operation: Operation, patience: Patience, now: datetime) -> None:
-        """Queue a write; the same operation twice is a fault of ours and is refused by the database."""
+        """Queue a write behind those that were put before; the same one twice is refused by the database."""
         self._session.add(
             OperationRow(
                 operation_id=operation.operation_id,
@@ -65,7 +71,6 @@ class Outbox:
                 due_at=now,
             )
         )
-        self._session.flush()  # numbers the operations in the order they were put
         self._ledger.append(
             operation.item_id,
             Event.QUEUED,
@@ -82,6 +87,7 @@ class Outbox:
         now: datetime,
         batches: Mapping[str, int] | None = None,
         rates: Mapping[str, float] | None = None,
+        meet: Callable[[str], None] = lambda _system: None,
     ) -> list[Due]:
         """Hold up to `count` operations that are due, the oldest first, one a record.
 
@@ -94,11 +100,14 @@ class Outbox:
             batches: how many new writes a system takes in one request, by its name; one that
                 is given anyway comes with so many of its kind.
             rates: requests a second, by scope or by system; of searches by `searches(…)` of either.
+            meet: called with each system that has something due, before `batches` and `rates` are read of it.
         """
         troubled = self._systems.troubled(now)
         due = [_due(now), ~self._out_of_turn(now)]
         well = [*due, col(OperationRow.scope).not_in(troubled)]
         rows = self._oldest(count, *well)
+        for system in {row.system for row in rows}:
+            meet(system)
         new = col(OperationRow.state) == State.PENDING
         at_once = {row.scope: (batches or {}).get(row.system, 1) for row in rows if row.state == State.PENDING}
         for scope in [scope for scope, most in at_once.items() if most > 1]:
@@ -107,13 +116,11 @@ class Outbox:
             rows += [row for row in more if row.seq not in held]
         for scope, breaker in troubled.items():
             if not breaker.paused(now) and not self._being_sent(scope, now):
-                rows += self._least_tried(*due, col(OperationRow.scope) == scope)
+                probe = self._least_tried(*due, col(OperationRow.scope) == scope)
+                for row in probe:
+                    meet(row.system)
+                rows += probe
         return [self._begin(row, lease, now) for row in self._in_turn(rows, batches or {}, rates or {}, now)]
-
-    def systems(self) -> list[str]:
-        """The systems that writes wait for."""
-        waiting = col(OperationRow.state).in_((*DUE, *HELD))
-        return list(self._session.exec(select(OperationRow.system).where(waiting).distinct()))
 
     def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> bool:
         """Record what came of a send or a look-up, and what comes next.
@@ -291,6 +298,8 @@ class Outbox:
         return Due(operation, row.scope, patience, tries, row.sent_until, now + lease)
 
     def _row(self, operation_id: str) -> OperationRow:
+        if operation_id in self._read:
+            return self._read[operation_id]
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
 
 
