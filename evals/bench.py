@@ -1,6 +1,7 @@
 """How fast the real flow is: beside a bare floor, with a slow model, at length, and with several workers."""
 
 import asyncio
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.console import Console
 from connectors.settings import Settings
 from domain.ledger import first_break
 from domain.values import Frozen
-from evals.bench_rig import Rig, Worker, heard, rig_of
+from evals.bench_rig import Rig, Worker, rig_of
 from evals.bench_work import write_workflow, written
 
 FLOW, FLOOR = "console.bench_worker", "evals.bench_floor"
@@ -56,13 +57,19 @@ class Books(Frozen):
 
 
 class Bench(Books):
-    """The flow beside the floor; medians of rounds that alternate, so that both meet the same machine."""
+    """The flow beside the floor; medians of rounds that alternate, so that both meet the same machine.
+
+    Attributes:
+        cpu_ratio: processor time of the floor's process over that of one worker's, for as many tickets; unlike
+            the speeds it hardly changes with what else the machine does. Prefect's server is not in it.
+    """
 
     items: int
     rounds: int
     floor_items_per_s: float
     one_process: Speed
     two_processes: Speed
+    cpu_ratio: float
 
 
 class Latency(Books):
@@ -125,14 +132,28 @@ class Tickets:
         return range(self.given - count, self.given)
 
 
-def timed(workers: Sequence[Worker], numbers: range) -> float:
-    """Seconds that workers take for tickets, from the first that is accepted to the last that is done."""
+@dataclass(frozen=True)
+class Took:
+    """What tickets took, from the first that is accepted to the last that is done.
+
+    Attributes:
+        cpu_s: processor time of the workers' own processes.
+        rss_mib: the memory that the largest of them holds at the end.
+    """
+
+    seconds: float
+    cpu_s: float
+    rss_mib: float
+
+
+def timed(workers: Sequence[Worker], numbers: range) -> Took:
+    """Let workers do tickets between them."""
     began = time.perf_counter()
     for worker, share in zip(workers, shares(numbers, len(workers)), strict=True):
         worker.tell(f"{share.start} {share.stop}")
-    for worker in workers:
-        worker.hear()
-    return time.perf_counter() - began
+    told = [json.loads(worker.hear()) for worker in workers]
+    seconds = time.perf_counter() - began
+    return Took(seconds, sum(one["cpu_s"] for one in told), max(one["rss_mib"] for one in told))
 
 
 def shares(numbers: range, count: int) -> list[range]:
@@ -184,22 +205,22 @@ def measure_bench(items: int, rounds: int, database: str, say: Console) -> Bench
         floors.append(tickets.take(WARM))
         timed([floor], floors[0])
         workers = warmed(rig, policy, 2, tickets)
-        seen: list[tuple[float, float, float]] = []
+        seen: list[tuple[Took, Took, Took]] = []
         for _ in range(rounds):
             floors.append(tickets.take(items))
-            bare = items / timed([floor], floors[-1])
-            one, two = (items / timed(workers[:count], tickets.take(items)) for count in (1, 2))
-            say.print(
-                f"floor {bare:.1f}, one process {one:.1f}, two processes {two:.1f} items a second", highlight=False
-            )
+            bare = timed([floor], floors[-1])
+            one, two = (timed(workers[:count], tickets.take(items)) for count in (1, 2))
+            told = ", ".join(f"{items / took.seconds:.1f}" for took in (bare, one, two))
+            say.print(f"items a second, floor, one process, two: {told}", highlight=False)
             seen.append((bare, one, two))
         found = asyncio.run(books(rig, range(tickets.given), floors))
     return Bench(
         items=items,
         rounds=rounds,
-        floor_items_per_s=round(median(bare for bare, _, _ in seen), 1),
-        one_process=speed([(bare, one) for bare, one, _ in seen]),
-        two_processes=speed([(bare, two) for bare, _, two in seen]),
+        floor_items_per_s=round(median(items / bare.seconds for bare, _, _ in seen), 1),
+        one_process=speed([(items / bare.seconds, items / one.seconds) for bare, one, _ in seen]),
+        two_processes=speed([(items / bare.seconds, items / two.seconds) for bare, _, two in seen]),
+        cpu_ratio=round(median(bare.cpu_s / one.cpu_s for bare, one, _ in seen), 3),
         **found.model_dump(),
     )
 
@@ -220,7 +241,7 @@ def measure_latency(items: int, latency_ms: float, concurrency: int, database: s
     with rig_of(home, latency_ms, database, {}) as rig:
         policy = write_workflow(home, concurrency, ITEMS_A_RUN, 2 * concurrency, LEASE_MINUTES)
         workers = warmed(rig, policy, 1, tickets)
-        reached = items / timed(workers, tickets.take(items))
+        reached = items / timed(workers, tickets.take(items)).seconds
         found = asyncio.run(books(rig, range(tickets.given), ()))
     best = ideal(latency_ms, concurrency)
     return Latency(
@@ -249,24 +270,16 @@ def measure_growth(items: int, database: str, say: Console) -> Growth:
     with rig_of(home, 0, database, {}) as rig:
         policy = write_workflow(home, CONCURRENCY, ITEMS_A_RUN, CHUNK, LEASE_MINUTES)
         workers = warmed(rig, policy, 1, tickets)
-        small, before = _told(workers[0], tickets.take(SMALL))
-        say.print(f"{SMALL} items: {SMALL / small:.1f} a second, {before:.0f} MiB", highlight=False)
-        large, after = _told(workers[0], tickets.take(items))
+        small = timed(workers, tickets.take(SMALL))
+        say.print(f"{SMALL} items: {SMALL / small.seconds:.1f} a second, {small.rss_mib:.0f} MiB", highlight=False)
+        large = timed(workers, tickets.take(items))
         found = asyncio.run(books(rig, range(tickets.given), ()))
     return Growth(
         small_items=SMALL,
-        small_items_per_s=round(SMALL / small, 1),
+        small_items_per_s=round(SMALL / small.seconds, 1),
         items=items,
-        items_per_s=round(items / large, 1),
-        ratio=round((items / large) / (SMALL / small), 3),
-        grown_mib=round(after - before, 1),
+        items_per_s=round(items / large.seconds, 1),
+        ratio=round((items / large.seconds) / (SMALL / small.seconds), 3),
+        grown_mib=round(large.rss_mib - small.rss_mib, 1),
         **found.model_dump(),
     )
-
-
-def _told(worker: Worker, numbers: range) -> tuple[float, float]:
-    """Seconds that a worker takes, and the memory that it holds then, in MiB."""
-    began = time.perf_counter()
-    worker.tell(f"{numbers.start} {numbers.stop}")
-    told = heard(worker.hear())
-    return time.perf_counter() - began, told["rss_mib"]

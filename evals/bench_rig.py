@@ -1,6 +1,5 @@
 """The processes of `evals bench`: the stand-ins, a Prefect server, workers of the flow, and the floor."""
 
-import json
 import os
 import subprocess
 import sys
@@ -120,9 +119,3 @@ def rig_of(home: Path, latency_ms: float, database: str, environ: Mapping[str, s
             API_URL: started.stub,
         }
         yield started
-
-
-def heard(line: str) -> dict[str, Any]:
-    """What a worker answers."""
-    told: dict[str, Any] = json.loads(line)
-    return told

@@ -18,8 +18,8 @@ def measure_scaling(items: int, latency_ms: float, concurrency: int, database: s
     with rig_of(home, latency_ms, database, {}) as rig:
         policy = write_workflow(home, concurrency, ITEMS_A_RUN, CHUNKS * concurrency, LEASE_MINUTES)
         workers = warmed(rig, policy, 3, tickets)
-        one = timed(workers[:1], tickets.take(items))
-        two = timed(workers[:2], tickets.take(items))
+        one = timed(workers[:1], tickets.take(items)).seconds
+        two = timed(workers[:2], tickets.take(items)).seconds
         numbers = tickets.take(items)
         for worker, share in zip(workers, shares(numbers, 3), strict=True):
             worker.tell(f"{share.start} {share.stop}")

@@ -171,7 +171,7 @@ async def _ask_all(
     bare = [_bare(here, workflow, *pair) for pair in zip(questions, consulted, strict=True)]
     if here.model is None or workflow.cases:  # of a case an agent is asked, beside the examples
         return [(proposal, None) for proposal in bare]
-    limit = asyncio.Semaphore(workflow.policy.classifier.concurrency)
+    limit = here.asking(workflow.policy)
     asking = [
         _ask_once(here.model, workflow, question.text, one, proposal, limit)
         for question, one, proposal in zip(questions, consulted, bare, strict=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, or_
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -103,8 +103,8 @@ class Outbox:
             meet: called with each system that has something due, before `batches` and `rates` are read of it.
         """
         troubled = self._systems.troubled(now)
-        due = [_due(now), ~self._out_of_turn(now)]
-        well = [*due, col(OperationRow.scope).not_in(troubled)]
+        due = [_due(now), *self._in_their_turn(now)]
+        well = [*due, col(OperationRow.scope).not_in(troubled)] if troubled else due
         rows = self._oldest(count, *well)
         for system in {row.system for row in rows}:
             meet(system)
@@ -226,7 +226,7 @@ class Outbox:
         sending = col(OperationRow.state).in_(HELD)
         at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
         where = (col(OperationRow.scope), col(OperationRow.state))
-        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~_blocked())
+        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~_BLOCKED)
         troubled, turns = self._systems.troubled(now), self._turns.later(now)
         first: datetime | None = None
         for scope, state, due_at in self._session.exec(waiting.group_by(*where)):
@@ -254,12 +254,12 @@ class Outbox:
         return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] in ("created", "updated")}
 
     def _oldest(self, count: int, *wanted: ColumnElement[bool]) -> list[OperationRow]:
-        query = select(OperationRow).where(*wanted, ~_blocked()).order_by(col(OperationRow.seq)).limit(count)
+        query = select(OperationRow).where(*wanted, ~_BLOCKED).order_by(col(OperationRow.seq)).limit(count)
         return list(self._session.exec(query))
 
     def _least_tried(self, *wanted: ColumnElement[bool]) -> list[OperationRow]:
         tries = col(OperationRow.sends) + col(OperationRow.look_ups)
-        query = select(OperationRow).where(*wanted, ~_blocked()).order_by(tries, col(OperationRow.seq)).limit(1)
+        query = select(OperationRow).where(*wanted, ~_BLOCKED).order_by(tries, col(OperationRow.seq)).limit(1)
         return list(self._session.exec(query))
 
     def _being_sent(self, scope: str, now: datetime) -> bool:
@@ -267,11 +267,13 @@ class Outbox:
         query = select(OperationRow.seq).where(held, col(OperationRow.scope) == scope).limit(1)
         return self._session.exec(query).first() is not None
 
-    def _out_of_turn(self, now: datetime) -> ColumnElement[bool]:
-        """Whether an operation's scope takes no request of its kind yet."""
-        resting, unsearched = parted(self._turns.later(now))
+    def _in_their_turn(self, now: datetime) -> list[ColumnElement[bool]]:
+        """What holds of an operation whose scope takes a request of its kind now; nothing where all do."""
+        if not (later := self._turns.later(now)):
+            return []
+        resting, unsearched = parted(later)
         searched = and_(col(OperationRow.state).in_(SEARCHED), col(OperationRow.scope).in_(unsearched))
-        return or_(col(OperationRow.scope).in_(resting), searched)
+        return [~or_(col(OperationRow.scope).in_(resting), searched)]
 
     def _in_turn(
         self, rows: Sequence[OperationRow], batches: Mapping[str, int], rates: Mapping[str, float], now: datetime
@@ -316,12 +318,11 @@ def _due(now: datetime) -> ColumnElement[bool]:
     return or_(waiting, and_(col(OperationRow.state).in_(HELD), col(OperationRow.lease_until) <= now))
 
 
-def _blocked() -> Exists:
-    """Whether an earlier operation on the same record is still without its outcome."""
-    earlier = aliased(OperationRow)
-    return exists().where(
-        col(earlier.scope) == OperationRow.scope,
-        col(earlier.record_key) == OperationRow.record_key,
-        col(earlier.seq) < col(OperationRow.seq),
-        col(earlier.state).not_in(FINAL),
-    )
+_EARLIER = aliased(OperationRow)
+_BLOCKED = exists().where(
+    col(_EARLIER.scope) == OperationRow.scope,
+    col(_EARLIER.record_key) == OperationRow.record_key,
+    col(_EARLIER.seq) < col(OperationRow.seq),
+    col(_EARLIER.state).not_in(FINAL),
+)
+"""Whether an earlier operation on the same record is still without its outcome."""
