@@ -34,6 +34,8 @@ class Inbox:
 
     def read(self, item_ids: Collection[str]) -> None:
         """Read items in one statement, for what this transaction does about each of them."""
+        if not item_ids:
+            return
         rows = self._session.exec(select(ItemRow).where(col(ItemRow.item_id).in_(item_ids)))
         self._read |= {row.item_id: row for row in rows}
 

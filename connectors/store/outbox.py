@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, case, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.registry import scope_of
+from connectors.store.due import BLOCKED, is_due, limits
 from connectors.store.ledger import Ledger
-from connectors.store.states import DUE, FINAL, HELD, SEARCHED, State
+from connectors.store.states import DUE, HELD, SEARCHED, State
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
 from connectors.store.turns import Turns, parted, searches
@@ -52,6 +52,8 @@ class Outbox:
 
     def read(self, operation_ids: Collection[str]) -> None:
         """Read operations in one statement, for what this transaction does about each of them."""
+        if not operation_ids:
+            return
         rows = self._session.exec(select(OperationRow).where(col(OperationRow.operation_id).in_(operation_ids)))
         self._read |= {row.operation_id: row for row in rows}
 
@@ -103,7 +105,7 @@ class Outbox:
             meet: called with each system that has something due, before `batches` and `rates` are read of it.
         """
         troubled = self._systems.troubled(now)
-        due = [_due(now), *self._in_their_turn(now)]
+        due = [is_due(now), *self._in_their_turn(now)]
         well = [*due, col(OperationRow.scope).not_in(troubled)] if troubled else due
         rows = self._oldest(count, *well)
         for system in {row.system for row in rows}:
@@ -226,14 +228,14 @@ class Outbox:
         sending = col(OperationRow.state).in_(HELD)
         at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
         where = (col(OperationRow.scope), col(OperationRow.state))
-        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~_BLOCKED)
+        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~BLOCKED)
         troubled, turns = self._systems.troubled(now), self._turns.later(now)
         first: datetime | None = None
         for scope, state, due_at in self._session.exec(waiting.group_by(*where)):
             pauses = [troubled[scope].open_until or now] if scope in troubled else []
             probed = [now + PROBE_TIME] if scope in troubled and self._being_sent(scope, now) else []
-            limits = [scope, searches(scope)] if state in SEARCHED else [scope]
-            here = max([due_at, *pauses, *probed, *(turns[name] for name in limits if name in turns)])
+            names = [scope, searches(scope)] if state in SEARCHED else [scope]
+            here = max([due_at, *pauses, *probed, *(turns[name] for name in names if name in turns)])
             first = min(first, here) if first else here
         return first
 
@@ -254,12 +256,12 @@ class Outbox:
         return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] in ("created", "updated")}
 
     def _oldest(self, count: int, *wanted: ColumnElement[bool]) -> list[OperationRow]:
-        query = select(OperationRow).where(*wanted, ~_BLOCKED).order_by(col(OperationRow.seq)).limit(count)
+        query = select(OperationRow).where(*wanted, ~BLOCKED).order_by(col(OperationRow.seq)).limit(count)
         return list(self._session.exec(query))
 
     def _least_tried(self, *wanted: ColumnElement[bool]) -> list[OperationRow]:
         tries = col(OperationRow.sends) + col(OperationRow.look_ups)
-        query = select(OperationRow).where(*wanted, ~_BLOCKED).order_by(tries, col(OperationRow.seq)).limit(1)
+        query = select(OperationRow).where(*wanted, ~BLOCKED).order_by(tries, col(OperationRow.seq)).limit(1)
         return list(self._session.exec(query))
 
     def _being_sent(self, scope: str, now: datetime) -> bool:
@@ -283,7 +285,7 @@ class Outbox:
         given: list[OperationRow] = []
         for row in rows:
             new = row.state == State.PENDING and not row.operation.get("external_id")  # others go out alone
-            if not (new and room.get(row.scope)) and not self._turns.take(_limits(row, rates), now):
+            if not (new and room.get(row.scope)) and not self._turns.take(limits(row, rates), now):
                 continue
             if new:
                 room[row.scope] = (room.get(row.scope) or batches.get(row.system, 1)) - 1
@@ -303,26 +305,3 @@ class Outbox:
         if operation_id in self._read:
             return self._read[operation_id]
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
-
-
-def _limits(row: OperationRow, rates: Mapping[str, float]) -> dict[str, float]:
-    """The limits that a request about an operation comes under: that of its scope, else of its system."""
-    kinds = (str, searches) if row.state in SEARCHED else (str,)
-    found = {kind(row.scope): rates.get(kind(row.scope), rates.get(kind(row.system))) for kind in kinds}
-    return {name: rate for name, rate in found.items() if rate is not None}
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    """Whether an operation waits for its time, which has come, or its sender is taken for dead."""
-    waiting = and_(col(OperationRow.state).in_(DUE), col(OperationRow.due_at) <= now)
-    return or_(waiting, and_(col(OperationRow.state).in_(HELD), col(OperationRow.lease_until) <= now))
-
-
-_EARLIER = aliased(OperationRow)
-_BLOCKED = exists().where(
-    col(_EARLIER.scope) == OperationRow.scope,
-    col(_EARLIER.record_key) == OperationRow.record_key,
-    col(_EARLIER.seq) < col(OperationRow.seq),
-    col(_EARLIER.state).not_in(FINAL),
-)
-"""Whether an earlier operation on the same record is still without its outcome."""
