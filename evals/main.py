@@ -7,7 +7,7 @@ import typer
 from rich.progress import Progress
 
 from domain.errors import InputInvalid
-from evals import data_commands
+from evals import bench_command, data_commands
 from evals.asking import (
     asked,
     calibrated,
@@ -268,3 +268,4 @@ app.command("import")(data_commands.import_data)
 app.command()(data_commands.public)
 app.command()(data_commands.extract)
 app.command()(data_commands.sync)
+app.command()(bench_command.bench)

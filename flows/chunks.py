@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from prefect import get_run_logger
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from domain.account import Account
@@ -14,32 +15,38 @@ from tasks.claim import claim
 from tasks.deliver import deliver_due
 from tasks.escalate import climb
 from tasks.forms import open_forms
-from tasks.prepare import prepare
+from tasks.prepare import Plan, prepare
 from tasks.resources import opened
 from tasks.review import escalate_late
 from tasks.standing import step_back
 
+LANES = 2
+"""Chunks under way at the same time."""
+
 
 async def work_off(
-    policy: str, wait_s: float, decide_chunk: Callable[[list[ClaimedItem]], Awaitable[None]], *, classifies: bool
+    policy: str,
+    wait_s: float,
+    decide_chunk: Callable[[list[ClaimedItem]], Awaitable[None]],
+    *,
+    classifies: bool,
+    lanes: int = LANES,
 ) -> Account:
     """Let `decide_chunk` decide what waits; then deliver what may be written, and ask people about the rest.
 
-    Where the blind audit refutes the promise, the mode steps back for the next items. The
-    books are balanced whatever happens.
+    Chunks overlap: while one is delivered, the next is asked about. Where the blind audit refutes
+    the promise, the mode steps back for the next items. The books are balanced whatever happens.
 
     Args:
         wait_s: how long the run waits for writes that other systems put off, in seconds.
             What takes longer stays in the outbox for `flows.deliver`.
         classifies: whether the workflow is one with routes.
+        lanes: chunks under way at the same time; 1 where each must have seen what became of the one before.
     """
     async with opened():
         plan = await prepare(policy, classifies=classifies)
         try:
-            left = plan.items
-            while left and (items := await claim(policy, str(flow_run.id), min(left, plan.chunk))):
-                await decide_chunk(items)
-                left -= len(items)
+            sent = await _decided(policy, plan, decide_chunk, lanes)
             await step_back(policy)
             await escalate_late(policy)
             await assign_reviews(policy)
@@ -47,8 +54,37 @@ async def work_off(
             async with asyncio.TaskGroup() as at_once:
                 at_once.create_task(open_forms(policy))
                 at_once.create_task(deliver_due(wait_s))
+            for early in sent:
+                await early.aresult()  # a connector's fault ends the run, once everything else is done
             await open_forms(policy)  # of records that may be in their system already, which delivery found
         finally:
             account = await balance(policy)
         get_run_logger().info("%s: %s", policy, account)
         return account
+
+
+async def _decided(
+    policy: str, plan: Plan, decide_chunk: Callable[[list[ClaimedItem]], Awaitable[None]], lanes: int
+) -> list[State[int]]:
+    """Decide up to the plan's items in chunks, and send what each chunk makes due; how the sending ended."""
+    left, sent = plan.items, list[State[int]]()
+
+    async def lane() -> None:
+        nonlocal left
+        while (count := min(left, plan.chunk)) > 0:
+            left -= count
+            items = await claim(policy, str(flow_run.id), count)
+            if not items:
+                return
+            left += count - len(items)
+            await decide_chunk(items)
+            sent.append(await deliver_due(0, return_state=True))  # type: ignore[misc]  # Prefect forgets: async
+
+    under_way = [asyncio.create_task(lane()) for _ in range(lanes)]
+    try:
+        await asyncio.gather(*under_way)
+    finally:
+        for one in under_way:
+            one.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+    return sent

@@ -30,4 +30,4 @@ async def next_action(policy: str, wait_s: float = WAIT_S) -> Account:
         if met := await meet(policy, items):
             await act(policy, met, *await choose_actions(policy, met))
 
-    return await work_off(policy, wait_s, decide_chunk, classifies=True)
+    return await work_off(policy, wait_s, decide_chunk, classifies=True, lanes=1)

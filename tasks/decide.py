@@ -47,8 +47,10 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
         decided = decide(proposal, one.rule, terms, here.now(), one.checked.missing, one.claimed.item_id)
         decisions.append((one, proposal, decided))
     with here.store.transaction() as tx:
-        for one, proposal, decided in decisions:
-            _keep(tx, workflow, one, proposal, decided, facts_of(proposed[one.claimed.item_id], decided))
+        tx.inbox.read([claimed.item_id for claimed in items])
+        with tx.ledger.together():
+            for one, proposal, decided in decisions:
+                _keep(tx, workflow, one, proposal, decided, facts_of(proposed[one.claimed.item_id], decided))
         _hear(tx, workflow, [one for one, _, _ in decisions], here.now())
     return [decided for _, _, decided in decisions]
 
@@ -64,8 +66,10 @@ async def decide_fields(policy: str, items: list[ClaimedItem]) -> list[Decision]
         decided = decide_intake(proposal, one.checked.gaps, one.rule, terms, here.now(), one.claimed.item_id)
         decisions.append((one, proposal, decided))
     with here.store.transaction() as tx:
-        for one, proposal, decided in decisions:
-            _keep(tx, workflow, one, proposal, decided)
+        tx.inbox.read([claimed.item_id for claimed in items])
+        with tx.ledger.together():
+            for one, proposal, decided in decisions:
+                _keep(tx, workflow, one, proposal, decided)
         _hear(tx, workflow, [one for one, _, _ in decisions], here.now())
     return [decided for _, _, decided in decisions]
 

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from prefect import task
 
@@ -36,6 +38,9 @@ from tasks.resources import Resources, resources
 AT_ONCE = 8
 """Requests in flight at the same time, each about other records."""
 
+TOGETHER_S = 0.02
+"""Requests that end within so long of each other are recorded in one transaction."""
+
 LEASE = timedelta(seconds=20)
 """A sender that is silent for so long is taken for dead."""
 
@@ -46,47 +51,86 @@ LOOK_AGAIN_S = 1.0
 """Longest sleep between two looks: another sender may have finished what this one waits for."""
 
 
+@dataclass(frozen=True)
+class _Answered:
+    """What came of a request, for each of its writes; `fault` is a connector's own."""
+
+    request: Sequence[Due]
+    outcomes: Sequence[DeliveryOutcome | Searched]
+    fault: Exception | None = None
+
+
 @task(**ACT)
 async def deliver_due(patience_s: float) -> int:
     """Send what is due until nothing is, or the next is due later than `patience_s`; an act.
 
     Before each send its beginning is committed. Whoever dies in the middle leaves an
     operation whose outcome is unknown; the next sender looks it up and sends it only if it
-    is not there. Returns how many operations were tried.
+    is not there. What has ended about the same time is recorded, and the next begun, in one
+    transaction. Returns how many operations were tried.
     """
     here = resources()
-    under_way: set[asyncio.Task[None]] = set()
+    under_way: set[asyncio.Task[_Answered]] = set()
+    ended: set[asyncio.Task[_Answered]] = set()
     tried = 0
     try:
         while True:
-            claimed, next_due_at = _claim(here, AT_ONCE - len(under_way))
+            claimed, next_due_at = _turn(here, [one.result() for one in ended], AT_ONCE - len(under_way))
             tried += len(claimed)
             under_way |= {asyncio.create_task(_try(here, request)) for request in _requests(here, claimed)}
             wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
             if under_way:
                 rest = None if len(under_way) >= AT_ONCE or wait_s is None else _nap(wait_s)
-                ended, under_way = await asyncio.wait(under_way, timeout=rest, return_when=asyncio.FIRST_COMPLETED)
-                for task_ended in ended:
-                    task_ended.result()
+                ended, under_way = await _some(under_way, rest)
             elif wait_s is None or wait_s > patience_s:
                 return tried
             else:
+                ended = set()
                 await asyncio.sleep(_nap(wait_s))
     finally:
-        await asyncio.gather(*under_way, return_exceptions=True)
+        if under_way:
+            left = await asyncio.gather(*under_way)
+            _turn(here, left, 0)
 
 
-def _claim(here: Resources, room: int) -> tuple[list[Due], datetime | None]:
-    if room <= 0:
-        return [], None
-    with here.store.reading() as tx:
-        systems = tx.outbox.systems()
-    for system in systems:  # opened before the claim, which needs to know what they allow
-        with suppress(PolicyInvalid):  # not set up here: told when its writes are tried
-            here.destination(system)
+async def _some(
+    under_way: set[asyncio.Task[_Answered]], rest: float | None
+) -> tuple[set[asyncio.Task[_Answered]], set[asyncio.Task[_Answered]]]:
+    """Those that have ended within `rest` seconds, and the others: with the first come those that are as fast."""
+    ended, under_way = await asyncio.wait(under_way, timeout=rest, return_when=asyncio.FIRST_COMPLETED)
+    if ended and under_way:
+        more, under_way = await asyncio.wait(under_way, timeout=TOGETHER_S)
+        ended |= more
+    return ended, under_way
+
+
+def _turn(here: Resources, answered: Sequence[_Answered], room: int) -> tuple[list[Due], datetime | None]:
+    """Record what came of requests, and begin up to `room` writes; with when the next is due if that was all.
+
+    Raises:
+        Exception: a connector's own fault, once everything is recorded.
+    """
+    claimed: list[Due] = []
+    next_due_at = None
     with here.store.transaction() as tx:
-        claimed = tx.outbox.claim(room, LEASE, here.now(), here.batches, here.rates)
-        return claimed, tx.outbox.next_due_at(here.now())
+        tx.outbox.read([due.operation.operation_id for one in answered for due in one.request])
+        with tx.ledger.together():
+            for one in answered:
+                _settle(here, tx, one)
+        faults = [one.fault for one in answered if one.fault is not None]
+        if room > 0 and not faults:
+            claimed = tx.outbox.claim(room, LEASE, here.now(), here.batches, here.rates, partial(_meet, here))
+            full = len(claimed) >= room  # then there may be more
+            next_due_at = here.now() if full else tx.outbox.next_due_at(here.now())
+    if faults:
+        raise faults[0]
+    return claimed, next_due_at
+
+
+def _meet(here: Resources, system: str) -> None:
+    """Open a system before anything is claimed of it: what it allows must be known by then."""
+    with suppress(PolicyInvalid):  # not set up here: told when its writes are tried
+        here.destination(system)
 
 
 def _nap(wait_s: float) -> float:
@@ -109,39 +153,36 @@ def _requests(here: Resources, claimed: Sequence[Due]) -> list[list[Due]]:
     return requests
 
 
-async def _try(here: Resources, request: Sequence[Due]) -> None:
-    outcomes: Sequence[DeliveryOutcome | Searched]
+async def _try(here: Resources, request: Sequence[Due]) -> _Answered:
     try:
         async with asyncio.timeout(LONGEST_TRY_S):
-            outcomes = await _outcomes(here, request)
+            return _Answered(request, await _outcomes(here, request))
     except TimeoutError:
         lost = RetryAfter if request[0].tries.looking_up else Unknown
-        outcomes = [lost(detail=f"no answer in {LONGEST_TRY_S:g} s")] * len(request)
-    except Exception as exc:
-        fault = Unknown(detail=f"a fault of the connector: {type(exc).__name__}")
-        _settle(here, request, [fault] * len(request))
-        raise
-    _settle(here, request, outcomes)
+        return _Answered(request, [lost(detail=f"no answer in {LONGEST_TRY_S:g} s")] * len(request))
+    except Exception as exc:  # noqa: BLE001  recorded as what it leaves behind, then raised
+        unknown = Unknown(detail=f"a fault of the connector: {type(exc).__name__}")
+        return _Answered(request, [unknown] * len(request), exc)
 
 
-def _settle(here: Resources, request: Sequence[Due], outcomes: Sequence[DeliveryOutcome | Searched]) -> None:
-    now = here.now()
-    with here.store.transaction() as tx:
-        told = [NotThere() if isinstance(outcome, Searched) else outcome for outcome in outcomes]
-        tx.systems.note(request[0].scope, telling(told), now)
-        for due, outcome in zip(request, outcomes, strict=True):
-            if isinstance(outcome, Searched):
-                keep(here, tx, due, outcome, now)
-                continue
-            traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation)
-            write, searched = due.operation, due.operation.searched is not None
-            step = next_step(
-                outcome, write.operation_id, due.tries, due.patience, now, traceless=traceless, searched=searched
-            )
-            if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
-                _tell_of_dead_letter(tx, write, step.reason, now)
-        for system, (before, after) in tx.systems.changed.items():
-            _tell_of_system(tx, system, request[0].operation.policy, (before, after), now)
+def _settle(here: Resources, tx: Transaction, answered: _Answered) -> None:
+    now, request = here.now(), answered.request
+    told = [NotThere() if isinstance(outcome, Searched) else outcome for outcome in answered.outcomes]
+    tx.systems.note(request[0].scope, telling(told), now)
+    for due, outcome in zip(request, answered.outcomes, strict=True):
+        if isinstance(outcome, Searched):
+            keep(here, tx, due, outcome, now)
+            continue
+        traceless = isinstance(outcome, Unknown) and _is_traceless(here, due.operation)
+        write, searched = due.operation, due.operation.searched is not None
+        step = next_step(
+            outcome, write.operation_id, due.tries, due.patience, now, traceless=traceless, searched=searched
+        )
+        if tx.outbox.settle(due, outcome, step, now) and step.step is Step.DEAD_LETTER:
+            _tell_of_dead_letter(tx, write, step.reason, now)
+    for system, (before, after) in tx.systems.changed.items():
+        _tell_of_system(tx, system, request[0].operation.policy, (before, after), now)
+    tx.systems.changed.clear()
 
 
 def _tell_of_dead_letter(tx: Transaction, write: Operation, reason: str, now: datetime) -> None:

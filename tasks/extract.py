@@ -58,7 +58,7 @@ async def extract_items(policy: str, items: list[ClaimedItem]) -> list[Extractio
         known = tx.extractions.recall(one.key for one in searches.values())
     done = {key: one for key, one in known.items() if one.outcome in _FINAL}
     _keep(here, chosen, {item_id: done[one.key] for item_id, one in searches.items() if one.key in done}, cached=True)
-    limit = asyncio.Semaphore(chosen.classifier.concurrency)
+    limit = here.asking(chosen)
     first = {one.key: (item_id, one) for item_id, one in reversed(searches.items()) if one.key not in done}
     asked = await asyncio.gather(*[_persist(here, chosen, item_id, one, limit) for item_id, one in first.values()])
     done |= {one.key: one for one in asked}

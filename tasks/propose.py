@@ -171,7 +171,7 @@ async def _ask_all(
     bare = [_bare(here, workflow, *pair) for pair in zip(questions, consulted, strict=True)]
     if here.model is None or workflow.cases:  # of a case an agent is asked, beside the examples
         return [(proposal, None) for proposal in bare]
-    limit = asyncio.Semaphore(workflow.policy.classifier.concurrency)
+    limit = here.asking(workflow.policy)
     asking = [
         _ask_once(here.model, workflow, question.text, one, proposal, limit)
         for question, one, proposal in zip(questions, consulted, bare, strict=True)
@@ -241,11 +241,11 @@ def _record(
     """Remember the answers and put the failures in the ledger, each try its own entry."""
     context = TaskRunContext.get()
     attempt = context.task_run.run_count if context else 1
+    answered = [proposal for proposal, _ in fresh.values() if proposal.outcome is AskOutcome.ANSWERED]
     with here.store.transaction() as tx:
+        tx.proposals.remember(answered, here.now())
         for question in questions:
             proposal, failure = fresh.get(question.key, (None, None))
-            if proposal and proposal.outcome is AskOutcome.ANSWERED:
-                tx.proposals.remember(proposal, here.now())
             if proposal and failure:
                 facts = {"attempt": attempt, "outcome": proposal.outcome.value, "detail": proposal.detail}
                 for number, item_id in enumerate(question.item_ids):

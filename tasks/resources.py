@@ -4,6 +4,7 @@ Prefect's task parameters are values; connections are not. A flow opens the reso
 and its tasks find them in the context.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +24,7 @@ from connectors.store.turns import searches
 from domain.delivery import Operation
 from domain.values import digest
 from policies.load import Workflow, load_workflow
+from policies.model import Policy
 from policies.sources import IntakeSource
 from policies.sync import Side
 from prompts.render import VOTER_PARTS, classifier_parts
@@ -83,6 +85,7 @@ class Resources:
         self._kept: dict[str, Kept] = {}
         self.batches: dict[str, int] = {}
         """How many writes the systems that were opened take in one request, where it is more than one."""
+        self._asking: dict[str, asyncio.Semaphore] = {}
         self.rates: dict[str, float] = {}
         """Requests a second that they allow, where they say so; see `Outbox.claim`."""
 
@@ -138,6 +141,10 @@ class Resources:
         if policy not in self._workflows:
             self._workflows[policy] = load_workflow(policy)
         return self._workflows[policy]
+
+    def asking(self, policy: Policy) -> asyncio.Semaphore:
+        """What is held while a model is asked: a policy's `classifier.concurrency`, over all chunks of the run."""
+        return self._asking.setdefault(policy.name, asyncio.Semaphore(policy.classifier.concurrency))
 
     def parts(self, workflow: Workflow) -> dict[str, str]:
         """Fingerprints of model, prompt, labels, examples and index: this model under this workflow."""

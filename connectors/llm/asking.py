@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
+from connectors.llm.completion import Completion
 from domain.errors import InterlockError
 from domain.proposal import Tokens
 
@@ -34,14 +34,13 @@ class Spent:
     completion: int = 0
     cached: int = 0
 
-    def add(self, completion: ChatCompletion) -> None:
+    def add(self, completion: Completion) -> None:
         """Count an answer in."""
         self.calls += 1
         if (usage := completion.usage) is not None:
-            details = usage.prompt_tokens_details
             self.prompt += usage.prompt_tokens
             self.completion += usage.completion_tokens
-            self.cached += (details.cached_tokens or 0) if details else 0
+            self.cached += usage.cached_tokens
 
     @property
     def tokens(self) -> Tokens:

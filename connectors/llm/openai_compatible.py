@@ -1,4 +1,7 @@
-"""Any OpenAI-compatible endpoint, through instructor in JSON-schema mode.
+"""Any OpenAI-compatible endpoint, asked as instructor asks in JSON-schema mode.
+
+instructor makes the request of the answer's model, once a model. Its loop of retries, which costs more than the
+request, is left out: what is unusable is asked again by rules of ours.
 
 What the endpoint can do to us, and what becomes of it:
 
@@ -22,16 +25,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-import instructor
 import openai
-from instructor.core.exceptions import IncompleteOutputException, InstructorError, InstructorRetryException
-from openai.types.chat import ChatCompletion
+from instructor.v2 import Mode, Provider, mode_registry
 from pydantic import BaseModel, ValidationError, create_model
 
 from connectors.http_outcomes import retry_after_s
 from connectors.llm.asking import Form, Spent
+from connectors.llm.completion import Completion
 from connectors.llm.extraction import answer_model, objection, quoted, reminder, tokens_for
-from connectors.llm.logprobs import Token, label_scores
+from connectors.llm.logprobs import label_scores
 from connectors.ports import FieldsAnswer, LabelAnswer, Message
 from domain.errors import (
     AnswerCutOff,
@@ -61,7 +63,6 @@ class OpenAICompatible:
     def __init__(self, base_url: str, model: str, api_key: str) -> None:
         self.model = model
         self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
-        self._instructor = instructor.from_openai(self._client, mode=instructor.Mode.JSON_SCHEMA)
 
     async def choose(
         self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, samples: int, timeout_s: float
@@ -72,7 +73,7 @@ class OpenAICompatible:
         form = _choice(tuple(labels))
         answer, completion = await self._usable(asked, form, spent, reasks, timeout_s)
         label = _label(answer)
-        if scores := label_scores(_tokens(completion), labels):
+        if scores := label_scores(completion.tokens, labels):
             return LabelAnswer(label, scores, ScoresFrom.LOGPROBS, spent.tokens, spent.calls)
         votes = Counter(dict.fromkeys(labels, 0))
         for _ in range(samples):
@@ -103,11 +104,11 @@ class OpenAICompatible:
                 if found is None:
                     raise
                 break  # what was said before the objection still stands
-            found = quoted(answer, _tokens(completion))
+            found = quoted(answer, completion.tokens)
             wrong = faults(found)
             if not wrong or spent.calls > reasks:
                 break
-            asked = [*asked, *objection(completion.choices[0].message.content or "", wrong)]
+            asked = [*asked, *objection(completion.text or "", wrong)]
         return FieldsAnswer(found, spent.tokens, spent.calls)
 
     async def aclose(self) -> None:
@@ -122,43 +123,69 @@ class OpenAICompatible:
         reasks: int,
         timeout_s: float,
         temperature: float = 0.0,
-    ) -> tuple[BaseModel, ChatCompletion]:
+    ) -> tuple[BaseModel, Completion]:
         """A usable answer, after up to `reasks` more calls; adds what it cost to `spent`."""
         unusable_so_far = 0
         while True:
             try:
                 async with asyncio.timeout(timeout_s):  # the client's own ends only when nothing at all comes
-                    answer, completion = await self._ask(asked, form, timeout_s, temperature)
+                    completion = await self._ask(asked, form, timeout_s, temperature)
             except TimeoutError as exc:
                 raise _timed_out() from exc
-            except InstructorError as exc:
-                failure, unusable = _translate(exc)
-                if unusable is None:
-                    raise failure from exc
-                spent.add(unusable)
+            spent.add(completion)
+            try:
+                return _read(completion, form.model), completion
+            except ModelOutputInvalid as failure:
                 unusable_so_far += 1
                 if unusable_so_far > reasks:
-                    raise failure from exc
+                    raise
                 asked = [*asked, form.remind(failure)]
-            else:
-                spent.add(completion)
-                return answer, completion
 
     async def _ask(
         self, messages: list[dict[str, str]], form: Form, timeout_s: float, temperature: float
-    ) -> tuple[BaseModel, ChatCompletion]:
-        answer, completion = await self._instructor.create_with_completion(
-            model=self.model,
-            messages=messages,  # type: ignore[arg-type]  # instructor narrows to openai's TypedDicts
-            response_model=form.model,
-            max_retries=0,
-            temperature=temperature,
-            max_tokens=form.tokens,
-            logprobs=True,
-            top_logprobs=20,
-            timeout=timeout_s,
-        )
-        return answer, completion
+    ) -> Completion:
+        body = {
+            "model": self.model,
+            "messages": messages,
+            **_shape(form.model),
+            "temperature": temperature,
+            "max_tokens": form.tokens,
+            "logprobs": True,
+            "top_logprobs": 20,
+        }
+        try:
+            said = await self._client.post("/chat/completions", body=body, cast_to=str, options={"timeout": timeout_s})
+            return Completion.model_validate_json(said)
+        except openai.OpenAIError as exc:
+            raise from_openai(exc, "INTERLOCK_LLM") from exc
+        except ValidationError as exc:
+            raise Unavailable(_NO_COMPLETION) from exc
+
+
+@lru_cache(maxsize=256)
+def _shape(model: type[BaseModel]) -> dict[str, Any]:
+    """What instructor adds to a request for the answer to be JSON of this model."""
+    handlers = mode_registry.get_handlers(Provider.OPENAI, Mode.JSON_SCHEMA)
+    _, prepared = handlers.request_handler(response_model=model, kwargs={"messages": []})
+    return {name: value for name, value in prepared.items() if name != "messages"}
+
+
+def _read(completion: Completion, model: type[BaseModel]) -> BaseModel:
+    """The answer as the model that was asked for.
+
+    Raises:
+        ModelOutputInvalid: it was cut off, is other JSON or none, or names an unknown label.
+    """
+    if completion.cut_off:
+        raise AnswerCutOff("the answer was cut off at the token limit") from ValueError("finish_reason is length")
+    try:
+        return model.model_validate_json(completion.text or "", strict=True)
+    except ValidationError as exc:
+        faults = exc.errors(include_url=False)
+        unknown = [fault["input"] for fault in faults if fault["type"] == "literal_error"]
+        if unknown:
+            raise AnswerUnknownLabel(f"'{str(unknown[0])[:80]}' is not a label") from exc
+        raise AnswerNonsense("the answer is not the JSON that was asked for") from exc
 
 
 def _shares(votes: Mapping[str, int]) -> dict[str, float]:
@@ -182,27 +209,6 @@ def _choice(labels: tuple[str, ...]) -> Form:
 
 def _label(answer: BaseModel) -> str:
     return str(answer.model_dump()["label"])
-
-
-def _translate(exc: InstructorError) -> tuple[InterlockError, ChatCompletion | None]:
-    """Our error, and the completion that was unusable if there was one (so that asking again may help)."""
-    if isinstance(exc, IncompleteOutputException):
-        return AnswerCutOff("the answer was cut off at the token limit"), exc.last_completion
-    cause = exc.__cause__ or exc
-    completion = exc.last_completion if isinstance(exc, InstructorRetryException) else None
-    if isinstance(exc, InstructorRetryException) and exc.failed_attempts:
-        cause = exc.failed_attempts[-1].exception
-        completion = completion or exc.failed_attempts[-1].completion
-    if isinstance(cause, openai.OpenAIError):
-        return from_openai(cause, "INTERLOCK_LLM"), None
-    if isinstance(cause, IncompleteOutputException):
-        return AnswerCutOff("the answer was cut off at the token limit"), cause.last_completion or completion
-    if isinstance(cause, ValidationError) and any(fault["type"] == "literal_error" for fault in cause.errors()):
-        given = next(fault["input"] for fault in cause.errors() if fault["type"] == "literal_error")
-        return AnswerUnknownLabel(f"'{str(given)[:80]}' is not a label"), completion
-    if not isinstance(completion, ChatCompletion):
-        return Unavailable(_NO_COMPLETION), None
-    return AnswerNonsense("the answer is not the JSON that was asked for"), completion
 
 
 def from_openai(cause: openai.OpenAIError, variables: str) -> InterlockError:
@@ -232,12 +238,3 @@ def _timed_out() -> TimedOut:
 def _retry_after_s(error: openai.APIStatusError) -> float | None:
     asked = retry_after_s(error.response.headers.get("retry-after"), datetime.now(UTC))
     return None if asked is None else min(asked, LONGEST_RETRY_AFTER_S)
-
-
-def _tokens(completion: ChatCompletion) -> list[Token]:
-    choice: Any = completion.choices[0]
-    content = choice.logprobs.content if choice.logprobs else None
-    return [
-        Token(token.token, {token.token: token.logprob} | {top.token: top.logprob for top in token.top_logprobs})
-        for token in content or []
-    ]

@@ -30,6 +30,14 @@ class Inbox:
     def __init__(self, session: Session, ledger: Ledger) -> None:
         self._session = session
         self._ledger = ledger
+        self._read: dict[str, ItemRow] = {}
+
+    def read(self, item_ids: Collection[str]) -> None:
+        """Read items in one statement, for what this transaction does about each of them."""
+        if not item_ids:
+            return
+        rows = self._session.exec(select(ItemRow).where(col(ItemRow.item_id).in_(item_ids)))
+        self._read |= {row.item_id: row for row in rows}
 
     def accept(self, policy: str, item: InboundItem, window: timedelta, now: datetime) -> tuple[str, Admission]:
         """`accept_all` of one item."""
@@ -205,7 +213,7 @@ class Inbox:
         )
 
     def _row(self, item_id: str) -> ItemRow:
-        row = self._session.get(ItemRow, item_id)
+        row = self._read.get(item_id) or self._session.get(ItemRow, item_id)
         if row is None:
             raise LookupError(f"no item {item_id}")
         return row

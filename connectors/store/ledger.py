@@ -1,7 +1,7 @@
 """The append-only ledger."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ class Ledger:
         self._session = session
         self._journeys = journeys
         self._head: HeadRow | None = None
+        self._held: list[dict[str, Any]] | None = None
 
     def lock(self) -> None:
         """Become the one writer; released when the transaction ends."""
@@ -30,11 +31,30 @@ class Ledger:
 
         The time is hashed as the database gives it back: in UTC.
         """
-        self._session.add(EntryRow(**self._linked(item_id, event, at, facts).model_dump()))
+        row = dict(self._linked(item_id, event, at, facts))
+        if self._held is None:
+            self._session.add(EntryRow(**row))
+        else:
+            self._held.append(row)
 
     def append_all(self, happened: Sequence[tuple[str | None, Event, dict[str, Any]]], at: datetime) -> None:
         """Record several events with their facts, in their order, in one statement."""
-        rows = [self._linked(item_id, event, at, facts).model_dump() for item_id, event, facts in happened]
+        with self.together():
+            for item_id, event, facts in happened:
+                self.append(item_id, event, at, **facts)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what is recorded in the block in one statement, at its end; until then no query sees it.
+
+        A block within another is a part of that.
+        """
+        if self._held is not None:
+            yield
+            return
+        self._held = []
+        yield  # where it fails, the transaction does too
+        rows, self._held = self._held, None
         if rows:
             self._session.execute(insert(EntryRow), rows)
 

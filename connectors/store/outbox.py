@@ -1,17 +1,17 @@
 """The outbox: writes that decisions asked for, until each has its outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, or_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, case, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.registry import scope_of
+from connectors.store.due import BLOCKED, is_due, limits
 from connectors.store.ledger import Ledger
-from connectors.store.states import DUE, FINAL, HELD, SEARCHED, State
+from connectors.store.states import DUE, HELD, SEARCHED, State
 from connectors.store.systems import Systems
 from connectors.store.tables import OperationRow
 from connectors.store.turns import Turns, parted, searches
@@ -48,9 +48,17 @@ class Outbox:
         self._ledger = ledger
         self._systems = systems
         self._turns = turns
+        self._read: dict[str, OperationRow] = {}
+
+    def read(self, operation_ids: Collection[str]) -> None:
+        """Read operations in one statement, for what this transaction does about each of them."""
+        if not operation_ids:
+            return
+        rows = self._session.exec(select(OperationRow).where(col(OperationRow.operation_id).in_(operation_ids)))
+        self._read |= {row.operation_id: row for row in rows}
 
     def put(self, operation: Operation, patience: Patience, now: datetime) -> None:
-        """Queue a write; the same operation twice is a fault of ours and is refused by the database."""
+        """Queue a write behind those that were put before; the same one twice is refused by the database."""
         self._session.add(
             OperationRow(
                 operation_id=operation.operation_id,
@@ -65,7 +73,6 @@ class Outbox:
                 due_at=now,
             )
         )
-        self._session.flush()  # numbers the operations in the order they were put
         self._ledger.append(
             operation.item_id,
             Event.QUEUED,
@@ -82,6 +89,7 @@ class Outbox:
         now: datetime,
         batches: Mapping[str, int] | None = None,
         rates: Mapping[str, float] | None = None,
+        meet: Callable[[str], None] = lambda _system: None,
     ) -> list[Due]:
         """Hold up to `count` operations that are due, the oldest first, one a record.
 
@@ -94,11 +102,14 @@ class Outbox:
             batches: how many new writes a system takes in one request, by its name; one that
                 is given anyway comes with so many of its kind.
             rates: requests a second, by scope or by system; of searches by `searches(…)` of either.
+            meet: called with each system that has something due, before `batches` and `rates` are read of it.
         """
         troubled = self._systems.troubled(now)
-        due = [_due(now), ~self._out_of_turn(now)]
-        well = [*due, col(OperationRow.scope).not_in(troubled)]
+        due = [is_due(now), *self._in_their_turn(now)]
+        well = [*due, col(OperationRow.scope).not_in(troubled)] if troubled else due
         rows = self._oldest(count, *well)
+        for system in {row.system for row in rows}:
+            meet(system)
         new = col(OperationRow.state) == State.PENDING
         at_once = {row.scope: (batches or {}).get(row.system, 1) for row in rows if row.state == State.PENDING}
         for scope in [scope for scope, most in at_once.items() if most > 1]:
@@ -107,13 +118,11 @@ class Outbox:
             rows += [row for row in more if row.seq not in held]
         for scope, breaker in troubled.items():
             if not breaker.paused(now) and not self._being_sent(scope, now):
-                rows += self._least_tried(*due, col(OperationRow.scope) == scope)
+                probe = self._least_tried(*due, col(OperationRow.scope) == scope)
+                for row in probe:
+                    meet(row.system)
+                rows += probe
         return [self._begin(row, lease, now) for row in self._in_turn(rows, batches or {}, rates or {}, now)]
-
-    def systems(self) -> list[str]:
-        """The systems that writes wait for."""
-        waiting = col(OperationRow.state).in_((*DUE, *HELD))
-        return list(self._session.exec(select(OperationRow.system).where(waiting).distinct()))
 
     def settle(self, due: Due, outcome: DeliveryOutcome, step: NextStep, now: datetime) -> bool:
         """Record what came of a send or a look-up, and what comes next.
@@ -219,14 +228,14 @@ class Outbox:
         sending = col(OperationRow.state).in_(HELD)
         at = case((sending, col(OperationRow.lease_until)), else_=col(OperationRow.due_at))
         where = (col(OperationRow.scope), col(OperationRow.state))
-        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~_blocked())
+        waiting = select(*where, func.min(at)).where(col(OperationRow.state).in_((*DUE, *HELD)), ~BLOCKED)
         troubled, turns = self._systems.troubled(now), self._turns.later(now)
         first: datetime | None = None
         for scope, state, due_at in self._session.exec(waiting.group_by(*where)):
             pauses = [troubled[scope].open_until or now] if scope in troubled else []
             probed = [now + PROBE_TIME] if scope in troubled and self._being_sent(scope, now) else []
-            limits = [scope, searches(scope)] if state in SEARCHED else [scope]
-            here = max([due_at, *pauses, *probed, *(turns[name] for name in limits if name in turns)])
+            names = [scope, searches(scope)] if state in SEARCHED else [scope]
+            here = max([due_at, *pauses, *probed, *(turns[name] for name in names if name in turns)])
             first = min(first, here) if first else here
         return first
 
@@ -247,12 +256,12 @@ class Outbox:
         return {row.operation_id for row in rows if row.outcome and row.outcome["kind"] in ("created", "updated")}
 
     def _oldest(self, count: int, *wanted: ColumnElement[bool]) -> list[OperationRow]:
-        query = select(OperationRow).where(*wanted, ~_blocked()).order_by(col(OperationRow.seq)).limit(count)
+        query = select(OperationRow).where(*wanted, ~BLOCKED).order_by(col(OperationRow.seq)).limit(count)
         return list(self._session.exec(query))
 
     def _least_tried(self, *wanted: ColumnElement[bool]) -> list[OperationRow]:
         tries = col(OperationRow.sends) + col(OperationRow.look_ups)
-        query = select(OperationRow).where(*wanted, ~_blocked()).order_by(tries, col(OperationRow.seq)).limit(1)
+        query = select(OperationRow).where(*wanted, ~BLOCKED).order_by(tries, col(OperationRow.seq)).limit(1)
         return list(self._session.exec(query))
 
     def _being_sent(self, scope: str, now: datetime) -> bool:
@@ -260,11 +269,13 @@ class Outbox:
         query = select(OperationRow.seq).where(held, col(OperationRow.scope) == scope).limit(1)
         return self._session.exec(query).first() is not None
 
-    def _out_of_turn(self, now: datetime) -> ColumnElement[bool]:
-        """Whether an operation's scope takes no request of its kind yet."""
-        resting, unsearched = parted(self._turns.later(now))
+    def _in_their_turn(self, now: datetime) -> list[ColumnElement[bool]]:
+        """What holds of an operation whose scope takes a request of its kind now; nothing where all do."""
+        if not (later := self._turns.later(now)):
+            return []
+        resting, unsearched = parted(later)
         searched = and_(col(OperationRow.state).in_(SEARCHED), col(OperationRow.scope).in_(unsearched))
-        return or_(col(OperationRow.scope).in_(resting), searched)
+        return [~or_(col(OperationRow.scope).in_(resting), searched)]
 
     def _in_turn(
         self, rows: Sequence[OperationRow], batches: Mapping[str, int], rates: Mapping[str, float], now: datetime
@@ -274,7 +285,7 @@ class Outbox:
         given: list[OperationRow] = []
         for row in rows:
             new = row.state == State.PENDING and not row.operation.get("external_id")  # others go out alone
-            if not (new and room.get(row.scope)) and not self._turns.take(_limits(row, rates), now):
+            if not (new and room.get(row.scope)) and not self._turns.take(limits(row, rates), now):
                 continue
             if new:
                 room[row.scope] = (room.get(row.scope) or batches.get(row.system, 1)) - 1
@@ -291,28 +302,6 @@ class Outbox:
         return Due(operation, row.scope, patience, tries, row.sent_until, now + lease)
 
     def _row(self, operation_id: str) -> OperationRow:
+        if operation_id in self._read:
+            return self._read[operation_id]
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
-
-
-def _limits(row: OperationRow, rates: Mapping[str, float]) -> dict[str, float]:
-    """The limits that a request about an operation comes under: that of its scope, else of its system."""
-    kinds = (str, searches) if row.state in SEARCHED else (str,)
-    found = {kind(row.scope): rates.get(kind(row.scope), rates.get(kind(row.system))) for kind in kinds}
-    return {name: rate for name, rate in found.items() if rate is not None}
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    """Whether an operation waits for its time, which has come, or its sender is taken for dead."""
-    waiting = and_(col(OperationRow.state).in_(DUE), col(OperationRow.due_at) <= now)
-    return or_(waiting, and_(col(OperationRow.state).in_(HELD), col(OperationRow.lease_until) <= now))
-
-
-def _blocked() -> Exists:
-    """Whether an earlier operation on the same record is still without its outcome."""
-    earlier = aliased(OperationRow)
-    return exists().where(
-        col(earlier.scope) == OperationRow.scope,
-        col(earlier.record_key) == OperationRow.record_key,
-        col(earlier.seq) < col(OperationRow.seq),
-        col(earlier.state).not_in(FINAL),
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from connectors.store.tables import ProposalRow
@@ -20,8 +21,14 @@ class Proposals:
         rows = self._session.exec(select(ProposalRow).where(col(ProposalRow.key).in_(set(keys))))
         return {row.key: Proposal.model_validate(row.proposal) for row in rows}
 
-    def remember(self, proposal: Proposal, at: datetime) -> None:
-        """Keep an answered proposal; the first one of a key stays."""
-        if self._session.get(ProposalRow, proposal.key) is None:
-            row = ProposalRow(key=proposal.key, proposal=proposal.model_dump(mode="json"), made_at=at)
-            self._session.add(row)
+    def remember(self, proposals: Iterable[Proposal], at: datetime) -> None:
+        """Keep answered proposals; the first one of a key stays."""
+        first = {proposal.key: proposal for proposal in reversed(list(proposals))}
+        kept = set(self._session.exec(select(ProposalRow.key).where(col(ProposalRow.key).in_(first))))
+        rows = [
+            {"key": key, "proposal": proposal.model_dump(mode="json"), "made_at": at}
+            for key, proposal in first.items()
+            if key not in kept
+        ]
+        if rows:
+            self._session.execute(insert(ProposalRow), rows)

@@ -22,10 +22,13 @@ class Systems:
         self._ledger = ledger
         self.changed: dict[str, tuple[Breaker, Breaker]] = {}
         """The breakers that this transaction has changed: as they were, and as they are."""
+        self._read: dict[str, SystemRow | None] = {}
 
     def of(self, system: str) -> Breaker:
         """A system's breaker."""
-        row = self._session.get(SystemRow, system)
+        if system not in self._read:
+            self._read[system] = self._session.get(SystemRow, system)
+        row = self._read[system]
         return _breaker(row) if row else Breaker()
 
     def troubled(self, now: datetime) -> dict[str, Breaker]:
@@ -42,7 +45,7 @@ class Systems:
         if breaker == before:
             return
         self.changed[system] = self.changed.get(system, (before, before))[0], breaker
-        row = self._session.get(SystemRow, system) or SystemRow(system=system)
+        row = self._read[system] = self._read[system] or SystemRow(system=system)
         row.failures, row.open_until, row.why = breaker.failures, breaker.open_until, breaker.why
         self._session.add(row)
         if breaker.open_until and breaker.open_until != before.open_until:

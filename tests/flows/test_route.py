@@ -1,5 +1,7 @@
 """What the route flow promises, on a real Prefect server with a fake model and a fake system."""
 
+import asyncio
+
 import pytest
 from databases import sqlite_database
 from fakes import FailingExamples, FakeModel, sure
@@ -266,3 +268,29 @@ async def test_more_items_than_a_run_may_take_wait_for_the_next(bench):
     bench.accept(*[message(str(number), f"my invoice {number} is wrong") for number in range(3)])
     assert (await bench.run()).waiting == 1
     assert (await bench.run()).done == 3
+
+
+class Counting(FakeModel):
+    """Remembers how many questions it had at the same time."""
+
+    at_once, most = 0, 0
+
+    async def choose(self, messages, labels, **how):
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        return await super().choose(messages, labels, **how)
+
+
+async def test_chunks_that_overlap_keep_to_one_limit_of_questions_and_act_once(bench):
+    bench.change_policy(
+        batch={"items": 8, "chunk": 2}, classifier={"neighbours": 2, "reasks": 0, "retries": 2, "concurrency": 3}
+    )
+    bench.model = Counting(lambda _text: sure("billing"))
+    bench.accept(*[message(str(number), f"my invoice {number} is wrong") for number in range(8)])
+
+    account = await bench.run()
+
+    assert bench.model.most == 3, "two chunks of two, under one limit of three"
+    assert (account.done, len(bench.system.stored), len(bench.model.asked)) == (8, 8, 8)

@@ -133,3 +133,25 @@ def test_more_entries_than_are_read_at_once_verify(desk) -> None:
 def test_nothing_is_appended_while_only_reading(desk) -> None:
     with desk.store.reading() as tx, pytest.raises(RuntimeError, match=r"written in Store\.transaction"):
         tx.ledger.append(None, Event.BALANCED, NOON)
+
+
+def test_entries_that_are_written_together_keep_their_order_and_the_chain_holds(desk) -> None:
+    with desk.store.transaction() as tx:
+        tx.ledger.append("it-1", Event.ACCEPTED, desk.now)
+        with tx.ledger.together():
+            tx.ledger.append("it-2", Event.ACCEPTED, desk.now)
+            tx.ledger.append_all([("it-3", Event.ACCEPTED, {}), ("it-4", Event.ACCEPTED, {})], desk.now)
+        tx.ledger.append("it-5", Event.ACCEPTED, desk.now)
+
+    assert [entry.item_id for entry in desk.entries()] == ["it-1", "it-2", "it-3", "it-4", "it-5"]
+    assert desk.broken_at() is None
+
+
+def test_of_a_transaction_that_fails_nothing_that_was_to_be_written_together_stays(desk) -> None:
+    with pytest.raises(LookupError), desk.store.transaction() as tx, tx.ledger.together():  # noqa: PT012
+        tx.ledger.append("it-1", Event.ACCEPTED, desk.now)
+        raise LookupError
+
+    append(desk)
+    assert [entry.seq for entry in desk.entries()] == [1]
+    assert desk.broken_at() is None

@@ -11,7 +11,7 @@ def recall(desk, *keys: str) -> dict[str, Proposal]:
 def remember(desk, *proposals: Proposal) -> None:
     with desk.store.transaction() as tx:
         for proposal in proposals:
-            tx.proposals.remember(proposal, desk.now)
+            tx.proposals.remember([proposal], desk.now)
 
 
 def test_a_remembered_proposal_comes_back_whole(desk) -> None:

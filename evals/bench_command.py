@@ -1,0 +1,46 @@
+"""The command `evals bench`."""
+
+from typing import Annotated
+
+import typer
+
+from evals.asking import explained
+from evals.options import AsJson
+from evals.shown import ERR, print_flat
+
+Items = Annotated[int, typer.Option(min=10, help="Items of each measurement.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds of floor, one process and two.")]
+LatencyMs = Annotated[float, typer.Option(min=0, help="Measure with a model that takes so long.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Questions at the same time, with --latency-ms.")]
+Workers = Annotated[bool, typer.Option("--workers", help="Measure one worker, two, and three with one killed.")]
+Grow = Annotated[int, typer.Option(min=0, help="Measure 1,000 items, then so many.")]
+Database = Annotated[str, typer.Option(help="Empty database, postgresql://…; a file by default.")]
+
+
+def bench(
+    items: Items = 500,
+    rounds: Rounds = 3,
+    latency_ms: LatencyMs = 0,
+    concurrency: Concurrency = 64,
+    workers: Workers = False,
+    grow: Grow = 0,
+    database: Database = "",
+    as_json: AsJson = False,
+) -> None:
+    """Measure how fast the real flow is, beside bare asyncio; exit code 1 if an effect was lost or doubled."""
+    from evals.bench import Books, measure_bench, measure_growth, measure_latency  # noqa: PLC0415
+    from evals.bench_scaling import DEFAULT_LATENCY_MS, measure_scaling  # noqa: PLC0415
+
+    found: Books
+    with explained():
+        if workers:
+            found = measure_scaling(items, latency_ms or DEFAULT_LATENCY_MS, concurrency, database)
+        elif grow:
+            found = measure_growth(grow, database, ERR)
+        elif latency_ms:
+            found = measure_latency(items, latency_ms, concurrency, database)
+        else:
+            found = measure_bench(items, rounds, database, ERR)
+    print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
+    if not found.hold:
+        raise typer.Exit(1)
