@@ -20,7 +20,16 @@ from connectors.sandbox.crm import EMAIL
 from connectors.sandbox.faults import FaultPlan, Kind, answer
 from connectors.sandbox.records import Records
 from connectors.sandbox.salesforce_query import MalformedQueryError, parse
-from connectors.sandbox.salesforce_shapes import Collection, Fields, ItemError, Result, Results, Rows, StoredObject
+from connectors.sandbox.salesforce_shapes import (
+    Collection,
+    Fields,
+    ItemError,
+    Result,
+    Results,
+    Rows,
+    StoredObject,
+    described,
+)
 from connectors.sandbox.service import Stats, TokenBucket, assemble, control_routes
 
 ROOT = "/services/data/v68.0"
@@ -44,6 +53,7 @@ class Settings(BaseModel):
         locked: keys about which every write meets a lock.
         silent_updates: answer updates with 204, as older versions do.
         daily_quota: requests until the daily limit; None for no limit.
+        objects: those of which the org tells the fields.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,6 +64,7 @@ class Settings(BaseModel):
     locked: tuple[str, ...] = ()
     silent_updates: bool = False
     daily_quota: int | None = None
+    objects: tuple[str, ...] = ("Lead", "Contact", "Account", "Case")
 
 
 class Org:
@@ -246,6 +257,18 @@ def _routes(org: Org, plan: FaultPlan, limit: TokenBucket) -> APIRouter:
     async def create(kind: str, fields: Fields) -> Response:
         record = org.save(kind, None, fields.root)
         return JSONResponse({"id": record.id, "success": True, "errors": []}, 201)
+
+    @router.get("/limits")
+    async def limits() -> Response:
+        most = org.settings.daily_quota or DAILY_TOTAL
+        told = {"DailyApiRequests": {"Max": most, "Remaining": max(most - org.requests, 0)}}
+        return _told(JSONResponse(told), org)
+
+    @router.get("/sobjects/{kind}/describe")
+    async def describe(kind: str) -> Response:
+        if kind not in org.settings.objects:
+            refuse(404, "NOT_FOUND", "The requested resource does not exist")
+        return _told(JSONResponse(described(kind, org.settings.operation_field)), org)
 
     @router.get("/query")
     async def query(q: str) -> Response:

@@ -54,3 +54,14 @@ class Rows(BaseModel):
 
 class Fields(RootModel[dict[str, str]]):
     """Body of a write."""
+
+
+STANDARD_FIELDS = ("FirstName", "LastName", "Company", "Email", "Phone", "Title", "Status", "Description")
+
+
+def described(kind: str, operation_field: str) -> dict[str, object]:
+    """An object's fields: what leads and contacts have, and those that were made for us."""
+    fields: dict[str, dict[str, bool]] = {name: {} for name in (*STANDARD_FIELDS, operation_field)}
+    fields["InterlockId__c"] = {"externalId": True, "unique": True}
+    told = [{"name": name, "createable": True, "updateable": True, **more} for name, more in fields.items()]
+    return {"name": kind, "createable": True, "updateable": True, "fields": told}
