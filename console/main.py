@@ -15,6 +15,7 @@ from rich.console import Console
 from connectors.settings import Settings
 from console import cases, customer, escalations, ledger, outbox, policies, reviews, sync
 from console.demo import demo
+from console.doctor import doctor
 from console.drill import drill_command
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
@@ -39,6 +40,7 @@ app.add_typer(customer.app, name="customer")
 app.add_typer(sync.app, name="sync")
 app.command()(serve)
 app.command()(sla)
+app.command()(doctor)
 app.command("drill")(drill_command)
 
 INTERRUPTED = 130

@@ -14,7 +14,6 @@ from typing import Annotated, NoReturn, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox.crm import EMAIL
 from connectors.sandbox.faults import FaultPlan, Kind, answer
@@ -27,6 +26,7 @@ from connectors.sandbox.salesforce_shapes import (
     Result,
     Results,
     Rows,
+    Settings,
     StoredObject,
     described,
 )
@@ -41,30 +41,6 @@ DAILY_TOTAL = 15_000
 
 Allow = Annotated[str, Header(alias="Sforce-Duplicate-Rule-Header")]
 Since = Annotated[str | None, Header(alias="If-Unmodified-Since")]
-
-
-class Settings(BaseModel):
-    """The switches beside the faults.
-
-    Attributes:
-        operation_field: holds the operation's id, by which the books are kept.
-        required: fields without which a record of an object is not created.
-        unique_email: whether the duplicate rule is on: one record an address.
-        locked: keys about which every write meets a lock.
-        silent_updates: answer updates with 204, as older versions do.
-        daily_quota: requests until the daily limit; None for no limit.
-        objects: those of which the org tells the fields.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    operation_field: str = "InterlockOperation__c"
-    required: dict[str, tuple[str, ...]] = Field(default={"Lead": ("LastName", "Company")})
-    unique_email: bool = True
-    locked: tuple[str, ...] = ()
-    silent_updates: bool = False
-    daily_quota: int | None = None
-    objects: tuple[str, ...] = ("Lead", "Contact", "Account", "Case")
 
 
 class Org:

@@ -4,6 +4,8 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,19 @@ BUSY_TIMEOUT_S = 60
 """How long a writer waits for another on SQLite."""
 
 _NO_URL = "INTERLOCK_DATABASE_URL is no database URL; write sqlite:///PATH or postgresql://…"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a database stands, looked at without migrating it.
+
+    Attributes:
+        version: of its tables; None where it has none of ours yet.
+        ahead_s: by how many seconds its clock is ahead of ours; None where it has none of its own.
+    """
+
+    version: str | None
+    ahead_s: float | None = None
 
 
 class Transaction:
@@ -141,6 +156,36 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+def standing(url: str) -> Standing:
+    """How the database behind `url` stands; nothing is made or migrated.
+
+    Raises:
+        PolicyInvalid: the URL is none, its driver is not installed, or what is there is no database.
+        Unavailable: the database does not answer.
+    """
+    try:
+        at = make_url(url)
+    except ArgumentError as exc:
+        raise PolicyInvalid(_NO_URL) from exc
+    if at.get_backend_name() == "sqlite" and not Path(at.database or "").is_file():
+        return Standing(None)
+    engine = _engine(url)
+    where = repr(engine.url.set(query={}))
+    try:
+        with engine.connect() as connection:
+            ahead = None
+            if engine.dialect.name == "postgresql":
+                now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+                ahead = (now - datetime.now(UTC)).total_seconds()
+            return Standing(_version(connection), ahead)
+    except OperationalError as exc:
+        raise Unavailable(f"the database at {where} does not answer: {exc.orig}") from exc
+    except DatabaseError as exc:
+        raise PolicyInvalid(f"the database at {where} cannot be used: {exc.orig}") from exc
+    finally:
+        engine.dispose()
 
 
 @contextmanager
