@@ -17,6 +17,7 @@ from console import cases, customer, escalations, ledger, outbox, policies, revi
 from console.demo import demo
 from console.doctor import doctor
 from console.drill import drill_command
+from console.init import init
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
 from console.serve import serve
@@ -41,6 +42,7 @@ app.add_typer(sync.app, name="sync")
 app.command()(serve)
 app.command()(sla)
 app.command()(doctor)
+app.command()(init)
 app.command("drill")(drill_command)
 
 INTERRUPTED = 130
