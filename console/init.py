@@ -40,10 +40,11 @@ def init(
         if not FIELD.fullmatch(name):
             raise InputInvalid(f"name '{name}': use lower case letters, digits and underscores, a letter first")
         description = description or _asked("What comes in, and to whom", f"messages of {name}", yes)
+        told: dict[str, str] = {}
         if source is not None:
             text = text or _asked("Column of the texts", "text", yes)
             label = label or _asked("Column of the labels", "label", yes)
-            decisions, told = read_decisions(source, text, label), {}
+            decisions = read_decisions(source, text, label)
         else:
             decisions, told = _told_by_a_person()
         system = system or _asked(f"Where items go ({', '.join(WRITES)})", DEFAULT_SYSTEM, yes)
