@@ -18,6 +18,7 @@ from console.demo import demo
 from console.doctor import doctor
 from console.drill import drill_command
 from console.init import init
+from console.map import draw
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
 from console.serve import serve
@@ -43,6 +44,7 @@ app.command()(serve)
 app.command()(sla)
 app.command()(doctor)
 app.command()(init)
+app.command("map")(draw)
 app.command("drill")(drill_command)
 
 INTERRUPTED = 130

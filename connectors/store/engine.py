@@ -39,6 +39,7 @@ from connectors.store.sources import Sources
 from connectors.store.standings import Standings
 from connectors.store.strays import Strays
 from connectors.store.systems import Systems
+from connectors.store.traffic import Traffic
 from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
@@ -89,6 +90,7 @@ class Transaction:
         self.sources = Sources(session, self.ledger)
         self.waiting = Waiting(session)
         self.keys = UsedKeys(session)
+        self.traffic = Traffic(session)
         self.escalations = Escalations(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors)
         self.troubles = Troubles(session)
