@@ -11,6 +11,7 @@ class Interlock(Commands):
     places = {  # noqa: RUF012  the base class says so
         "demo": "console.jobs:demo_command",
         "run": "console.jobs:run",
+        "init": "console.init:init",
         "serve": "console.serve:serve",
         "reviews": "console.reviews:app",
         "cases": "console.cases:app",
@@ -21,6 +22,8 @@ class Interlock(Commands):
         "ledger": "console.ledger:app",
         "policy": "console.policies:app",
         "sync": "console.sync:app",
+        "doctor": "console.doctor:doctor",
+        "map": "console.map:draw",
         "drill": "console.drill:drill_command",
     }
 

@@ -107,10 +107,14 @@ def link(previous: str, seq: int, item_id: str | None, at: AwareDatetime, event:
     return Entry(seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash=hashed)
 
 
-def first_break(entries: Iterable[Entry]) -> int | None:
-    """The `seq` of the first entry that does not follow from the one before; None when all do."""
-    previous = GENESIS
-    for seq, entry in enumerate(entries, start=1):
+def first_break(entries: Iterable[Entry], after: Entry | None = None) -> int | None:
+    """The `seq` of the first entry that does not follow from the one before; None when all do.
+
+    Args:
+        after: the entry that they follow, taken as it stands; without it they begin with the first of all.
+    """
+    previous, begun = (after.hash, after.seq) if after else (GENESIS, 0)
+    for seq, entry in enumerate(entries, start=begun + 1):
         if entry != link(previous, seq, entry.item_id, entry.at, entry.event, entry.facts):
             return seq
         previous = entry.hash

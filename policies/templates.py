@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from jinja2 import ChainableUndefined, Template, TemplateError
+from jinja2 import ChainableUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from domain.errors import InputInvalid
@@ -40,6 +40,11 @@ def check_template(source: str) -> str:
         except Exception as exc:  # whatever an expression of the author's can raise
             raise ValueError(f"a Jinja2 template that fails: {exc}; fields are text and can be empty") from exc
     return source
+
+
+def names_in(source: str) -> frozenset[str]:
+    """The names that a template asks for."""
+    return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(source)))
 
 
 def render(source: str, values: Mapping[str, object]) -> str:

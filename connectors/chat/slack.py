@@ -5,13 +5,15 @@ Sources: docs.slack.dev, "chat.postMessage", "conversations.history", "Message m
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
 from pydantic import BaseModel, Field, JsonValue
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.chat.slack_diagnosis import diagnosed
+from connectors.diagnosis import Diagnosis, Use
 from connectors.http_outcomes import HttpApi, Meaning, Vendor
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
@@ -180,6 +182,10 @@ class Slack:
         return Unknown(
             detail=f"{VENDOR.name}: not among the last messages of {wanted['channel']}, of which there are more"
         )
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How the app stands to the channels that it posts to."""
+        return await diagnosed(self._api, uses)
 
     async def aclose(self) -> None:
         """Close the connections."""

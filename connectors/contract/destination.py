@@ -1,6 +1,7 @@
 """What every destination must do, whatever it is reached by."""
 
 from connectors.capabilities import Idempotency, Upsert, Versioning
+from connectors.contract.diagnosis import DiagnosisContract
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, check_send, deliver
 from connectors.contract.subject import Subject, hold
 from connectors.ports import Searchable
@@ -27,7 +28,7 @@ LONG_AFTER_S = 60 * 86_400
 """When a write that was given up may still be put back."""
 
 
-class DestinationContract:
+class DestinationContract(DiagnosisContract):
     """Promises of `connectors.ports.Destination`."""
 
     async def test_the_contract_covers_what_the_capabilities_claim(self, subject: Subject) -> None:

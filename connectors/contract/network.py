@@ -6,6 +6,7 @@ import random
 from typing import ClassVar
 
 from connectors.contract.destination import DestinationContract
+from connectors.contract.diagnosis import NetworkDiagnosisContract
 from connectors.contract.outbox import HARMLESS_TO_REPEAT, ends_with_one_effect
 from connectors.contract.rehearsal import cuts, rehearse, send_under, writes
 from connectors.contract.subject import NetworkSubject, hold
@@ -31,7 +32,7 @@ STRUCK = 0.5
 """Share of requests that fail in a storm."""
 
 
-class NetworkContract(DestinationContract):
+class NetworkContract(NetworkDiagnosisContract, DestinationContract):
     """Promises under every failure of the way there and back.
 
     Attributes:

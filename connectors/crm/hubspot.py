@@ -22,9 +22,11 @@ from connectors.crm.hubspot_api import (
     UpsertInput,
     connect,
 )
+from connectors.crm.hubspot_diagnosis import diagnosed
 from connectors.crm.hubspot_patch import change, found
 from connectors.crm.hubspot_record import Target, record_of, refused_as
 from connectors.crm.hubspot_search import alike
+from connectors.diagnosis import Diagnosis, Use
 from connectors.http_outcomes import HttpApi, Refusal
 from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec
@@ -48,8 +50,12 @@ class HubSpot:
         upsert=Upsert.KEY, idempotency=Idempotency.TRACE, batch=LARGEST_BATCH, searches_per_s=5, deltas=True
     )  # no search lag: `find` reads by the key; five searches a second, by HubSpot's guide to its search
 
-    def __init__(self, api: HttpApi) -> None:
-        self._api = api
+    def __init__(self, api: HttpApi, token: str = "", zone: str = "UTC") -> None:
+        self._api, self._token, self._zone = api, token, zone
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How the account stands to what is written there."""
+        return await diagnosed(self._api, self._token, self._zone, uses)
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Upsert one record, as a batch of one; one of a known id is changed there."""
@@ -193,7 +199,7 @@ def _candidate(record: Stored, wanted: Sequence[str], *, ours: bool = False) -> 
 
 
 def _open(values: Mapping[str, str]) -> HubSpot:
-    return HubSpot(connect(values))
+    return HubSpot(connect(values), values[TOKEN.name], values[TIME_ZONE.name])
 
 
 SPEC = SystemSpec(

@@ -29,7 +29,9 @@ from connectors.crm.salesforce_api import (
     UpsertedList,
     Values,
 )
+from connectors.crm.salesforce_diagnosis import diagnosed
 from connectors.crm.soql import alike, all_equal
+from connectors.diagnosis import Diagnosis, Use
 from connectors.http_outcomes import HttpApi, Refusal
 from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, client, seconds, secret, url
@@ -132,6 +134,10 @@ class Salesforce:
                 return failure
             case other:
                 assert_never(other)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How the org stands to what is written there."""
+        return await diagnosed(self._api, uses)
 
     async def aclose(self) -> None:
         """Close the connections."""

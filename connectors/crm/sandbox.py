@@ -1,6 +1,6 @@
 """The sandbox's CRM: leads by external id, updated by compare-and-set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 from urllib.parse import quote
 
@@ -8,7 +8,8 @@ import httpx
 from pydantic import BaseModel
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
-from connectors.http_outcomes import HttpApi, Vendor
+from connectors.diagnosis import Aspect, Diagnosis, Finding, Use, ahead_s, look, refused, well
+from connectors.http_outcomes import Headed, HttpApi, Vendor
 from connectors.ports import Candidate
 from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Ambiguous, Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
@@ -43,7 +44,7 @@ class Lead(BaseModel):
     fields: dict[str, str]
 
 
-class LeadList(BaseModel):
+class LeadList(Headed):
     """Answer to a search."""
 
     results: list[Lead]
@@ -105,6 +106,13 @@ class SandboxCrm:
                 return failure
             case other:
                 assert_never(other)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:  # noqa: ARG002  it takes every field
+        """Whether it answers; it takes no key, and any field."""
+        seen = await look(self._api, LeadList, "/leads", {"external_id": "nobody's"})
+        if isinstance(seen, Finding):
+            return refused(seen, VENDOR.name)
+        return Diagnosis((well(Aspect.ANSWERS, f"the {VENDOR.name} answers"),), ahead_s(seen))
 
     async def aclose(self) -> None:
         """Close the connections."""

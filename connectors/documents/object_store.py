@@ -2,10 +2,11 @@
 
 import asyncio
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.diagnosis import Aspect, Diagnosis, Finding, Use, failed, lacking, well, wrong
 from connectors.documents.content import VALUES, document
 from connectors.documents.places import Place, Trace, file_name, open_place
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
@@ -27,6 +28,7 @@ NOT_REACHED = frozenset(
 )
 """Errors of botocore before anything is sent; after the others it may have been stored."""
 
+Asked = TypeVar("Asked")
 Outcome = TypeVar("Outcome")
 
 
@@ -49,6 +51,27 @@ class DocumentStore:
     async def find(self, operation: Operation) -> DeliveryOutcome | None:
         """The document under the record key, if it carries the operation's id; `Invalid` if it is another's or half."""
         return await asyncio.to_thread(self._guarded, self._find, operation, RetryAfter)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """Whether each folder can be listed, or will be made; whether a store takes documents shows when one is put."""
+        written = {name for use in uses for name in use.fields}
+        folders = sorted({use.options[FOLDER.name] for use in uses})
+        found = [await asyncio.to_thread(self._looked, folder) for folder in folders]
+        return Diagnosis((*found, lacking("documents", written, VALUES, f"Use {', '.join(VALUES)}")))
+
+    def _looked(self, folder: str) -> Finding:
+        def look(folder: str) -> Finding:
+            place, root = self._place(folder)
+            return well(Aspect.ANSWERS, f"{folder}: {place.look(root)}")
+
+        match self._guarded(look, folder, Unknown):
+            case Finding() as found:
+                return found
+            case Invalid(detail=detail) | RetryAfter(hindrance=Hindrance.SETUP, detail=detail):
+                mend = "Make the bucket or folder, or name another in the option 'folder'"
+                return wrong(Aspect.FIELDS, f"{folder}: {detail}", mend)
+            case RetryAfter() | Unknown() as failure:
+                return failed(failure)
 
     async def aclose(self) -> None:
         """Forget the places; their connections end with them."""
@@ -73,20 +96,22 @@ class DocumentStore:
         return _judged(place, path, operation, "created", found=True)
 
     def _where(self, operation: Operation) -> tuple[Place, str]:
-        folder = operation.options[FOLDER.name]
-        if folder not in self._places:
-            self._places[folder] = open_place(folder, self._s3, self._timeout_s)
-        place, root = self._places[folder]
+        place, root = self._place(operation.options[FOLDER.name])
         name = file_name(operation.record_key, document(operation.values).suffix)
         return place, f"{root.rstrip('/')}/{name}"
 
+    def _place(self, folder: str) -> tuple[Place, str]:
+        if folder not in self._places:
+            self._places[folder] = open_place(folder, self._s3, self._timeout_s)
+        return self._places[folder]
+
     def _guarded(
-        self, act: Callable[[Operation], Outcome], operation: Operation, lost: type[Unknown] | type[RetryAfter]
+        self, act: Callable[[Asked], Outcome], asked: Asked, lost: type[Unknown] | type[RetryAfter]
     ) -> Outcome | Invalid | Unknown | RetryAfter:
         """What `act` comes to, whatever the place raises."""
         refused = Invalid if lost is Unknown else RetryAfter
         try:
-            return act(operation)
+            return act(asked)
         except InputInvalid as exc:
             return refused(detail=f"documents: {exc}")
         except PolicyInvalid as exc:  # not set up here: it waits for somebody who mends that

@@ -8,14 +8,16 @@ the document is not there yet, and into a custom field or else the title, by whi
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, Field, RootModel, field_validator
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.diagnosis import Diagnosis, Use
 from connectors.documents.content import VALUES, document
+from connectors.documents.paperless_diagnosis import diagnosed
 from connectors.http_outcomes import HttpApi, Refusal, Vendor
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, client, seconds, secret, url
 from domain.delivery import DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
@@ -182,6 +184,10 @@ class Paperless:
                 return await self._underway(operation)
             case later:
                 return later
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How it stands to what is uploaded."""
+        return await diagnosed(self._api, (*VALUES, *METADATA), uses)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -56,6 +56,14 @@ class Place(Protocol):
         """The id of the operation that stored the document; None if there is none, or it is not ours."""
         ...
 
+    def look(self, root: str) -> str:
+        """See whether the root can be listed, writing nothing; says what a store of documents there begins with.
+
+        Raises:
+            OSError: it cannot.
+        """
+        ...
+
 
 def file_name(record_key: str, suffix: str) -> str:
     """A name that only this key has: letters, digits and a few signs as they are, the rest escaped."""
@@ -119,6 +127,11 @@ class ObjectStore:
             return None
         return metadata.get(TRACE)
 
+    def look(self, root: str) -> str:
+        """The bucket must be there; a prefix needs no making."""
+        self._call("ls", root.partition("/")[0])
+        return "the bucket can be listed"
+
     def _call(self, method: str, *args: Any, **options: Any) -> Any:
         """A call's result, or TimeoutError: its own timeouts let a put wait for ever for leave to send its body."""
         asynchronous = getattr(self._fs, f"_{method}")  # as fsspec names them
@@ -153,6 +166,14 @@ class _Folder:
 class LocalFolder(_Folder):
     """A folder of this machine: written under another name, synced, then linked to its own."""
 
+    def look(self, root: str) -> str:
+        """The nearest folder that is there must take files."""
+        folder = Path(root)
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            raise PermissionError(errno.EACCES, "no files may be made in it", str(there))
+        return "the folder takes files" if there == folder else f"the folder will be made in {there}"
+
     def create(self, path: str, content: bytes, trace: Trace) -> None:
         """Link the finished file to its name, which fails if the name is taken."""
         target = Path(path)
@@ -180,6 +201,10 @@ def _write_whole(target: Path, content: bytes, *, replace: bool) -> None:
 
 class OtherFolder(_Folder):
     """Any other file system: written under another name, then moved; the outbox sends one at a time for a key."""
+
+    def look(self, root: str) -> str:
+        """The folder, or its making, shows whether the file system answers."""
+        return "the folder is there" if self._fs.exists(root) else "the folder will be made"
 
     def create(self, path: str, content: bytes, trace: Trace) -> None:
         """Move the finished file to its name, if that is free."""

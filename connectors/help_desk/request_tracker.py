@@ -1,9 +1,10 @@
 """Request Tracker 5: tickets by a custom field, updated by ETag, and read again after every write."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, assert_never
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
+from connectors.diagnosis import Diagnosis, Use
 from connectors.help_desk.request_tracker_api import (
     EXPANDED,
     NAME,
@@ -23,6 +24,7 @@ from connectors.help_desk.request_tracker_api import (
     quoted,
 )
 from connectors.help_desk.request_tracker_definitions import Definitions
+from connectors.help_desk.request_tracker_diagnosis import diagnosed
 from connectors.help_desk.request_tracker_patch import Patches
 from connectors.help_desk.request_tracker_tickets import (
     KEY_FIELD,
@@ -136,6 +138,10 @@ class RequestTracker:
                 return failure
             case other:
                 assert_never(other)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How it stands to what is written there."""
+        return await diagnosed(self._api, uses)
 
     async def aclose(self) -> None:
         """Close the connections."""

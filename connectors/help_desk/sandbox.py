@@ -1,6 +1,6 @@
 """The sandbox's help desk: every send makes a ticket, so nothing may be sent twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 import httpx
@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.crm.sandbox import TIMEOUT_S
-from connectors.http_outcomes import HttpApi, Vendor
+from connectors.diagnosis import Aspect, Diagnosis, Finding, Use, ahead_s, lacking, look, refused, well
+from connectors.http_outcomes import Headed, HttpApi, Vendor
 from connectors.spec import SystemSpec, Variable, seconds, url
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 
@@ -36,7 +37,7 @@ class Ticket(BaseModel):
     id: str
 
 
-class TicketList(BaseModel):
+class TicketList(Headed):
     """Answer to a search."""
 
     results: list[Ticket]
@@ -80,6 +81,15 @@ class SandboxHelpDesk:
                 return later
             case other:
                 assert_never(other)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """Whether it answers, and has the fields; it takes no key."""
+        seen = await look(self._api, TicketList, "/tickets", {"operation_id": "nobody's"})
+        if isinstance(seen, Finding):
+            return refused(seen, VENDOR.name)
+        written = {name for use in uses for name in use.fields}
+        fields = lacking("tickets", written, VALUES, f"Use {', '.join(VALUES)}")
+        return Diagnosis((well(Aspect.ANSWERS, f"the {VENDOR.name} answers"), fields), ahead_s(seen))
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -4,13 +4,15 @@ Sources: developer.zendesk.com, API reference, "Tickets", "Ticket Fields", "Sear
 (idempotency, rate limits), and the guide "Adding tags to tickets without overwriting existing tags".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, assert_never
 
 import httpx
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
+from connectors.diagnosis import Diagnosis, Use
+from connectors.help_desk.zendesk_diagnosis import diagnosed
 from connectors.help_desk.zendesk_tickets import (
     NAME,
     OPERATION_FIELD,
@@ -145,6 +147,10 @@ class Zendesk:
                 return failure
             case other:
                 assert_never(other)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How the account stands to what is written there."""
+        return await diagnosed(self._api, uses)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -7,8 +7,7 @@ know a double, and people find it.
 """
 
 import re
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,17 +23,18 @@ from aiosmtplib import (
     SMTPException,
     SMTPRecipientRefused,
     SMTPResponseException,
-    SMTPStatus,
 )
 from email_validator import EmailNotValidError, validate_email
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.diagnosis import Diagnosis, Use, failed, refused
 from connectors.mail.headers import Address
-from connectors.mail.oauth import AccessTokens, OAuthVariables, first_words, last_words, mechanism
+from connectors.mail.oauth import AccessTokens, OAuthVariables
 from connectors.mail.servers import Server, Tls, Variables, server
+from connectors.mail.smtp_login import accepted, greet
 from connectors.spec import TIMEOUT_S, SystemSpec, Variable, seconds
 from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, RetryAfter, Unknown, Written
-from domain.errors import BadRequest, Permanent, PolicyInvalid, Retryable
+from domain.errors import Permanent, PolicyInvalid, Retryable
 from domain.values import digest
 from policies.intake import storable
 
@@ -106,6 +106,22 @@ class Smtp:
         look = f"Look for Message-ID {message_id} in its log, or ask {operation.values.get('to', 'the recipient')}"
         return Unknown(detail=self._says(f"cannot be asked whether the mail went out. {look}"))
 
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """Greet the server, log in and leave; no mail is begun, and whom it lets us write to shows only then."""
+        client = self._client()
+        try:
+            match await self._begun(client, None):
+                case _TokenRefused(detail=detail) | Invalid(detail=detail):
+                    return refused(failed(_key_refused(detail)), "the SMTP server")
+                case RetryAfter() as failure:
+                    return refused(failed(failure), "the SMTP server")
+            await client.quit()
+        except SMTPException:  # it had let us in
+            pass
+        finally:
+            client.close()
+        return accepted(str(self._at), bool(self._at.user), VALUES, uses)
+
     async def aclose(self) -> None:
         """Nothing stays open between two mails."""
 
@@ -125,34 +141,26 @@ class Smtp:
     async def _sent(self, mail: _Mail) -> "DeliveryOutcome | _TokenRefused":
         client = self._client()
         try:
-            try:
-                await client.connect()
-                if self._tokens is not None:
-                    await self._bear(client, await self._tokens.current())
-                await self._address(client, mail)
-            except SMTPException as exc:
-                return self._not_sent(exc)
-            except Retryable as exc:
-                detail = self._says(f"no access token now, nothing was sent: {exc}")
-                return RetryAfter(seconds=exc.retry_after_s, detail=detail)
-            except Permanent as exc:
-                return _key_refused(self._says(str(exc)))
-            return await self._hand_over(client, mail)
+            refusal = await self._begun(client, mail)
+            return await self._hand_over(client, mail) if refusal is None else refusal
         finally:
             client.close()
 
-    async def _bear(self, client: SMTP, token: str) -> None:
-        """Log in by the token, in whichever way the server has."""
-        at = self._at
-        await client.ehlo()
-        if (name := mechanism([method.upper() for method in client.server_auth_methods])) is None:
-            raise BadRequest(f"takes no access tokens; use {OUTGOING.password.name}")
-        first = b64encode(first_words(name, at.user, token, at.host, at.port))
-        answer = await client.execute_command(b"AUTH", name.encode(), first)
-        if answer.code == SMTPStatus.auth_continue:  # the refusal's reasons, to be acknowledged
-            answer = await client.execute_command(b64encode(last_words(name)))
-        if answer.code != SMTPStatus.auth_successful:
-            raise SMTPAuthenticationError(answer.code, answer.message)
+    async def _begun(self, client: SMTP, mail: _Mail | None) -> "Invalid | RetryAfter | _TokenRefused | None":
+        """Greet, log in, and say from whom and to whom a mail goes; gives what went wrong, if anything did."""
+        try:
+            await greet(client, self._at, self._tokens, OUTGOING.password.name)
+            if mail is not None:
+                await self._address(client, mail)
+        except SMTPException as exc:
+            return self._not_sent(exc)
+        except Retryable as exc:
+            return RetryAfter(
+                seconds=exc.retry_after_s, detail=self._says(f"no access token now, nothing was sent: {exc}")
+            )
+        except Permanent as exc:
+            return _key_refused(self._says(str(exc)))
+        return None
 
     async def _address(self, client: SMTP, mail: _Mail) -> None:
         """Tell the server from whom and to whom; it refuses a recipient here."""

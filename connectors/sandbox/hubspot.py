@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, R
 from fastapi.responses import JSONResponse, Response
 
 from connectors.sandbox.faults import FaultPlan, Kind, answer
+from connectors.sandbox.hubspot_account import account_routes
 from connectors.sandbox.hubspot_portal import CLOCK, LARGEST_BATCH, Portal, Settings, keys, refuse
 from connectors.sandbox.hubspot_search import Search
 from connectors.sandbox.hubspot_shapes import Merge, NewObject, PeoplesEdit, ReadBatch, Shown, StoredObject, UpsertBatch
@@ -142,7 +143,10 @@ def _routes(portal: Portal, plan: FaultPlan, limit: TokenBucket, searches: Token
     async def create(kind: str, new: NewObject) -> Response:
         return JSONResponse(portal.create(kind, new).model_dump(mode="json"), 201)
 
-    return router
+    whole = APIRouter()
+    whole.include_router(router)
+    whole.include_router(account_routes(portal, admit))
+    return whole
 
 
 def _error(exc: HTTPException, settings: Settings) -> JSONResponse:

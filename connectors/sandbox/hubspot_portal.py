@@ -41,6 +41,7 @@ class Settings(BaseModel):
         search_lag_s: how old a write must be for the search to see it.
         errors_status: of an answer in which single records failed.
         undefined: properties that the account does not have: shown nowhere, and refused.
+        made: properties that were made in the account, told of beside its standard ones.
         unique: properties that are unique, by which records can be upserted.
         operation_property: holds the operation's id, by which the books are kept where no trace id is sent.
         locked: record keys about which every write is answered 423.
@@ -54,6 +55,7 @@ class Settings(BaseModel):
     search_lag_s: float = 2
     errors_status: Literal[200, 207] = 207
     undefined: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
     unique: tuple[str, ...] = ("interlock_id",)
     operation_property: str = "interlock_operation"
     locked: tuple[str, ...] = ()

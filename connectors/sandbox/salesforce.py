@@ -14,13 +14,22 @@ from typing import Annotated, NoReturn, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox.crm import EMAIL
 from connectors.sandbox.faults import FaultPlan, Kind, answer
 from connectors.sandbox.records import Records
 from connectors.sandbox.salesforce_query import MalformedQueryError, parse
-from connectors.sandbox.salesforce_shapes import Collection, Fields, ItemError, Result, Results, Rows, StoredObject
+from connectors.sandbox.salesforce_shapes import (
+    Collection,
+    Fields,
+    ItemError,
+    Result,
+    Results,
+    Rows,
+    Settings,
+    StoredObject,
+    described,
+)
 from connectors.sandbox.service import Stats, TokenBucket, assemble, control_routes
 
 ROOT = "/services/data/v68.0"
@@ -32,28 +41,6 @@ DAILY_TOTAL = 15_000
 
 Allow = Annotated[str, Header(alias="Sforce-Duplicate-Rule-Header")]
 Since = Annotated[str | None, Header(alias="If-Unmodified-Since")]
-
-
-class Settings(BaseModel):
-    """The switches beside the faults.
-
-    Attributes:
-        operation_field: holds the operation's id, by which the books are kept.
-        required: fields without which a record of an object is not created.
-        unique_email: whether the duplicate rule is on: one record an address.
-        locked: keys about which every write meets a lock.
-        silent_updates: answer updates with 204, as older versions do.
-        daily_quota: requests until the daily limit; None for no limit.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    operation_field: str = "InterlockOperation__c"
-    required: dict[str, tuple[str, ...]] = Field(default={"Lead": ("LastName", "Company")})
-    unique_email: bool = True
-    locked: tuple[str, ...] = ()
-    silent_updates: bool = False
-    daily_quota: int | None = None
 
 
 class Org:
@@ -246,6 +233,18 @@ def _routes(org: Org, plan: FaultPlan, limit: TokenBucket) -> APIRouter:
     async def create(kind: str, fields: Fields) -> Response:
         record = org.save(kind, None, fields.root)
         return JSONResponse({"id": record.id, "success": True, "errors": []}, 201)
+
+    @router.get("/limits")
+    async def limits() -> Response:
+        most = org.settings.daily_quota or DAILY_TOTAL
+        told = {"DailyApiRequests": {"Max": most, "Remaining": max(most - org.requests, 0)}}
+        return _told(JSONResponse(told), org)
+
+    @router.get("/sobjects/{kind}/describe")
+    async def describe(kind: str) -> Response:
+        if kind not in org.settings.objects:
+            refuse(404, "NOT_FOUND", "The requested resource does not exist")
+        return _told(JSONResponse(described(kind, org.settings.operation_field)), org)
 
     @router.get("/query")
     async def query(q: str) -> Response:

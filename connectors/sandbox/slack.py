@@ -14,6 +14,7 @@ from connectors.sandbox.service import Stats, TokenBucket, assemble, control_rou
 CHANNELS = ("C0000000001", "C0000000002")
 """Those that the app is in; `C0000000009` is archived, and there are no others."""
 ARCHIVED = "C0000000009"
+SCOPES = "chat:write,channels:history"
 LONGEST_TEXT = 40_000
 LARGEST_PAGE = 999
 
@@ -100,6 +101,11 @@ def _routes(records: Records[Message], plan: FaultPlan, limit: TokenBucket) -> A
         stored = _stored(records, new)
         fault = plan.draw(Kind.CREATE, [stored.operation_id or stored.ts])
         return answer(plan, fault, 200, lambda: _posted(records.save(stored)))
+
+    @router.post("/auth.test")
+    async def who_we_are() -> Response:
+        told = {"ok": True, "team": "Sandbox", "user": "interlock", "team_id": "T0000000001", "user_id": "U0000000001"}
+        return JSONResponse(told, headers={"x-oauth-scopes": SCOPES})
 
     @router.get("/conversations.history")
     async def history(

@@ -217,6 +217,11 @@ def _ticket_routes(desk: Desk, plan: FaultPlan, limit: TokenBucket) -> APIRouter
         fault = plan.draw(Kind.READ, (ids,))
         return answer(plan, fault, 200, lambda: ShownTickets(tickets=found, count=len(found)))
 
+    @router.get("/users/me.json")
+    async def who_we_are() -> Response:
+        told = {"user": {"id": 1, "role": "agent", "email": "agent@example.com"}}
+        return JSONResponse(told, headers={"X-Rate-Limit": "200", "X-Rate-Limit-Remaining": "199"})
+
     @router.get("/ticket_fields.json")
     async def list_ticket_fields() -> Response:
         fields = [TicketField(id=number) for number in CUSTOM_FIELDS]

@@ -4,6 +4,8 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ from connectors.store.spells import Spells
 from connectors.store.standings import Standings
 from connectors.store.strays import Strays
 from connectors.store.systems import Systems
+from connectors.store.traffic import Traffic
 from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
@@ -55,6 +58,19 @@ BUSY_TIMEOUT_S = 60
 """How long a writer waits for another on SQLite."""
 
 _NO_URL = "INTERLOCK_DATABASE_URL is no database URL; write sqlite:///PATH or postgresql://…"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a database stands, looked at without migrating it.
+
+    Attributes:
+        version: of its tables; None where it has none of ours yet.
+        ahead_s: by how many seconds its clock is ahead of ours; None where it has none of its own.
+    """
+
+    version: str | None
+    ahead_s: float | None = None
 
 
 class Transaction:
@@ -79,6 +95,7 @@ class Transaction:
         self.sources = Sources(session, self.ledger)
         self.waiting = Waiting(session)
         self.keys = UsedKeys(session)
+        self.traffic = Traffic(session)
         self.escalations = Escalations(session, self.ledger)
         self.spells = Spells(session, self.ledger)
         self.clocks = Clocks(session, self.ledger, self.cursors, self.spells)
@@ -148,6 +165,36 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+def standing(url: str) -> Standing:
+    """How the database behind `url` stands; nothing is made or migrated.
+
+    Raises:
+        PolicyInvalid: the URL is none, its driver is not installed, or what is there is no database.
+        Unavailable: the database does not answer.
+    """
+    try:
+        at = make_url(url)
+    except ArgumentError as exc:
+        raise PolicyInvalid(_NO_URL) from exc
+    if at.get_backend_name() == "sqlite" and not Path(at.database or "").is_file():
+        return Standing(None)
+    engine = _engine(url)
+    where = repr(engine.url.set(query={}))
+    try:
+        with engine.connect() as connection:
+            ahead = None
+            if engine.dialect.name == "postgresql":
+                now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+                ahead = (now - datetime.now(UTC)).total_seconds()
+            return Standing(_version(connection), ahead)
+    except OperationalError as exc:
+        raise Unavailable(f"the database at {where} does not answer: {exc.orig}") from exc
+    except DatabaseError as exc:
+        raise PolicyInvalid(f"the database at {where} cannot be used: {exc.orig}") from exc
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -17,10 +17,12 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from sqlalchemy.sql.elements import ColumnElement
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert
+from connectors.diagnosis import Diagnosis, Use
 from connectors.ports import Candidate
 from connectors.spec import TIMEOUT_S, Option, SystemSpec, Variable, seconds
 from connectors.tables.database import open_database, reason
 from connectors.tables.shape import Names, Shape, read_shape
+from connectors.tables.sql_diagnosis import diagnosed
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.errors import InputInvalid, PolicyInvalid
 from domain.expected import refused
@@ -88,6 +90,10 @@ class SqlTable:
         The columns are those that the operation's `search` names. A row that is the same keeps its own key.
         """
         return await asyncio.to_thread(self._candidates, operation)
+
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """How the database stands to the tables that are written."""
+        return await asyncio.to_thread(diagnosed, self._engine, uses)
 
     async def aclose(self) -> None:
         """Close the connections."""

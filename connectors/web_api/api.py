@@ -8,7 +8,8 @@ from typing import Literal, assert_never
 import httpx
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
-from connectors.http_outcomes import Vendor
+from connectors.diagnosis import Aspect, Finding, ahead_s, well, wrong
+from connectors.http_outcomes import Headed, Vendor
 from connectors.spec import Variable, client, secret, url
 from connectors.web_api.call import Call, Reply, at, holds, text_at
 from connectors.web_api.description import Auth, Description, Means, Read, Write, load_description
@@ -108,6 +109,16 @@ class Api:
                 return later
             case other:
                 assert_never(other)
+
+    async def reached(self) -> tuple[Finding, float | None]:
+        """Whether anything answers at its address, whatever it says, and how far its clock is ahead."""
+        try:
+            response = await self._http.get("")
+        except httpx.HTTPError as exc:
+            said = f"{self._name}: nobody answers at its address: {type(exc).__name__}"
+            return wrong(Aspect.ANSWERS, said, "See whether it is up, and whether its address is right"), None
+        says = f"{self._name} answers (HTTP {response.status_code} at its address)"
+        return well(Aspect.ANSWERS, says), ahead_s(Headed(headers=dict(response.headers)))
 
     async def aclose(self) -> None:
         """Close the connections."""

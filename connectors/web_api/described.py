@@ -5,11 +5,12 @@ folder, and no path in the policy, because an operation may be sent by another m
 the one that decided on it: a name means the same on both, and cannot lead out of the folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.capabilities import Capabilities, Idempotency, Upsert, Versioning
+from connectors.diagnosis import Aspect, Diagnosis, Use, untold, wrong
 from connectors.spec import Option, SystemSpec, Variable
 from connectors.web_api.api import Api, open_api
 from domain.delivery import DeliveryOutcome, Hindrance, Operation, RetryAfter
@@ -73,13 +74,26 @@ class Described:
         api = self._api(operation)
         return api if isinstance(api, RetryAfter) else await api.find(operation)
 
+    async def diagnose(self, uses: Sequence[Use]) -> Diagnosis:
+        """Whether each API's description can be used and its address answers; of no more do descriptions tell."""
+        found, ahead = [], None
+        for name in sorted({use.options[API.name] for use in uses}):
+            if isinstance(api := self._named(name), RetryAfter):
+                found.append(wrong(Aspect.SETTINGS, api.detail, "Write the description, or mend it as it says"))
+                continue
+            reached, ahead = await api.reached()
+            found += [reached, untold(Aspect.KEY, f"whether {name} takes the key shows with the first write")]
+        return Diagnosis(tuple(found), ahead)
+
     async def aclose(self) -> None:
         """Close the connections."""
         for api in self._apis.values():
             await api.aclose()
 
     def _api(self, operation: Operation) -> Api | RetryAfter:
-        name = operation.options[API.name]
+        return self._named(operation.options[API.name])
+
+    def _named(self, name: str) -> Api | RetryAfter:
         if name in self._apis:
             return self._apis[name]
         missing = f"INTERLOCK_APIS has no file {name}.yaml; described are: {', '.join(self._apis) or 'none'}"

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.capabilities import Idempotency
+from connectors.diagnosis import Aspect, Grade, Use
 from connectors.mail.headers import Address
 from connectors.mail.oauth import Grant, OAuthVariables
 from connectors.mail.servers import Server, Tls
@@ -125,6 +126,17 @@ def operation(**values: str) -> Operation:
         record_key="i1",
         values=values or VALUES,
     )
+
+
+async def test_a_diagnosis_greets_the_server_and_begins_no_mail(office, smtp):
+    office.says["MAIL"] = CUT
+    found = await smtp.diagnose([Use({}, frozenset({"to", "colour"}))])
+    assert [(one.aspect, one.grade) for one in found.findings] == [
+        (Aspect.ANSWERS, Grade.WELL),
+        (Aspect.KEY, Grade.UNTOLD),
+        (Aspect.FIELDS, Grade.WRONG),
+    ]
+    assert office.took == []
 
 
 async def test_a_mail_goes_to_its_recipients_with_its_text(office, smtp):

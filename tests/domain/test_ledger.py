@@ -67,6 +67,12 @@ def test_every_field_of_an_entry_is_in_the_chain() -> None:
     assert set(CHANGES) == set(Entry.model_fields)
 
 
+@given(CHAINS)
+def test_the_end_of_an_untouched_chain_follows_from_the_entry_before(entries: list[Entry]) -> None:
+    assert first_break(entries[1:], entries[0]) is None
+    assert first_break(entries[1:]) == 1
+
+
 @given(CHAINS, st.data())
 def test_an_entry_that_was_changed_and_hashed_again_breaks_the_next(entries: list[Entry], data: st.DataObject) -> None:
     here = data.draw(st.integers(0, len(entries) - 2))

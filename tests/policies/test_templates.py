@@ -3,7 +3,7 @@
 import pytest
 
 from domain.errors import InputInvalid
-from policies.templates import check_template, render
+from policies.templates import check_template, names_in, render
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,8 @@ def test_values_that_make_a_template_fail_make_the_input_invalid():
 
 def test_rendering_takes_the_outer_white_space_off():
     assert render("  {{ name }}\n", {"name": "Ada"}) == "Ada"
+
+
+def test_the_names_that_a_template_asks_for_are_told():
+    assert names_in("{{ route }} {% if name %}for {{ company.name }}{% endif %}") == {"route", "name", "company"}
+    assert names_in("sales") == frozenset()
