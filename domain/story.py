@@ -136,6 +136,8 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
         case Event.MERGED:
             made = ", ".join(f"{_words(name)} ({_words(why)})" for name, why in facts["fields"].items())
             return f"Edits were heard{' by ' + facts['by'] if facts['by'] else ''}: {made}."
+        case Event.ERASED:
+            return _erased(facts)
         case _:
             assert_never(event)
 
@@ -149,6 +151,12 @@ _ABOUT = {
     "link": " what a record is of",
 }
 """What a review of each kind asks."""
+
+
+def _erased(facts: dict[str, Any]) -> str:
+    counts = [f"{facts[name]} {name}" for name in ("items", "cases", "records", "escalations") if facts[name]]
+    what = ", ".join(counts) or "nothing but what the ledger said of it"
+    return f"Erased by {facts['by']}: {what}, and with it facts of {facts['entries']} entries. Why: {facts['why']}."
 
 
 def _linked(facts: dict[str, Any]) -> str:

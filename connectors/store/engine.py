@@ -22,6 +22,7 @@ from connectors.store.cursors import Cursors
 from connectors.store.customers import Customers
 from connectors.store.dead_letters import DeadLetters
 from connectors.store.entities import Entities
+from connectors.store.erasure import Erasing
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.heartbeats import Heartbeats
@@ -42,7 +43,7 @@ from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0016"
+HEAD = "0021"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -86,6 +87,7 @@ class Transaction:
         self.passes = Passes(session)
         self.strays = Strays(session)
         self.candidates = Candidates(session)
+        self.erasing = Erasing(session, self.ledger)
 
 
 class Store:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import insert
@@ -39,7 +40,8 @@ class Ledger:
     def _linked(self, item_id: str | None, event: Event, at: datetime, facts: dict[str, Any]) -> Entry:
         if self._head is None:
             raise RuntimeError("the ledger is written in Store.transaction() only")
-        entry = link(self._head.hash, self._head.seq + 1, item_id, at.astimezone(UTC), event, facts)
+        salt = token_hex(16)
+        entry = link(self._head.hash, self._head.seq + 1, item_id, at.astimezone(UTC), event, facts, salt)
         self._head.seq, self._head.hash = entry.seq, entry.hash
         return entry
 
