@@ -16,6 +16,7 @@ from connectors.settings import Settings
 from console import cases, customer, escalations, ledger, outbox, policies, reviews, sync
 from console.demo import demo
 from console.drill import drill_command
+from console.erase import erase_command
 from console.report import make_report, print_report
 from console.run import Job, answers, forms_opened, prefect_at_hand, take_in, work
 from console.serve import serve
@@ -40,6 +41,7 @@ app.add_typer(sync.app, name="sync")
 app.command()(serve)
 app.command()(sla)
 app.command("drill")(drill_command)
+app.command("erase")(erase_command)
 
 INTERRUPTED = 130
 """Exit code of a command that was ended half-way, as shells have it."""

@@ -15,13 +15,15 @@ GONE = "(erased)"
 """What stands for a text that was erased."""
 
 IMPERSONAL = frozenset(
-    "policy source how by proven reviewer to from after before event state version action object system destination "
-    "operation newer review asks flow_run again missing escalation cause occurrences others turn notice clock "
-    "due_at until since ended_at accepted done waiting escalated dead_lettered unaccounted attempt look_up search "
-    "found outcome next moved gone external limit kind reason route proposed holds rule flags filled confidence "
-    "threshold mode writes waits proposal_hash policy_fingerprint label model_label scores_from tampering opinion "
-    "model classifier hash cached calls tokens latency_s through merged_into failures drifts n wrong target "
-    "finding fields entries items cases".split()
+    """
+    policy source how by proven reviewer to from after before event state version action object system
+    destination operation newer review asks flow_run again missing escalation cause occurrences others turn
+    notice clock due_at until since ended_at accepted done waiting escalated dead_lettered unaccounted attempt
+    look_up search found outcome next moved gone external limit kind reason route proposed holds rule flags
+    filled confidence threshold mode writes waits proposal_hash policy_fingerprint label model_label scores_from
+    tampering opinion model classifier hash cached calls tokens latency_s through merged_into failures drifts n
+    wrong target finding fields entries items cases
+    """.split()  # noqa: SIM905  a list of words reads better than a column of quotes
 )
 """Names of facts that never tell of whom something is about. Codes, counts, times, ids of our own, names of the
 policy's, and of those who work with it. What is not listed counts as personal: a new fact can be erased."""
@@ -155,9 +157,7 @@ def link(
     """
     names = personal(facts) if salt else ()
     sealed = Sealed(names=names, salt=salt) if names else None
-    entry = Entry(
-        seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash="", sealed=sealed
-    )
+    entry = Entry(seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash="", sealed=sealed)
     return entry.model_copy(update={"hash": _hash(entry)})
 
 

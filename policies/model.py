@@ -167,6 +167,16 @@ class Validation(Frozen):
     checks: tuple[Check, ...] = ()
 
 
+class Retention(Frozen):
+    """How long what is done is kept.
+
+    Attributes:
+        days: since it came in, or since a record was gone from its system; None for as long as the ledger.
+    """
+
+    days: float | None = Field(default=None, gt=0, le=36_500)
+
+
 class Batch(Frozen):
     """How much one run takes, and how many items one Prefect task does.
 
@@ -211,6 +221,7 @@ class Policy(Frozen):
     people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
     escalation: Ladder
     batch: Batch = Batch()
+    retention: Retention = Retention()
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -140,6 +140,21 @@ class Store:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield Transaction(session)
 
+    def compact(self) -> bool:
+        """Give back what was freed, so that erased bytes do not stay in the database's files; False if it is busy.
+
+        On PostgreSQL the log and what replicates it keep them for as long as they are kept.
+        """
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+                if self._sqlite:
+                    busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+                    return not busy
+        except OperationalError:
+            return False
+        return True
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

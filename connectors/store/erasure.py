@@ -54,13 +54,13 @@ class Erasing:
         self._reviews(subjects.items)
         counts = Erasure(
             items=items,
-            cases=sum(self._gone(CaseRow, CaseRow.policy == of, CaseRow.key == key) for of, key in subjects.cases),
+            cases=sum(self._delete(CaseRow, CaseRow.policy == of, CaseRow.key == key) for of, key in subjects.cases),
             records=self._records(subjects),
             escalations=self._escalations(subjects.escalations),
             entries=self._entries(stories, subjects.entries),
         )
         for key in subjects.proposals:
-            self._gone(ProposalRow, ProposalRow.key == key)
+            self._delete(ProposalRow, ProposalRow.key == key)
         for table, column in subjects.columns:
             named = SQLModel.metadata.tables[table]
             self._session.execute(update(named).where(named.c[column] != "").values({column: GONE}))
@@ -103,9 +103,7 @@ class Erasing:
         if row.decision is not None:
             kept = Decision.model_validate(row.decision).model_copy(update={"filled": {}, "note": "", "plan": None})
             row.decision = kept.model_dump(mode="json")
-        bare = InboundItem(
-            source=row.source, external_id=row.item_id, received_at=row.received_at, text="", fields={}
-        )
+        bare = InboundItem(source=row.source, external_id=row.item_id, received_at=row.received_at, text="", fields={})
         row.external_id, row.item, row.erased_at = row.item_id, bare.model_dump(mode="json"), now
 
     def _operations(self, subjects: Subjects) -> list[str]:
@@ -134,16 +132,18 @@ class Erasing:
             for row in self._session.exec(select(RecordRow).where(col(column).in_(keys)))
         ]
         for keys in _pages(records):
-            self._gone(KeyRow, col(KeyRow.record).in_(keys))
-            self._gone(RecordRow, col(RecordRow.seq).in_(keys))
+            self._delete(KeyRow, col(KeyRow.record).in_(keys))
+            self._delete(RecordRow, col(RecordRow.seq).in_(keys))
         for keys in _pages(subjects.entities):
-            self._gone(MoveRow, col(MoveRow.entity_id).in_(keys))
-            self._gone(EntityRow, col(EntityRow.entity_id).in_(keys))
+            self._delete(MoveRow, col(MoveRow.entity_id).in_(keys))
+            self._delete(EntityRow, col(EntityRow.entity_id).in_(keys))
         return len(records)
 
     def _escalations(self, escalations: Collection[str]) -> int:
         for keys in _pages(escalations):
-            for row in self._session.exec(select(EscalationRow).where(col(EscalationRow.escalation_id).in_(keys))).all():
+            for row in self._session.exec(
+                select(EscalationRow).where(col(EscalationRow.escalation_id).in_(keys))
+            ).all():
                 row.message, row.facts = GONE, blank(row.facts)
         return len(escalations)
 
@@ -161,7 +161,7 @@ class Erasing:
                 self._session.flush()
         return count
 
-    def _gone(self, table: type[SQLModel], *which: Any) -> int:
+    def _delete(self, table: type[SQLModel], *which: Any) -> int:
         count = self._session.exec(select(func.count()).select_from(table).where(*which)).one()
         self._session.execute(delete(table).where(*which))
         return count

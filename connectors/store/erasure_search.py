@@ -69,23 +69,31 @@ class ErasureSearch:
 
     def hindrances(self, subjects: Subjects) -> list[str]:
         """Why these may not be erased yet, in words; empty when they may."""
-        why = [f"item {one} is not done: it {_STANDS[stands]}" for one, stands in self._undone(subjects.items)]
-        cases = select(CaseRow).where(col(CaseRow.due_at).is_not(None))
-        for policy, keys in _by_policy(subjects.cases).items():
-            for row in self._rows(cases.where(CaseRow.policy == policy), CaseRow.key, keys):
-                why.append(f"case {row.key} of {policy} is {row.state}, and something must happen in it by {row.due_at:%F}")
+        due = select(CaseRow).where(col(CaseRow.due_at).is_not(None))
+        cases = [
+            row
+            for policy, keys in _by_policy(subjects.cases).items()
+            for row in self._rows(due.where(CaseRow.policy == policy), CaseRow.key, keys)
+        ]
         there = select(RecordRow).where(col(RecordRow.external_id).is_not(None), not_(col(RecordRow.gone)))
-        records = [*self._rows(there, RecordRow.entity_id, subjects.entities)]
-        for row in [*records, *self._rows(there, RecordRow.seq, subjects.records)]:
-            why.append(f"{row.system} has record {row.external_id}: delete it there first, or it comes back")
+        records = [
+            *self._rows(there, RecordRow.entity_id, subjects.entities),
+            *self._rows(there, RecordRow.seq, subjects.records),
+        ]
         under_way = select(OperationRow).where(col(OperationRow.state) != State.DONE)
-        writes = [*self._rows(under_way, OperationRow.operation_id, subjects.operations)]
-        for row in [*writes, *self._rows(under_way, OperationRow.item_id, subjects.entities)]:
-            why.append(f"the write {row.operation_id} to {row.system} has not ended")
-        stands = select(EscalationRow).where(*(col(at).is_(None) for at in _ENDED))
-        for row in self._rows(stands, EscalationRow.escalation_id, subjects.escalations):
-            why.append(f"somebody must act on escalation {row.escalation_id}: it is not acknowledged")
-        return why
+        writes = [
+            *self._rows(under_way, OperationRow.operation_id, subjects.operations),
+            *self._rows(under_way, OperationRow.item_id, subjects.entities),
+        ]
+        standing = select(EscalationRow).where(*(col(at).is_(None) for at in _ENDED))
+        escalations = self._rows(standing, EscalationRow.escalation_id, subjects.escalations)
+        return [
+            *(f"item {one} is not done: it {_STANDS[stands]}" for one, stands in self._undone(subjects.items)),
+            *(f"case {row.key} of {row.policy} is {row.state}: something is due by {row.due_at:%F}" for row in cases),
+            *(f"{row.system} has record {row.external_id}: delete it there, or it comes back" for row in records),
+            *(f"the write {row.operation_id} to {row.system} has not ended" for row in writes),
+            *(f"escalation {row.escalation_id} is not acknowledged: somebody must act" for row in escalations),
+        ]
 
     def _mentions(self, person: Person) -> Iterator[tuple[str, Any, list[str]]]:
         """Each row that names a person: its table, the row, and which of its columns do."""
@@ -134,7 +142,9 @@ class ErasureSearch:
         escalations = subjects.escalations | {row.escalation_id for row in about}
         told = self._rows(select(NoticeRow), NoticeRow.escalation_id, escalations)
         entities = set(subjects.entities)
-        while more := {row.entity_id for row in self._rows(select(EntityRow), EntityRow.merged_into, entities)} - entities:
+        while (
+            more := {row.entity_id for row in self._rows(select(EntityRow), EntityRow.merged_into, entities)} - entities
+        ):
             entities |= more
         return subjects.model_copy(
             update={
@@ -159,27 +169,29 @@ class ErasureSearch:
             yield from (row.item_id for row in self._rows(of, EntryRow.facts["case"].as_string(), keys) if row.item_id)
 
     def _undone(self, items: Collection[str]) -> Iterator[tuple[str, str]]:
-        query = select(ItemRow.item_id, DISPOSITION).where(DISPOSITION != Disposition.DONE.value)
-        for one, stands in self._rows(query.where(col(ItemRow.duplicate_of).is_(None)), ItemRow.item_id, items):
-            yield one, stands
+        query = select(ItemRow.item_id, DISPOSITION).where(Disposition.DONE.value != DISPOSITION)
+        yield from self._rows(query.where(col(ItemRow.duplicate_of).is_(None)), ItemRow.item_id, items)
 
     def _done(self, policy: str, before: datetime) -> list[str]:
         query = select(ItemRow.item_id).where(ItemRow.policy == policy, ItemRow.accepted_at < before)
         query = query.where(col(ItemRow.erased_at).is_(None), col(ItemRow.duplicate_of).is_(None))
-        done = query.where(DISPOSITION == Disposition.DONE.value)
+        done = query.where(Disposition.DONE.value == DISPOSITION)
         return list(self._session.exec(done.order_by(col(ItemRow.accepted_at))))
 
     def _young(self, subjects: Subjects, before: datetime) -> bool:
         """Whether a case of these has moved since."""
         young = select(CaseRow).where(CaseRow.moved_at >= before)
         return any(
-            True for policy, keys in _by_policy(subjects.cases).items()
+            True
+            for policy, keys in _by_policy(subjects.cases).items()
             for _ in self._rows(young.where(CaseRow.policy == policy), CaseRow.key, keys)
         )
 
     def _gone(self, policy: str, before: datetime, count: int) -> set[str]:
         """Entities all of whose records are gone since before a time."""
-        there = or_(not_(col(RecordRow.gone)), col(RecordRow.changed_at) >= before, col(RecordRow.external_id).is_(None))
+        there = or_(
+            not_(col(RecordRow.gone)), col(RecordRow.changed_at) >= before, col(RecordRow.external_id).is_(None)
+        )
         lives = select(RecordRow.seq).where(RecordRow.entity_id == EntityRow.entity_id, there)
         old = select(EntityRow.entity_id).where(EntityRow.policy == policy, EntityRow.made_at < before)
         alone = old.where(not_(col(EntityRow.due)), ~lives.exists())
@@ -190,17 +202,24 @@ class ErasureSearch:
         """What people were told of a policy, and what was refused under it, before a time."""
         ended = or_(*(col(at) < before for at in _ENDED))
         said = [EscalationRow.policy == policy, EscalationRow.message != "", EscalationRow.last_at < before, ended]
-        escalations = select(EscalationRow.escalation_id).where(*said, not_(col(EscalationRow.message).startswith(GONE)))
+        escalations = select(EscalationRow.escalation_id).where(
+            *said, not_(col(EscalationRow.message).startswith(GONE))
+        )
         ours = or_(
             select(ItemRow.item_id).where(ItemRow.item_id == OperationRow.item_id).exists(),
             select(EntityRow.entity_id).where(EntityRow.entity_id == OperationRow.item_id).exists(),
         )
         notices = select(OperationRow.operation_id).where(
-            OperationRow.policy == policy, OperationRow.state == State.DONE, OperationRow.due_at < before, ~ours,
+            OperationRow.policy == policy,
+            OperationRow.state == State.DONE,
+            OperationRow.due_at < before,
+            ~ours,
             OperationRow.record_key != OperationRow.operation_id,
         )
         refused = select(EntryRow.seq).where(
-            EntryRow.event == Event.REFUSED, EntryRow.at < before, EntryRow.facts["policy"].as_string() == policy,
+            EntryRow.event == Event.REFUSED,
+            EntryRow.at < before,
+            EntryRow.facts["policy"].as_string() == policy,
             EntryRow.facts["raw"].as_string() != GONE,
         )
         return {

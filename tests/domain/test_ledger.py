@@ -27,9 +27,7 @@ FACTS = st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text
 HAPPENINGS = st.lists(st.tuples(st.sampled_from(Event), st.none() | st.just("item-1"), FACTS), min_size=2, max_size=6)
 
 
-def chain(
-    happened: list[tuple[Event, str | None, dict[str, Any]]], salt: str | None = SALT
-) -> list[Entry]:
+def chain(happened: list[tuple[Event, str | None, dict[str, Any]]], salt: str | None = SALT) -> list[Entry]:
     entries: list[Entry] = []
     for seq, (event, item_id, facts) in enumerate(happened, start=1):
         previous = entries[-1].hash if entries else GENESIS
@@ -125,7 +123,8 @@ def test_what_may_tell_of_a_person_goes_and_the_rest_stays(salt: str | None) -> 
     after = erased(entry)
 
     assert entry.is_personal
-    assert after.is_erased and not after.is_personal
+    assert after.is_erased
+    assert not after.is_personal
     assert after.facts == {
         "external_id": GONE,
         "note": GONE,
