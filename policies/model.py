@@ -11,6 +11,7 @@ from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.escalation import Ladder
+from domain.masking import Mask, Maskable
 from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName, LongestPause
 from domain.values import Frozen, digest
@@ -177,6 +178,17 @@ class Retention(Frozen):
     days: float | None = Field(default=None, gt=0, le=36_500)
 
 
+class Privacy(Frozen):
+    """What a model is not shown.
+
+    Attributes:
+        mask: what the message, and the examples beside it, show as placeholders. A calibration holds for one such
+            list only: the prompt is another.
+    """
+
+    mask: tuple[Maskable, ...] = ()
+
+
 class Batch(Frozen):
     """How much one run takes, and how many items one Prefect task does.
 
@@ -222,6 +234,11 @@ class Policy(Frozen):
     escalation: Ladder
     batch: Batch = Batch()
     retention: Retention = Retention()
+    privacy: Privacy = Privacy()
+
+    def masking(self) -> Mask:
+        """A mask for the texts of one question."""
+        return Mask(self.privacy.mask, self.input.region)
 
     @property
     def labels(self) -> tuple[str, ...]:

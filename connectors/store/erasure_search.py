@@ -201,7 +201,12 @@ class ErasureSearch:
     def _told(self, policy: str, before: datetime, count: int) -> dict[str, Any]:
         """What people were told of a policy, and what was refused under it, before a time."""
         ended = or_(*(col(at) < before for at in _ENDED))
-        said = [EscalationRow.policy == policy, EscalationRow.message != "", EscalationRow.last_at < before, ended]
+        said: list[Any] = [
+            EscalationRow.policy == policy,
+            EscalationRow.message != "",
+            EscalationRow.last_at < before,
+            ended,
+        ]
         escalations = select(EscalationRow.escalation_id).where(
             *said, not_(col(EscalationRow.message).startswith(GONE))
         )
