@@ -201,14 +201,8 @@ class ErasureSearch:
     def _told(self, policy: str, before: datetime, count: int) -> dict[str, Any]:
         """What people were told of a policy, and what was refused under it, before a time."""
         ended = or_(*(col(at) < before for at in _ENDED))
-        said: list[Any] = [
-            EscalationRow.policy == policy,
-            EscalationRow.message != "",
-            EscalationRow.last_at < before,
-            ended,
-        ]
         escalations = select(EscalationRow.escalation_id).where(
-            *said, not_(col(EscalationRow.message).startswith(GONE))
+            EscalationRow.policy == policy, EscalationRow.last_at < before, ended, EscalationRow.message != GONE
         )
         ours = or_(
             select(ItemRow.item_id).where(ItemRow.item_id == OperationRow.item_id).exists(),

@@ -10,8 +10,8 @@ from typing import Any
 import prefect.settings
 import pytest
 import yaml
-from prefect_redis.client import RedisMessagingSettings
 from prefect_redis import lease_storage, messaging, ordering
+from prefect_redis.client import RedisMessagingSettings
 
 from connectors.settings import Settings
 from policies.load import load_workflow
@@ -30,7 +30,9 @@ def settings_of(service: dict[str, Any]) -> dict[str, str]:
     return service.get("environment", {})
 
 
-@pytest.mark.parametrize("command", [one["command"] for one in [*OURS.values(), *PODS]], ids=lambda one: " ".join(one)[:50])
+@pytest.mark.parametrize(
+    "command", [one["command"] for one in [*OURS.values(), *PODS]], ids=lambda one: " ".join(one)[:50]
+)
 def test_each_command_is_installed(command: list[str]) -> None:
     assert command[0] == "sh" or Path(sys.executable).with_name(command[0]).exists()
 
