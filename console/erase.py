@@ -118,7 +118,9 @@ def _told(erased: Erasure, forms: int, *, tidy: bool) -> None:
     OUT.print(f"Erased: {counts or 'nothing that was not erased before'}.", highlight=False)
     if forms:
         ERR.print(
-            f"{forms} runs of review forms are left in Prefect, which does not answer: erase again.", highlight=False
+            f"{forms} runs of review forms are left in Prefect: set PREFECT_API_URL to one that answers, and erase "
+            "the items again.",
+            highlight=False,
         )
     if not tidy:
         ERR.print("The database is busy: freed pages may hold old bytes until it is vacuumed.", highlight=False)

@@ -11,7 +11,7 @@ from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.escalation import Ladder
-from domain.masking import Mask, Maskable
+from domain.masking import Mask
 from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName, LongestPause
 from domain.values import Frozen, digest
@@ -21,6 +21,7 @@ from policies.customer import Customer
 from policies.destination import Destination, Name, Template
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.privacy import Privacy, Retention
 from policies.review import Review
 from policies.sla import SlaClock
 from policies.sources import Intake
@@ -166,27 +167,6 @@ class Validation(Frozen):
 
     required: tuple[Name, ...] = ()
     checks: tuple[Check, ...] = ()
-
-
-class Retention(Frozen):
-    """How long what is done is kept.
-
-    Attributes:
-        days: since it came in, or since a record was gone from its system; None for as long as the ledger.
-    """
-
-    days: float | None = Field(default=None, gt=0, le=36_500)
-
-
-class Privacy(Frozen):
-    """What a model is not shown.
-
-    Attributes:
-        mask: what the message, and the examples beside it, show as placeholders. A calibration holds for one such
-            list only: the prompt is another.
-    """
-
-    mask: tuple[Maskable, ...] = ()
 
 
 class Batch(Frozen):
