@@ -24,10 +24,15 @@ def verify() -> None:
     with reading() as tx:
         count, last = tx.ledger.head()
         fault = _fault(tx.ledger, count, last)
+        told = tx.erasing.erased_entries()[0] if not fault else 0
+        erased = sum(entry.is_erased for entry in tx.ledger.entries()) if not fault else 0
+        if erased != told:
+            fault = f"{erased} entries are erased[/], and the ledger tells of {told}: somebody erased without a word."
     if fault:
         ERR.print(f"[bold red]{fault}", highlight=False)
         raise typer.Exit(1)
-    OUT.print(f"The ledger holds: {count} entries, the last is {last[:16]}…", highlight=False)
+    gone = f", {erased} of them erased" if erased else ""
+    OUT.print(f"The ledger holds: {count} entries{gone}, the last is {last[:16]}…", highlight=False)
 
 
 @app.command()

@@ -24,6 +24,7 @@ class Interlock(Commands):
         "sync": "console.sync:app",
         "doctor": "console.doctor:doctor",
         "map": "console.map:draw",
+        "erase": "console.erase:erase_command",
         "drill": "console.drill:drill_command",
     }
 

@@ -20,6 +20,7 @@ from console.web.lookers import Lookers
 from domain.errors import Unavailable
 from policies.load import shipped_policies
 from tasks.prefect_secrets import resolved_now
+from tasks.private_logs import keep_logs_private
 from tasks.resources import Resources
 
 MOST_CONNECTIONS = 1_000
@@ -84,6 +85,7 @@ def serve(
             public_url=public_url,
             trigger_every_s=trigger_every if get_current_settings().api.url else 0,
         )
+        keep_logs_private(environ)
         address = _address(listener)
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)

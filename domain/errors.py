@@ -15,6 +15,7 @@
     │   └── AnswerUnknownLabel
     ├── PolicyInvalid            a policy file is wrong: says where, and the mend
     ├── InputInvalid             an inbound record is unusable: says why
+    ├── NotEndedError            what is not done cannot be erased: says what must end first
     └── BooksDoNotBalanceError   an item was lost: a fault of ours
 
 Connectors translate what their libraries raise into these, always `from exc`.
@@ -87,6 +88,10 @@ class PolicyInvalid(InterlockError):
 
 class InputInvalid(InterlockError):
     """An inbound record cannot become an item; the message says why."""
+
+
+class NotEndedError(InterlockError):
+    """Something that is to be erased is not done; the message says what, and what must happen first."""
 
 
 class BooksDoNotBalanceError(InterlockError):

@@ -11,6 +11,23 @@ from domain.values import Frozen, digest
 GENESIS = "0" * 64
 """Hash that the first entry follows."""
 
+GONE = "(erased)"
+"""What stands for a text that was erased."""
+
+IMPERSONAL = frozenset(
+    """
+    policy source how by proven reviewer to from after before event state version action object system
+    destination operation newer review asks flow_run again missing escalation cause occurrences others turn
+    notice clock due_at until since ended_at accepted done waiting escalated dead_lettered unaccounted attempt
+    look_up search found outcome next moved gone external limit kind reason route proposed holds rule flags
+    filled confidence threshold mode writes waits proposal_hash policy_fingerprint label model_label scores_from
+    tampering opinion model classifier hash cached calls tokens latency_s through merged_into failures drifts n
+    wrong target finding fields entries items cases run wrote spell
+    """.split()  # noqa: SIM905  a list of words reads better than a column of quotes
+)
+"""Names of facts that never tell of whom something is about. Codes, counts, times, ids of our own, names of the
+policy's, and of those who work with it. What is not listed counts as personal: a new fact can be erased."""
+
 
 class Event(StrEnum):
     """Everything that the ledger records."""
@@ -76,10 +93,28 @@ class Event(StrEnum):
     """A change of an entity was observed that a system which is to hold it does not hold yet."""
     IN_STEP = "in_step"
     """No system lacks anything of an entity any more that was out of step."""
+    ERASED = "erased"
+    """What was kept of a person, or of something that is over, was erased; of whom is not told."""
+
+
+class Sealed(Frozen):
+    """The facts of an entry that may tell of a person: the chain holds them by a seal, so that they can go.
+
+    Attributes:
+        names: of these facts.
+        salt: 32 hex digits of chance, without which nobody can try out what stood under a seal; gone with the facts.
+        seal: digest of salt and facts, once they are erased; of all facts, unsalted, where `whole`.
+        whole: whether the entry is older than seals, so that of the facts that are left none is proven any more.
+    """
+
+    names: tuple[str, ...]
+    salt: str | None = None
+    seal: str | None = None
+    whole: bool = False
 
 
 class Entry(Frozen):
-    """One thing that happened. Never changed, never deleted.
+    """One thing that happened. Never deleted, and never changed but that its sealed facts may be erased.
 
     Attributes:
         seq: 1 for the first, without gaps.
@@ -87,6 +122,7 @@ class Entry(Frozen):
         facts: what is worth keeping of it, in JSON values; never a secret.
         previous: hash of the entry before.
         hash: of this entry's content and `previous`.
+        sealed: which of the facts may tell of a person; None where none does, and in entries older than seals.
     """
 
     seq: int = Field(ge=1)
@@ -96,26 +132,101 @@ class Entry(Frozen):
     facts: dict[str, Any]
     previous: str
     hash: str
+    sealed: Sealed | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether facts of it were erased."""
+        return self.sealed is not None and self.sealed.seal is not None
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it has facts that may tell of a person."""
+        return not self.is_erased and bool(personal(self.facts))
 
 
-def link(previous: str, seq: int, item_id: str | None, at: AwareDatetime, event: Event, facts: dict[str, Any]) -> Entry:
+def link(
+    previous: str,
+    seq: int,
+    item_id: str | None,
+    at: AwareDatetime,
+    event: Event,
+    facts: dict[str, Any],
+    salt: str | None = None,
+) -> Entry:
     """The entry that follows the one with hash `previous`.
 
-    The chain takes the facts in by their digest.
+    The chain takes the facts in by their digest; under a seal of their own those that may tell of a person, if
+    there is a `salt` to seal them with.
     """
-    hashed = digest(previous, seq, item_id, at.isoformat(), event.value, digest(facts))
-    return Entry(seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash=hashed)
+    names = personal(facts) if salt else ()
+    sealed = Sealed(names=names, salt=salt) if names else None
+    entry = Entry(seq=seq, item_id=item_id, at=at, event=event, facts=facts, previous=previous, hash="", sealed=sealed)
+    return entry.model_copy(update={"hash": _hash(entry)})
+
+
+def personal(facts: dict[str, Any]) -> tuple[str, ...]:
+    """The names of the facts that may tell of a person: all that say something and are not known to be `IMPERSONAL`."""
+    return tuple(sorted(name for name, fact in facts.items() if name not in IMPERSONAL and blank(fact) != fact))
+
+
+def erased(entry: Entry) -> Entry:
+    """The entry without the facts that may tell of a person; the chain goes on to hold."""
+    sealed = entry.sealed or Sealed(names=personal(entry.facts), seal=digest(entry.facts), whole=True)
+    if sealed.seal is None:
+        sealed = sealed.model_copy(update={"salt": None, "seal": _seal(sealed, entry.facts)})
+    facts = {name: blank(fact) if name in sealed.names else fact for name, fact in entry.facts.items()}
+    return entry.model_copy(update={"facts": facts, "sealed": sealed})
+
+
+def blank(value: Any) -> Any:
+    """A JSON value of the same shape in which every text that says something is `GONE`."""
+    match value:
+        case str():
+            return GONE if value else value
+        case list() | tuple():
+            return [blank(one) for one in value]
+        case dict():
+            return {name: blank(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def first_break(entries: Iterable[Entry], after: Entry | None = None) -> int | None:
     """The `seq` of the first entry that does not follow from the one before; None when all do.
+
+    Facts that were erased are held to their seal, and to saying nothing any more.
 
     Args:
         after: the entry that they follow, taken as it stands; without it they begin with the first of all.
     """
     previous, begun = (after.hash, after.seq) if after else (GENESIS, 0)
     for seq, entry in enumerate(entries, start=begun + 1):
-        if entry != link(previous, seq, entry.item_id, entry.at, entry.event, entry.facts):
+        if (entry.seq, entry.previous, entry.hash) != (seq, previous, _hash(entry)) or not _holds(entry):
             return seq
         previous = entry.hash
     return None
+
+
+def _hash(entry: Entry) -> str:
+    content = (entry.previous, entry.seq, entry.item_id, entry.at.isoformat(), entry.event.value)
+    sealed = entry.sealed
+    if sealed is None:
+        return digest(*content, digest(entry.facts))
+    if sealed.whole:
+        return digest(*content, sealed.seal)
+    rest = {name: fact for name, fact in entry.facts.items() if name not in sealed.names}
+    return digest(*content, digest(rest), sealed.seal or _seal(sealed, entry.facts))
+
+
+def _seal(sealed: Sealed, facts: dict[str, Any]) -> str:
+    return digest(sealed.salt, {name: facts.get(name) for name in sealed.names})
+
+
+def _holds(entry: Entry) -> bool:
+    """Whether what is sealed is there, or gone altogether."""
+    sealed = entry.sealed
+    if sealed is None or sealed.seal is None:
+        return True
+    kept = {name: entry.facts.get(name) for name in sealed.names}
+    return sealed.salt is None and kept == blank(kept)

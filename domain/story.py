@@ -142,6 +142,8 @@ def tell(event: Event, facts: dict[str, Any]) -> str:
             return f"What was out of step since {facts['since']} is so as a part of {facts['merged_into']} now."
         case Event.IN_STEP:
             return f"Every system holds what was out of step since {facts['since']}."
+        case Event.ERASED:
+            return _erased(facts)
         case _:
             assert_never(event)
 
@@ -155,6 +157,12 @@ _ABOUT = {
     "link": " what a record is of",
 }
 """What a review of each kind asks."""
+
+
+def _erased(facts: dict[str, Any]) -> str:
+    counts = [f"{facts[name]} {name}" for name in ("items", "cases", "records", "escalations") if facts[name]]
+    what = ", ".join(counts) or "nothing but what the ledger said of it"
+    return f"Erased by {facts['by']}: {what}, and with it facts of {facts['entries']} entries. Why: {facts['why']}."
 
 
 def _linked(facts: dict[str, Any]) -> str:

@@ -197,6 +197,12 @@ class CasePolicy(Policy):
         action = self.actions.get(route or "")
         return {name: self.destinations[name] for name in action.writes} if action else {}
 
+    @model_validator(mode="after")
+    def _masks_nothing(self) -> "CasePolicy":
+        if self.privacy.mask:
+            raise ValueError("what the agent of a case looks up is not masked: remove 'privacy.mask', or ask no model")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _what_follows(cls, raw: Any) -> Any:

@@ -11,6 +11,7 @@ from domain.business_time import Calendar
 from domain.calibration import Calibration
 from domain.decision import Mode, RuleAction, Terms
 from domain.escalation import Ladder
+from domain.masking import Mask
 from domain.proposal import NONE_OF_THESE
 from domain.sla import Clock, ClockName, LongestPause
 from domain.values import Frozen, digest
@@ -20,6 +21,7 @@ from policies.customer import Customer
 from policies.destination import Destination, Name, Template
 from policies.extract import Extract
 from policies.fields import Conventions, DateOrder, FieldType
+from policies.privacy import Privacy, Retention
 from policies.review import Review
 from policies.sla import SlaClock
 from policies.sources import Intake
@@ -216,6 +218,12 @@ class Policy(Frozen):
     people: Annotated[str, Field(pattern=r"\.ya?ml$")] | None = None
     escalation: Ladder
     batch: Batch = Batch()
+    retention: Retention = Retention()
+    privacy: Privacy = Privacy()
+
+    def masking(self) -> Mask:
+        """A mask for the texts of one question."""
+        return Mask(self.privacy.mask, self.input.region)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -32,4 +32,5 @@ def extraction_fingerprint(policy: Policy) -> str:
     section = policy.extract.model_dump(mode="json", exclude={"threshold"})
     kinds = {name: policy.input.fields[name].value for name in policy.extract.fields}
     conventions = (policy.input.region, policy.input.date_order)
-    return digest(section, kinds, conventions, policy.description, prompt_sources(policy.extract.prompt))
+    masked = [policy.privacy.mask] if policy.privacy.mask else []
+    return digest(section, kinds, conventions, policy.description, prompt_sources(policy.extract.prompt), *masked)

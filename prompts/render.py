@@ -37,17 +37,19 @@ def conversation(workflow: Workflow, text: str, neighbours: Sequence[tuple[str, 
     """What the model is sent, as (role, content).
 
     The constant part comes first, so that endpoints evaluate it once; then the nearest
-    labelled examples as turns that were answered, the nearest last; then the item.
+    labelled examples as turns that were answered, the nearest last; then the item. What the policy masks is
+    masked in both.
 
     Args:
         neighbours: (text, label) of each example.
     """
-    prompt = workflow.policy.classifier.prompt
+    prompt, mask = workflow.policy.classifier.prompt, workflow.policy.masking()
+    shown = mask.hide(text)
     turns = [("system", _system(workflow))]
     for example, label in neighbours:
-        turns.append(("user", _render(prompt, "message", text=_shortened(example))))
+        turns.append(("user", _render(prompt, "message", text=_shortened(mask.hide(example)))))
         turns.append(("assistant", _render(prompt, "answer", label=label)))
-    return [*turns, ("user", _render(prompt, "message", text=text))]
+    return [*turns, ("user", _render(prompt, "message", text=shown))]
 
 
 def _system(workflow: Workflow) -> str:
@@ -80,6 +82,7 @@ def classifier_parts(workflow: Workflow, model: str, index: str) -> dict[str, st
             classifier.neighbours,
             LONGEST_EXAMPLE,
             classifier.samples,
+            *([workflow.policy.privacy.mask] if workflow.policy.privacy.mask else []),
             *([workflow.cases.model_dump(mode="json", include={"agent", "look_ups"})] if workflow.cases else []),
         ),
         "labels": digest(workflow.policy.labels),

@@ -129,7 +129,8 @@ def _record_refusals(
         story = _tell(tx, workflow, reading, kind, records, now) if reading and records else None
         for one in records:
             where, why, raw = storable(one.where), storable(one.why), storable(one.raw)[:LONGEST_RAW]
-            tx.ledger.append(story, Event.REFUSED, now, where=where, why=why, raw=raw)
+            facts = {"policy": workflow.policy.name, "where": where, "why": why, "raw": raw}
+            tx.ledger.append(story, Event.REFUSED, now, **facts)
 
 
 def _tell(

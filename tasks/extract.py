@@ -15,6 +15,7 @@ from domain.errors import InterlockError, PolicyInvalid, Retryable
 from domain.extraction import CONFIDENCE, By, Extraction, Found, Ground, Quoted
 from domain.item import ClaimedItem, InboundItem
 from domain.ledger import Event
+from domain.masking import Mask
 from domain.proposal import AskOutcome
 from domain.values import Frozen, digest
 from policies.extract import Extract
@@ -125,8 +126,9 @@ async def look_through(
     left = [name for name in wanted if name not in found or found[name].confidence < section.threshold]
     if model is None or not section.ask or not left:
         return bare, None
-    turns = [Message(role, content) for role, content in extraction_turns(policy, one.text, left)]
-    judge = partial(_judge, policy, mail)
+    mask = policy.masking()
+    turns = [Message(role, content) for role, content in extraction_turns(policy, mask.hide(one.text), left)]
+    judge = partial(_judge, policy, mail, mask)
     asked_at = time.perf_counter()
     try:
         answer = await model.extract(
@@ -152,11 +154,17 @@ async def look_through(
     return bare.model_copy(update=update), None
 
 
-def _judge(policy: Policy, mail: Mail, said: Mapping[str, Quoted]) -> dict[str, Found | str]:
-    """Each field as the model gives it, or what is wrong with it."""
+def _judge(policy: Policy, mail: Mail, mask: Mask, said: Mapping[str, Quoted]) -> dict[str, Found | str]:
+    """Each field as the model gives it, of the text as it was before it was masked; or what is wrong with it."""
     wanted, kinds = section_of(policy).fields, policy.input.fields
     conventions = policy.input.conventions
-    return {name: judged(mail, kinds[name], wanted[name], conventions, one) for name, one in said.items()}
+    return {
+        name: judged(mail, kinds[name], wanted[name], conventions, _unmasked(one, mask)) for name, one in said.items()
+    }
+
+
+def _unmasked(said: Quoted, mask: Mask) -> Quoted:
+    return said.model_copy(update={"value": mask.restore(said.value), "quote": mask.restore(said.quote)})
 
 
 def _surer(found: Mapping[str, Found], added: Mapping[str, Found]) -> dict[str, Found]:

@@ -29,6 +29,7 @@ from policies.sources import IntakeSource
 from policies.sync import Side
 from prompts.render import VOTER_PARTS, classifier_parts
 from tasks.prefect_secrets import resolved
+from tasks.private_logs import keep_logs_private
 
 if TYPE_CHECKING:
     from connectors.llm.agent import AgentModel
@@ -250,6 +251,8 @@ async def opened(given: Resources | None = None) -> AsyncIterator[Resources]:
     outer = given or _current.get(None)
     mine = outer or Resources.from_environment(await resolved(os.environ))
     token = _current.set(mine)
+    if outer is None:
+        keep_logs_private(os.environ)
     try:
         yield mine
     finally:

@@ -17,12 +17,12 @@ class Accounts:
 
     def balance(self, policy: str | None = None) -> Account:
         """All items, or one policy's. `accepted` counts the ledger, the rest the tables."""
-        stands = select(_DISPOSITION, func.count()).where(col(ItemRow.duplicate_of).is_(None))
+        stands = select(DISPOSITION, func.count()).where(col(ItemRow.duplicate_of).is_(None))
         accepted = select(func.count()).select_from(EntryRow).where(EntryRow.event == Event.ACCEPTED)
         if policy:
             stands = stands.where(ItemRow.policy == policy)
             accepted = accepted.where(EntryRow.facts["policy"].as_string() == policy)
-        counts = {stand: count for stand, count in self._session.exec(stands.group_by(_DISPOSITION)) if stand}
+        counts = {stand: count for stand, count in self._session.exec(stands.group_by(DISPOSITION)) if stand}
         return Account(
             accepted=self._session.exec(accepted).one(),
             **{stand.value: counts.get(stand.value, 0) for stand in Disposition},
@@ -46,7 +46,7 @@ _written = (
     .correlate(ItemRow)
     .scalar_subquery()
 )
-_DISPOSITION = case(
+DISPOSITION = case(
     (~col(ItemRow.decided), Disposition.WAITING.value),
     (_review_escalated, Disposition.ESCALATED.value),
     (_review_open, Disposition.WAITING.value),
@@ -61,5 +61,5 @@ decision asked for, stands nowhere: it is unaccounted. So does one with a write 
 an answer for which nobody is asked."""
 
 
-STANDING = select(ItemRow.item_id).where(col(ItemRow.duplicate_of).is_(None), _DISPOSITION != "")
+STANDING = select(ItemRow.item_id).where(col(ItemRow.duplicate_of).is_(None), DISPOSITION != "")
 """The items that stand somewhere; what was accepted and is none of these is unaccounted."""

@@ -97,7 +97,7 @@ class Cases:
             ReviewRow.question["case"].as_string() == key,
         )
         wanted = or_(col(ItemRow.item_id).in_(settled), col(ItemRow.item_id).in_(waiting))
-        query = select(ItemRow.item).where(wanted, ItemRow.item_id != other_than)
+        query = select(ItemRow.item).where(wanted, ItemRow.item_id != other_than, col(ItemRow.erased_at).is_(None))
         rows = self._session.exec(query.order_by(col(ItemRow.accepted_at).desc(), col(ItemRow.item_id)).limit(count))
         items = [InboundItem.model_validate(item) for item in rows]
         return [Said(item.received_at, item.text) for item in items][::-1]

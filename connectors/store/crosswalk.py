@@ -238,11 +238,8 @@ class Crosswalk:
     def not_written(self, record: RecordRow, wrote: Collection[str] = (), *, refused: bool = False) -> None:
         """A write came to nothing: the record has changed, or it was given up.
 
-        Where several fields were refused at once, they are tried one by one. What has changed is written to once
-        it was read: before, the same write would come to nothing again.
-
-        Args:
-            wrote: fields that it did hold as they were sent: what it holds of them now, somebody made of that.
+        Where several fields were refused at once, they are tried one by one. What has changed is written to once it was
+        read: before, it would come to nothing again. Of fields that it `wrote` all the same, somebody edited that.
         """
         sent = record.sent or {}
         record.base = record.base | {field: sent[field] for field in wrote}

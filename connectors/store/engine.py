@@ -24,6 +24,7 @@ from connectors.store.cursors import Cursors
 from connectors.store.customers import Customers
 from connectors.store.dead_letters import DeadLetters
 from connectors.store.entities import Entities
+from connectors.store.erasure import Erasing
 from connectors.store.escalations import Escalations
 from connectors.store.extractions import Extractions
 from connectors.store.figures import Figures
@@ -48,7 +49,7 @@ from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0018"
+HEAD = "0021"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -109,6 +110,7 @@ class Transaction:
         self.passes = Passes(session)
         self.strays = Strays(session)
         self.candidates = Candidates(session)
+        self.erasing = Erasing(session, self.ledger)
 
 
 class Store:
@@ -161,6 +163,21 @@ class Store:
             else:  # by default PostgreSQL shows each statement what was committed since the one before
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield Transaction(session)
+
+    def compact(self) -> bool:
+        """Give back what was freed, so that erased bytes do not stay in the database's files; False if it is busy.
+
+        On PostgreSQL the log and what replicates it keep them for as long as they are kept.
+        """
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+                if self._sqlite:
+                    busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+                    return not busy
+        except OperationalError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the connections."""

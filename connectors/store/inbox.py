@@ -164,12 +164,13 @@ class Inbox:
         return [(seq, Proposal.model_validate(proposal)) for seq, proposal in self._session.exec(query)]
 
     def settled(self, policy: str) -> Iterator[tuple[ClaimedItem, Proposal, Decision]]:
-        """A policy's items that nobody waits for any more, with what was decided, the oldest first."""
+        """A policy's items that nobody waits for any more, with what was decided, the oldest first; no erased ones."""
         query = select(ItemRow).where(
             ItemRow.policy == policy,
             col(ItemRow.decided).is_(True),
             col(ItemRow.waits).is_(False),
             col(ItemRow.duplicate_of).is_(None),
+            col(ItemRow.erased_at).is_(None),
         )
         for row in self._session.exec(query.order_by(col(ItemRow.accepted_at), col(ItemRow.item_id))):
             yield _claimed(row), Proposal.model_validate(row.proposal), Decision.model_validate(row.decision)
@@ -220,9 +221,8 @@ class Inbox:
 
     def _seen(self, policy: str, arrived: "Sequence[_Arrived]", window: timedelta) -> "_Seen":
         """What the database has of these deliveries and contents."""
-        same_delivery = select(ItemRow.item_id, ItemRow.duplicate_of, ItemRow.content_hash).where(
-            col(ItemRow.item_id).in_({one.item_id for one in arrived})
-        )
+        deliveries = select(ItemRow.item_id, ItemRow.duplicate_of, ItemRow.content_hash, ItemRow.erased_at)
+        same_delivery = deliveries.where(col(ItemRow.item_id).in_({one.item_id for one in arrived}))
         times = [one.item.received_at for one in arrived]
         same_content = select(ItemRow.content_hash, ItemRow.received_at, ItemRow.item_id).where(
             ItemRow.policy == policy,
@@ -231,7 +231,10 @@ class Inbox:
             col(ItemRow.received_at) >= min(times) - window,
             col(ItemRow.received_at) <= max(times) + window,
         )
-        seen = _Seen({here: (original or here, kept) for here, original, kept in self._session.exec(same_delivery)})
+        seen = _Seen({})
+        for here, original, kept, erased_at in self._session.exec(same_delivery):
+            seen.deliveries[here] = original or here, kept
+            seen.erased.update({here} if erased_at else ())
         for content_hash, received_at, here in self._session.exec(same_content):
             seen.contents[content_hash].append((received_at, here))
         return seen
@@ -252,10 +255,12 @@ class _Seen:
 
     Attributes:
         deliveries: by item id, the item that it is (of) and the hash of its content.
+        erased: deliveries of which nothing is kept any more, and nothing is to be.
         contents: by hash, when which items came with it.
     """
 
     deliveries: dict[str, tuple[str, str]]
+    erased: set[str] = field(default_factory=set)
     contents: defaultdict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def admit(self, one: _Arrived, window: timedelta) -> tuple[str, Admission]:
@@ -301,6 +306,8 @@ def _happened(
     named = {"source": item.source, "external_id": item.external_id}
     if how is Admission.ACCEPTED:
         return original, Event.ACCEPTED, {"policy": policy, **named}
+    if one.item_id in seen.erased:
+        return original, Event.DUPLICATE, named | {"external_id": one.item_id, "how": how.value, "content": None}
     kept_hash = seen.deliveries[one.item_id][1]
     content = None if one.content_hash == kept_hash else item.fields
     return original, Event.DUPLICATE, {**named, "how": how.value, "content": content}

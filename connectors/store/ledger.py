@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import insert
@@ -31,7 +32,8 @@ class Ledger:
 
         The time is hashed as the database gives it back: in UTC.
         """
-        row = dict(self._linked(item_id, event, at, facts))
+        entry = self._linked(item_id, event, at, facts)
+        row = dict(entry) | {"sealed": entry.sealed and entry.sealed.model_dump()}
         if self._held is None:
             self._session.add(EntryRow(**row))
         else:
@@ -61,7 +63,8 @@ class Ledger:
     def _linked(self, item_id: str | None, event: Event, at: datetime, facts: dict[str, Any]) -> Entry:
         if self._head is None:
             raise RuntimeError("the ledger is written in Store.transaction() only")
-        entry = link(self._head.hash, self._head.seq + 1, item_id, at.astimezone(UTC), event, facts)
+        salt = token_hex(16)
+        entry = link(self._head.hash, self._head.seq + 1, item_id, at.astimezone(UTC), event, facts, salt)
         self._head.seq, self._head.hash = entry.seq, entry.hash
         self._journeys.follow(entry)
         return entry

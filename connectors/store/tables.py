@@ -70,6 +70,8 @@ class ItemRow(SQLModel, table=True):
     """Whether the decision waits for a person; then it must have an open review."""
     writes_due: int = 0
     """Outbox operations that the decision asked for."""
+    erased_at: datetime | None = moment()
+    """When all that was said in it, and made of that, was erased."""
 
 
 class ProposalRow(SQLModel, table=True):
@@ -230,6 +232,8 @@ class EntryRow(SQLModel, table=True):
     facts: dict[str, Any] = document(nullable=False)
     previous: str
     hash: str
+    sealed: dict[str, Any] | None = document()
+    """Which of the facts may tell of a person, and with what they are sealed; see `domain.ledger.Sealed`."""
 
 
 class HeadRow(SQLModel, table=True):

@@ -18,12 +18,14 @@ from builders import proposal, route_review
 from click.testing import Result
 from databases import sqlite_database
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from sqlmodel import select
 from tiny import write_orders, write_people, write_tiny
 from typer.testing import CliRunner
 
 from connectors.help_desk.sandbox import HELP_DESK_URL
 from connectors.ports import Arrival
 from connectors.store.engine import Store
+from connectors.store.tables import EntryRow
 from console.local_prefect import free_port
 from console.main import app
 from console.sandboxes import Sandboxes, sandboxes
@@ -44,6 +46,7 @@ from domain.delivery import (
 from domain.errors import Unauthorised
 from domain.escalation import Cause, LadderStep, Why
 from domain.keys import Purpose, unseal
+from domain.ledger import Entry, erased
 from domain.people import Channel, Recipient
 from domain.source_state import SourceState, failed
 from policies.intake import check, match_rule
@@ -700,3 +703,65 @@ class TestNotices:
 
     def test_what_is_neither_an_item_nor_a_notice_is_not_found(self, terminal, notice):
         assert "'as-9' is not one item or notice" in terminal.told("outbox", "retry", "as-9")
+
+
+ANN = "ann.gruen@example.com"
+
+
+def test_erase_shows_what_would_go_and_takes_nothing(terminal):
+    item = terminal.accept("m-1", "an invoice, please", ANN)
+    terminal.decide()
+    terminal.past_the_store("UPDATE outbox SET state = 'done'")
+
+    shown = terminal.run("erase", "--email", ANN)
+
+    assert item in shown.stdout
+    assert "Nothing was erased" in shown.stderr
+    assert "erased" not in terminal.events(item)
+
+
+def test_erase_takes_all_that_names_a_person_and_the_ledger_tells_how_much_and_why(terminal):
+    terminal.accept("m-1", f"an invoice for {ANN}, please", ANN)
+    terminal.decide()
+    terminal.past_the_store("UPDATE outbox SET state = 'done'")
+
+    told = terminal.run("erase", "--email", ANN, "--by", "Ada", "--reason", "she asked us to", "--yes")
+
+    assert "Erased: 1 items" in told.stdout
+    assert "of them erased" in terminal.run("ledger", "verify").stdout
+    assert ANN.encode() not in b"".join(file.read_bytes() for file in terminal.home.glob("interlock.db*"))
+    assert "she asked us to" in terminal.run("ledger", "export").stdout
+    again = terminal.run("erase", "--email", ANN, "--by", "Ada", "--reason", "she asked us to", "--yes")
+    assert "Nothing is kept that names them" in again.stdout
+
+
+def test_erase_refuses_what_is_not_done(terminal):
+    item = terminal.accept("m-1", "hello", ANN)
+    waits = terminal.run("erase", item, "--by", "Ada", "--reason", "asked", "--yes", code=EXIT_FAULT)
+    assert f"must end first item {item} is not done: it waits" in " ".join(waits.stderr.split())
+    assert terminal.events(item) == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name items, or a person"),
+        (("--email", "ann"), "an e-mail address has an @"),
+        (("--email", ANN, "--yes"), "give your name with --by"),
+        (("--email", ANN, "--yes", "--by", "Ada", "--reason", f"{ANN} wrote"), "do not name the person"),
+    ],
+)
+def test_erase_says_what_it_needs_to_know(terminal, arguments, told):
+    assert told in terminal.told("erase", *arguments)
+
+
+def test_who_erases_without_a_word_is_found_out(terminal):
+    terminal.accept("m-1", "hello", ANN)
+    with terminal.store.transaction() as tx:
+        row = tx.session.exec(select(EntryRow)).one()
+        gone = erased(Entry(**row.model_dump()))
+        row.facts, row.sealed = gone.facts, gone.sealed.model_dump(mode="json")
+
+    told = terminal.run("ledger", "verify", code=EXIT_FAULT).stderr
+
+    assert "1 entries are erased, and the ledger tells of 0" in " ".join(told.split())

@@ -16,21 +16,22 @@ from domain.decision import Decision, RuleAction, RuleMatch
 from domain.delivery import Conflict, NotThere, RetryAfter, Step, Unknown, Written
 from domain.duplicates import Comparison, Finding
 from domain.errors import Retryable
-from domain.ledger import GENESIS, Entry, Event, first_break, link
+from domain.ledger import GENESIS, GONE, Entry, Event, Sealed, blank, erased, first_break, link, personal
 from domain.review import Answer
 from domain.route_review import settle_route
 from domain.story import tell
 from domain.tally import Tally, tally
 
+SALT = "5a17" * 8
 FACTS = st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=3), max_size=3)
 HAPPENINGS = st.lists(st.tuples(st.sampled_from(Event), st.none() | st.just("item-1"), FACTS), min_size=2, max_size=6)
 
 
-def chain(happened: list[tuple[Event, str | None, dict[str, Any]]]) -> list[Entry]:
+def chain(happened: list[tuple[Event, str | None, dict[str, Any]]], salt: str | None = SALT) -> list[Entry]:
     entries: list[Entry] = []
     for seq, (event, item_id, facts) in enumerate(happened, start=1):
         previous = entries[-1].hash if entries else GENESIS
-        entries.append(link(previous, seq, item_id, NOW + timedelta(seconds=seq), event, facts))
+        entries.append(link(previous, seq, item_id, NOW + timedelta(seconds=seq), event, facts, salt))
     return entries
 
 
@@ -51,6 +52,7 @@ CHANGES = {
     "facts": lambda entry: entry.facts | {"more": 1},
     "previous": lambda entry: entry.previous[::-1] + "0",
     "hash": lambda entry: entry.hash[::-1] + "0",
+    "sealed": lambda _: Sealed(names=("x",), salt="0" * 32),
 }
 
 
@@ -77,7 +79,7 @@ def test_the_end_of_an_untouched_chain_follows_from_the_entry_before(entries: li
 def test_an_entry_that_was_changed_and_hashed_again_breaks_the_next(entries: list[Entry], data: st.DataObject) -> None:
     here = data.draw(st.integers(0, len(entries) - 2))
     old = entries[here]
-    entries[here] = link(old.previous, old.seq, old.item_id, old.at, old.event, old.facts | {"more": 1})
+    entries[here] = link(old.previous, old.seq, old.item_id, old.at, old.event, old.facts | {"more": 1}, SALT)
 
     assert first_break(entries) == here + 2
 
@@ -106,6 +108,70 @@ def test_entries_in_another_order_are_found(entries: list[Entry], data: st.DataO
     entries[one], entries[other] = entries[other], entries[one]
 
     assert first_break(entries) == one + 1
+
+
+PERSONAL = {"external_id": "<m-1@example.com>", "note": "call Ann", "values": {"to": ["ann@example.com", 7]}}
+
+
+@given(CHAINS, st.data())
+def test_a_chain_whose_facts_were_erased_still_holds(entries: list[Entry], data: st.DataObject) -> None:
+    which = data.draw(st.sets(st.integers(0, len(entries) - 1)))
+    after = [erased(entry) if seq in which else entry for seq, entry in enumerate(entries)]
+
+    assert first_break(after) is None
+    assert [erased(erased(entry)) for entry in entries] == [erased(entry) for entry in entries]
+
+
+@pytest.mark.parametrize("salt", [SALT, None], ids=["sealed", "older than seals"])
+def test_what_may_tell_of_a_person_goes_and_the_rest_stays(salt: str | None) -> None:
+    (entry,) = chain([(Event.DECIDED, "item-1", {**PERSONAL, "route": "sales", "holds": [], "empty": ""})], salt)
+
+    after = erased(entry)
+
+    assert entry.is_personal
+    assert after.is_erased
+    assert not after.is_personal
+    assert after.facts == {
+        "external_id": GONE,
+        "note": GONE,
+        "values": {"to": [GONE, 7]},
+        "route": "sales",
+        "holds": [],
+        "empty": "",
+    }
+    assert after.hash == entry.hash
+    assert after.sealed.salt is None
+    assert first_break([after]) is None
+
+
+ERASED = erased(chain([(Event.DECIDED, "item-1", {**PERSONAL, "route": "sales"})])[0])
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"facts": ERASED.facts | {"note": "call Bob"}},
+        {"facts": ERASED.facts | {"route": "repairs"}},
+        {"sealed": ERASED.sealed.model_copy(update={"seal": "0" * 64})},
+        {"sealed": ERASED.sealed.model_copy(update={"salt": SALT})},
+        {"sealed": ERASED.sealed.model_copy(update={"names": ("note",)})},
+        {"sealed": ERASED.sealed.model_copy(update={"whole": True})},
+        {"sealed": None},
+    ],
+)
+def test_nothing_can_be_put_where_facts_were_erased(forged: dict[str, Any]) -> None:
+    assert first_break([ERASED.model_copy(update=forged)]) == 1
+
+
+def test_a_seal_tells_nobody_what_stood_under_it() -> None:
+    one, other = (chain([(Event.DECIDED, None, PERSONAL)], salt)[0] for salt in (SALT, SALT[::-1]))
+
+    assert erased(one).sealed.seal != erased(other).sealed.seal
+
+
+def test_a_fact_that_nobody_has_thought_of_counts_as_personal() -> None:
+    assert personal({"policy": "p", "invented": "x", "n": 3, "number": 3, "none": None}) == ("invented",)
+    assert blank({"a": ["x", ("y", "")], "b": 1.5}) == {"a": [GONE, [GONE, ""]], "b": 1.5}
 
 
 SURE, UNSURE = proposal(), proposal(confidence=0.5)
@@ -691,6 +757,18 @@ STORIES = [
         {"spell": 1, "since": "2026-03-02T10:00:00+00:00", "merged_into": "en-2"},
         "What was out of step since 2026-03-02T10:00:00+00:00 is so as a part of en-2 now.",
         id="in step as a part of another",
+    ),
+    pytest.param(
+        Event.ERASED,
+        {"by": "Ada", "why": "asked to", "items": 2, "cases": 0, "records": 1, "escalations": 0, "entries": 9},
+        "Erased by Ada: 2 items, 1 records, and with it facts of 9 entries. Why: asked to.",
+        id="erased",
+    ),
+    pytest.param(
+        Event.ERASED,
+        {"by": "Ada", "why": "asked to", "items": 0, "cases": 0, "records": 0, "escalations": 0, "entries": 1},
+        "Erased by Ada: nothing but what the ledger said of it, and with it facts of 1 entries. Why: asked to.",
+        id="erased from the ledger alone",
     ),
     pytest.param(
         Event.BALANCED, {"accepted": 9, "unaccounted": 0}, "Books checked: 9 accepted, 0 unaccounted.", id="balanced"

@@ -137,11 +137,12 @@ def test_nothing_is_appended_while_only_reading(desk) -> None:
 
 def test_entries_that_are_written_together_keep_their_order_and_the_chain_holds(desk) -> None:
     with desk.store.transaction() as tx:
-        tx.ledger.append("it-1", Event.ACCEPTED, desk.now)
+        tx.ledger.append("it-1", Event.ACCEPTED, desk.now, policy="tiny")
         with tx.ledger.together():
-            tx.ledger.append("it-2", Event.ACCEPTED, desk.now)
-            tx.ledger.append_all([("it-3", Event.ACCEPTED, {}), ("it-4", Event.ACCEPTED, {})], desk.now)
-        tx.ledger.append("it-5", Event.ACCEPTED, desk.now)
+            tx.ledger.append("it-2", Event.ACCEPTED, desk.now, policy="tiny")
+            both = [(item_id, Event.ACCEPTED, {"policy": "tiny"}) for item_id in ("it-3", "it-4")]
+            tx.ledger.append_all(both, desk.now)
+        tx.ledger.append("it-5", Event.ACCEPTED, desk.now, policy="tiny")
 
     assert [entry.item_id for entry in desk.entries()] == ["it-1", "it-2", "it-3", "it-4", "it-5"]
     assert desk.broken_at() is None

@@ -75,7 +75,7 @@ class Office:
         item_id = self.accept(name, policy)
         print_of = made.voter if source is Source.EXAMPLES else made.classifier
         with self.store.transaction() as tx:
-            tx.ledger.append(item_id, Event.PROPOSED, NOW, source=source.value, classifier=print_of)
+            tx.ledger.append(item_id, Event.PROPOSED, NOW, source=source.value, classifier=print_of, calls=0)
             tx.inbox.keep_decision(item_id, made, decision(Reason.AUDIT), 0, NOW)
 
     def stories(self) -> list[str]:

@@ -152,14 +152,16 @@ def test_half_surrogate_pairs_and_nul_are_harmless_in_what_is_refused_too(office
     office.accept(Unreadable("le\udcffds.csv:3", "not \ud800", "raw\0\ud800"))
     first, second = (entry.facts for entry in office.entries())
     assert (first["where"], first["raw"]) == (f"le{MARK}ds.csv:2", f'{{"{MARK}\\u0000":"\\u0000{MARK}"}}')
-    assert second == {"where": f"le{MARK}ds.csv:3", "why": f"not {MARK}", "raw": f"raw{MARK}{MARK}"}
+    place = {"policy": "tiny", "where": f"le{MARK}ds.csv:3"}
+    assert second == {**place, "why": f"not {MARK}", "raw": f"raw{MARK}{MARK}"}
 
 
 def test_a_record_that_nobody_can_read_is_kept_with_place_and_reason(office):
     office.accept(Unreadable("leads.jsonl:7", "not a JSON object", "[" * (LONGEST_RAW + 1)))
     (entry,) = office.entries()
     assert entry.event.value == "refused"
-    assert entry.facts == {"where": "leads.jsonl:7", "why": "not a JSON object", "raw": "[" * LONGEST_RAW}
+    place = {"policy": "tiny", "where": "leads.jsonl:7"}
+    assert entry.facts == {**place, "why": "not a JSON object", "raw": "[" * LONGEST_RAW}
     assert office.accepted() == 0
 
 

@@ -17,6 +17,9 @@ from domain.extraction import By, Extraction, Quoted
 from domain.item import ClaimedItem
 from domain.proposal import AskOutcome
 from policies.intake import check
+from policies.load import load_workflow
+from prompts.extraction import extraction_fingerprint
+from prompts.render import classifier_parts, conversation
 from tasks.extract import extract, extract_items
 from tasks.resources import opened
 
@@ -158,3 +161,35 @@ async def test_without_a_wish_for_it_the_model_is_not_asked(desk: Desk, extracti
         else:
             await extract_items.fn(desk.policy, [desk.accept()])
     assert desk.model.wanted == []
+
+
+async def test_a_model_that_is_not_shown_an_address_finds_it_by_its_placeholder(desk: Desk) -> None:
+    told = []
+    sender = {"email": {"description": "the sender's address"}, "second": {"description": "another address"}}
+    fields = {"message": "text", "email": "email", "second": "email"}
+    desk.write(
+        extract={"fields": sender}, privacy={"mask": ["email"]}, input={"fields": fields, "text": "{{ message }}"}
+    )
+    desk.model.finds = lambda text: (
+        told.append(text),
+        {"second": Quoted(value="[email 2]", quote="or [email 2]", confidence=0.99)},
+    )[1]
+
+    (extraction,) = await desk.extract(
+        desk.accept(text="my invoice. Write to ann@x-lager.example or bob@x-lager.example")
+    )
+
+    assert "x-lager" not in told[0]
+    assert "[email 2]" in told[0]
+    assert extraction.found["second"].value == "bob@x-lager.example"
+
+
+def test_a_masked_prompt_is_another_question(desk: Desk) -> None:
+    plain = load_workflow(desk.policy)
+    desk.write(privacy={"mask": ["email"]})
+    masked = load_workflow(desk.policy)
+
+    assert extraction_fingerprint(plain.policy) != extraction_fingerprint(masked.policy)
+    assert classifier_parts(plain, "m", "i")["prompt"] != classifier_parts(masked, "m", "i")["prompt"]
+    shown = conversation(masked, "I am ann@x.org", [("ask bob@x.org", "billing")])
+    assert [said for _, said in shown if "@" in said] == []

@@ -1,0 +1,86 @@
+"""What is deployed exists: each command, setting, flow, policy and file that the deployment files name."""
+
+import importlib
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import prefect.settings
+import pytest
+import yaml
+from prefect_redis import lease_storage, messaging, ordering
+from prefect_redis.client import RedisMessagingSettings
+
+from connectors.settings import Settings
+from policies.load import load_workflow
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+OURS = {name: one for name, one in COMPOSE["services"].items() if one["image"] == "interlock"}
+MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8")))
+FLOWS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+PODS = [one["spec"]["template"]["spec"]["containers"][0] for one in MANIFESTS if one["kind"] != "Service"]
+REFERENCED = re.compile(r"\$\{(\w+)")
+
+
+def settings_of(service: dict[str, Any]) -> dict[str, str]:
+    return service.get("environment", {})
+
+
+@pytest.mark.parametrize(
+    "command", [one["command"] for one in [*OURS.values(), *PODS]], ids=lambda one: " ".join(one)[:50]
+)
+def test_each_command_is_installed(command: list[str]) -> None:
+    assert command[0] == "sh" or Path(sys.executable).with_name(command[0]).exists()
+
+
+@pytest.mark.parametrize("name", sorted({name for one in OURS.values() for name in settings_of(one)}))
+def test_each_setting_exists(name: str) -> None:
+    if name.startswith("PREFECT_REDIS_MESSAGING_"):
+        assert name.removeprefix("PREFECT_REDIS_MESSAGING_").lower() in RedisMessagingSettings.model_fields
+    elif name.startswith("PREFECT_"):
+        assert getattr(prefect.settings, name) is not None
+    else:
+        known = name.removeprefix("INTERLOCK_").lower() in Settings.model_fields
+        assert known or any(name in path.read_text(encoding="utf-8") for path in (ROOT / "connectors").rglob("*.py"))
+
+
+def test_each_variable_is_in_the_example() -> None:
+    wanted = set(REFERENCED.findall((DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
+    example = (DEPLOY / "example.env").read_text(encoding="utf-8")
+    assert wanted == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+
+
+def test_services_wait_for_services_that_are_there_and_mount_what_is_there() -> None:
+    for service in COMPOSE["services"].values():
+        assert service.get("depends_on", {}).keys() <= COMPOSE["services"].keys()
+        for mounted in (volume.split(":")[0] for volume in service.get("volumes", [])):
+            assert mounted in COMPOSE["volumes"] or (DEPLOY / mounted).exists()
+
+
+def test_what_prefect_is_told_to_use_is_there() -> None:
+    assert {one.__name__ for one in (messaging, ordering, lease_storage)} <= {
+        value for one in OURS.values() for value in settings_of(one).values()
+    }
+
+
+@pytest.mark.parametrize("deployment", FLOWS, ids=lambda one: one["name"])
+def test_each_deployment_runs_a_flow_that_takes_its_parameters(deployment: dict[str, Any]) -> None:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    parameters = deployment.get("parameters", {})
+    inspect.signature(flow.fn).bind_partial(**parameters)
+    for policy in parameters.get("policies", [parameters.get("policy")]):
+        assert policy is None or load_workflow(policy).policy.name == policy
+
+
+def test_every_flow_is_deployed() -> None:
+    public = {
+        f"flows.{path.stem}.{path.stem}"
+        for path in (ROOT / "flows").glob("*.py")
+        if re.search(r"^@flow", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {one["entrypoint"] for one in FLOWS} == public

@@ -1,0 +1,38 @@
+"""Every flow of `prefect.yaml` is deployed by the one command that the README names."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    script = str(Path(sys.executable).with_name(command[0]))
+    api = get_current_settings().api.url or ""
+    environ = {**os.environ, "PREFECT_API_URL": api, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [script, *command[1:]], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+@pytest.mark.timeout(900)
+async def test_prefect_deploy_takes_every_flow_as_the_file_stands(prefect: str) -> None:
+    run("prefect", "work-pool", "create", "interlock", "--type", "process", "--overwrite")
+
+    deployed = run("prefect", "deploy", "--all", "--no-prompt")
+
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    async with get_client() as client:
+        there = {one.name: one for one in await client.read_deployments(limit=200)}
+    assert there.keys() >= {one["name"] for one in DEPLOYMENTS}
+    for one in DEPLOYMENTS:
+        assert there[one["name"]].entrypoint == one["entrypoint"]
+        assert len(there[one["name"]].schedules) == len(one.get("schedules", []))
