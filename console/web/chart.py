@@ -12,7 +12,7 @@ BARS = 40
 STEPS = (1, 2, 3, 6, 12, 24, 48, 24 * 7, 24 * 14, 24 * 28, 24 * 91)
 """Hours that one bar may stand for."""
 
-_ROUND = (1, 2, 5, 10)
+_ROUND = (2, 4, 6, 10)
 _GAP = 0.2
 
 
@@ -77,7 +77,7 @@ def _bar(x: float, slot: float, at: int, hours: int, kinds: dict[str, int], top:
 
 
 def _rounded(most: int) -> int:
-    """The next round number."""
+    """The next round number whose half is a whole one: the scale names that too."""
     size = 1
     while size * _ROUND[-1] < most:
         size *= 10
