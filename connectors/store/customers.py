@@ -35,21 +35,21 @@ class Customers:
 
     def asked(self, item_id: str, what: str, by: str, now: datetime) -> bool:
         """From now on the customer owes an answer; False if that is so already."""
-        if self._owes(item_id):
+        if self.owed(item_id) is not None:
             return False
         self._ledger.append(item_id, Event.CUSTOMER_ASKED, now, what=what, by=by)
         return True
 
     def answered(self, item_id: str, by: str, now: datetime) -> bool:
         """The customer owes nothing any more, as somebody says; False if that was so already."""
-        if not self._owes(item_id):
+        if self.owed(item_id) is None:
             return False
         self._ledger.append(item_id, Event.CUSTOMER_ANSWERED, now, by=by)
         return True
 
     def answered_by_item(self, answered: Answered, now: datetime) -> bool:
         """The same, because another item came in."""
-        if not self._owes(answered.item_id):
+        if self.owed(answered.item_id) is None:
             return False
         facts = {"by": "", "through": answered.through, "since": answered.since.isoformat()}
         self._ledger.append(answered.item_id, Event.CUSTOMER_ANSWERED, now, **facts)
@@ -57,7 +57,7 @@ class Customers:
 
     def silent(self, item_id: str, over_at: datetime, now: datetime) -> bool:
         """Clocks wait no longer, as of `over_at`; False if no answer is owed."""
-        if not self._owes(item_id):
+        if self.owed(item_id) is None:
             return False
         facts = {"until": over_at.isoformat(timespec="minutes"), "since": over_at.isoformat()}
         self._ledger.append(item_id, Event.CUSTOMER_SILENT, now, **facts)
@@ -82,7 +82,9 @@ class Customers:
         query = select(ItemRow.item_id, ItemRow.accepted_at).where(col(ItemRow.item_id).in_(items))
         return dict(self._session.exec(query).all())
 
-    def _owes(self, item_id: str) -> bool:
+    def owed(self, item_id: str) -> str | None:
+        """What the customer was asked for and still owes; None if nothing."""
         told = col(EntryRow.event).in_((Event.CUSTOMER_ASKED, *RUN_ON))
-        last = select(EntryRow.event).where(EntryRow.item_id == item_id, told).order_by(col(EntryRow.seq).desc())
-        return self._session.exec(last.limit(1)).first() == Event.CUSTOMER_ASKED
+        last = select(EntryRow).where(EntryRow.item_id == item_id, told).order_by(col(EntryRow.seq).desc())
+        entry = self._session.exec(last.limit(1)).first()
+        return str(entry.facts["what"]) if entry and entry.event == Event.CUSTOMER_ASKED else None

@@ -14,13 +14,15 @@ from starlette.routing import Route
 from console.answering import give
 from console.web import shown
 from console.web.access import Access, Visitor
-from console.web.desk import Desk, answer_of
+from console.web.desk import Desk, Form, answer_of
 from console.web.render import HEADERS, HERE, page, said, when
 from console.web.sign_in import SignIn
 from console.web.together import Together
 from console.web.wish import Wish
+from domain.errors import InputInvalid
 from domain.keys import Key, KeyFault, Purpose
 from domain.review import Answer, Refusal
+from tasks.customer import ask_customer, customer_answered
 from tasks.heartbeat import unwatched
 from tasks.resources import Resources
 
@@ -44,6 +46,7 @@ def review_routes(here: Resources, access: Access) -> list[Route]:
         Route("/reviews/logout", signing.end, methods=["POST"]),
         Route("/reviews/{review_id}", pages.show),
         Route("/reviews/{review_id}", pages.decide, methods=["POST"]),
+        Route("/reviews/{review_id}/customer", pages.customer, methods=["POST"]),
         Route("/reviews/{review_id}/same", together.show),
         Route("/reviews/{review_id}/same", together.decide, methods=["POST"]),
     ]
@@ -101,6 +104,27 @@ class ReviewPages(Desk):
         if key:
             return RedirectResponse(f"/reviews/{quote(review_id, safe='')}?key={text}", 303, HEADERS)
         return await self._to_next(request, review_id, visitor)
+
+    async def customer(self, request: Request) -> Response:
+        """Take down that the customer was asked for something, or has answered: clocks stand still in between."""
+        form, review_id = dict(await self.sent(request)), request.path_params["review_id"]
+        visitor = self.signed_in(request, form)
+        try:
+            await asyncio.to_thread(self._take_down, review_id, form, visitor.name)
+        except InputInvalid as exc:
+            return await self._page(request, visitor, notice=str(exc), status=422)
+        path = f"/reviews/{quote(review_id, safe='')}{Wish.read(request.query_params).query()}"
+        return RedirectResponse(path, 303, HEADERS)
+
+    def _take_down(self, review_id: str, form: Form, by: str) -> None:
+        with self.here.store.reading() as tx:
+            review = tx.reviews.get(review_id)
+        if review is None:
+            raise HTTPException(404, GONE)
+        if form.get("customer") == "answered":
+            customer_answered(self.here, review.item_id, by)
+        else:
+            ask_customer(self.here, review.item_id, form.get("what", ""), by)
 
     def _link(self, text: str, review_id: str) -> Key:
         """The key of a link to this review.

@@ -76,6 +76,7 @@ class Shown:
         form: None once it is decided.
         found: what was read from the message, with the evidence.
         before, next: its neighbours in the queue.
+        owed: what the customer owes an answer to; None if nothing.
     """
 
     review: ReviewRow
@@ -85,6 +86,7 @@ class Shown:
     same: int = 1
     before: str | None = None
     next: str | None = None
+    owed: str | None = None
 
 
 def queue(here: Resources, wish: Wish, reviewer: str) -> Queue:
@@ -144,6 +146,7 @@ def review(here: Resources, review_id: str, wish: Wish, reviewer: str) -> Shown 
             same=same,
             before=before,
             next=after,
+            owed=tx.customers.owed(row.item_id),
         )
 
 

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from reviewing import PUBLIC, TOKEN, Browser, form_of
@@ -388,3 +389,44 @@ async def test_the_queue_and_the_health_check_say_that_nobody_watches_any_more(d
         health = (await browser.get("/healthz")).json()
         told.append((health.get("unwatched"), "Nobody has watched over tiny" in (await browser.get("/reviews")).text))
     assert told == [(None, False), (["tiny"], True)]
+
+
+class TestTheCustomerOwesAnAnswer:
+    @staticmethod
+    async def say(browser: Browser, review: str, **said: str) -> httpx.Response:
+        _, hidden = form_of((await browser.get(f"/reviews/{review}")).text)
+        return await browser.client.post(f"/reviews/{review}/customer", data={"form": hidden["form"], **said})
+
+    async def test_it_is_taken_down_with_who_says_so_and_then_that_it_came(self, desk):
+        review = desk.ask()
+        browser = await desk.signed_in("Ann")
+        asked = await self.say(browser, review, customer="asked", what="the order number")
+        assert asked.headers["location"] == f"/reviews/{review}"
+        assert "was asked for: the order number" in (await browser.get(f"/reviews/{review}")).text
+        await self.say(browser, review, customer="answered")
+        assert "Owes an answer" in (await browser.get(f"/reviews/{review}")).text
+        told = [entry for entry in desk.entries(review) if entry.event.startswith("customer_")]
+        assert [(entry.event, entry.facts["by"]) for entry in told] == [
+            ("customer_asked", "Ann"),
+            ("customer_answered", "Ann"),
+        ]
+        assert desk.row(review).answered_at is None
+
+    async def test_it_must_be_said_what_for(self, desk):
+        review = desk.ask()
+        browser = await desk.signed_in()
+        refused = await self.say(browser, review, customer="asked", what=" ")
+        assert (refused.status_code, "say what the customer was asked for" in refused.text) == (422, True)
+
+    async def test_nobody_takes_it_down_from_outside(self, desk):
+        review = desk.ask()
+        async with desk.client() as client:
+            answer = await client.post(f"/reviews/{review}/customer", data={"customer": "asked", "what": "x"})
+        assert answer.status_code == 401
+
+    async def test_of_a_review_that_is_gone_nothing_is_taken_down(self, desk):
+        review = desk.ask()
+        browser = await desk.signed_in()
+        _, hidden = form_of((await browser.get(f"/reviews/{review}")).text)
+        answer = await browser.client.post("/reviews/it-none/customer", data={**hidden, "what": "x"})
+        assert answer.status_code == 404
