@@ -132,6 +132,7 @@ def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Book
                     system for system, held in (entity.records.items() if entity else ()) if name in held.refused
                 ),
                 owner=told[name].get("owner"),
+                stages=told[name].get("stages", ()),
             )
 
 
