@@ -7,7 +7,6 @@ import pytest
 from domain.merge import Kind, Why
 from evals.sync_oracle import Change, Fault, Story, Told, judged
 
-
 LAST = 9
 
 
