@@ -137,7 +137,7 @@ def rules(
         sync_of(workflow)
         with reading() as tx:
             wanted = _proposed(tx, workflow)
-        source, before = read_text(workflow.path), read_text(workflow.path)
+        source = before = read_text(workflow.path)
         for (name, field), owner in wanted.items():
             diff = owner_diff(workflow.path, name, field, owner)
             if not diff:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.store.engine import Transaction
-from domain.account import Account
 from domain.ledger import first_break
 from domain.merge import Kind, Why
 from domain.values import Frozen
@@ -24,6 +23,7 @@ class Replayed(Frozen):
         conflicts: contradictions that wait for a person.
         settled: whether the sync came to rest in time.
         writes: by the sync, in both systems.
+        dead_lettered: writes that were given up.
         moves: what was made of edits, by why.
         faults: how often the CRM failed, by kind.
         told: some of the faults, in words.
@@ -71,10 +71,15 @@ def account_of(
     for story in stories:
         found += judged(story)
     found += _unheard(edits, books)
+    found += [
+        Finding(Fault.DOUBLED if ids else Fault.LOST, incident, "", f"it is {len(ids)} entities, not one")
+        for incident in sorted({edit.incident for edit in edits})
+        if len(ids := tx.entities.find(incident)) != 1
+    ]
     contested = {(story.thing, story.field) for story in stories if story.contested}
     found += _unasked(tx, len(contested))
     counts = Counter(finding.fault for finding in found)
-    account: Account = tx.accounts.balance()
+    given_up = tx.entities.counts(POLICY)["dead_letters"]
     moves = Counter(move.why.value for story in stories for move in story.moves)
     writes = sum(change.edit is None for system in books.values() for one in system.changes.values() for change in one)
     return Replayed(
@@ -88,7 +93,7 @@ def account_of(
         ledger_verifies=first_break(tx.ledger.entries()) is None,
         crashes=crashes,
         writes=writes,
-        dead_lettered=account.dead_lettered,
+        dead_lettered=given_up,
         moves=dict(sorted(moves.items())),
         faults=dict(sorted(faults.items())),
         edits_s=round(edits_s, 1),
@@ -132,6 +137,7 @@ def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Book
                     system for system, held in (entity.records.items() if entity else ()) if name in held.refused
                 ),
                 owner=told[name].get("owner"),
+                stages=told[name].get("stages", ()),
             )
 
 

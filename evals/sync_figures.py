@@ -38,8 +38,8 @@ class SyncFigures(Frozen):
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was lost, doubled or left unexplained, and the sync came to rest."""
-        sound = self.replay.settled and self.replay.ledger_verifies
+        """Whether nothing was lost, doubled, given up or left unexplained, and the sync came to rest."""
+        sound = self.replay.settled and self.replay.ledger_verifies and not self.replay.dead_lettered
         return sound and not (self.lost or self.doubled or self.unexplained)
 
 

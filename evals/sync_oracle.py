@@ -6,7 +6,7 @@ people who did not know of each other.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as made_of
 from enum import StrEnum
@@ -48,7 +48,8 @@ class Story:
         agreed: what was agreed on in the end.
         contested: what systems say instead, if that waits for a person.
         refused: the systems that would not take what is agreed on.
-        owner: the system that may clear the field.
+        owner: the system whose edits go first, and that alone may clear the field.
+        stages: of `forward`, in their order.
     """
 
     thing: str
@@ -61,6 +62,7 @@ class Story:
     contested: Mapping[str, str] = made_of(default_factory=dict)
     refused: frozenset[str] = frozenset()
     owner: str | None = None
+    stages: Sequence[str] = ()
 
 
 class Fault(StrEnum):
@@ -97,8 +99,9 @@ def _faults(story: Story) -> Iterator[tuple[Fault, str]]:
     if story.contested:
         if not _is_real(story, typed):
             yield Fault.UNEXPLAINED, f"nobody contradicted anybody: {dict(story.contested)}"
-        return
-    if not story.refused and len({_same(text) for text in story.held.values()}) > 1:
+        for change in _touched(story):
+            yield Fault.UNEXPLAINED, f"'{change.after}' was written to {change.system} while a person was asked"
+    elif not story.refused and len({_same(text) for text in story.held.values()}) > 1:
         yield Fault.UNEXPLAINED, f"the systems differ: {dict(story.held)}"
     known = {part for change in typed for part in _parts(story.kind, change.after)}
     for system, text in story.held.items():
@@ -128,9 +131,26 @@ def _lost(story: Story, edit: Change, later: Sequence[Change]) -> Iterator[str]:
 def _value_is_known(story: Story, edit: Change, later: Sequence[Change]) -> bool:
     value = _same(edit.after)
     stands = all(_same(text) == value for text in story.held.values())
-    replaced = any(one.edit is not None and _same(one.before) == value for one in later)
+    replaced = _is_replaced(story, edit, later, lambda text: _same(text) == value)
     told = any(_overrules(story, move, edit) or _replaces(story, move, edit) for move in story.moves)
     return stands or replaced or told or _is_put_back(story, edit)
+
+
+def _is_replaced(story: Story, edit: Change, later: Sequence[Change], has: Callable[[str], bool]) -> bool:
+    """Whether a person replaced what an edit made where it was seen: a system that shows it since, or was written it.
+
+    The same value that somebody makes anew once no system shows it any more is another one.
+    """
+    shown = {one.system: one.after for one in story.changes[: len(story.changes) - len(later)]}
+    seen = {system for system, text in shown.items() if has(text)} | {edit.system}
+    for one in later:
+        if one.edit is not None and one.system in seen and has(one.before) and not has(one.after):
+            return True
+        if has(one.after) and (one.edit is None or seen):
+            seen.add(one.system)
+        elif not has(one.after):
+            seen.discard(one.system)
+    return False
 
 
 def _overrules(story: Story, move: Told, edit: Change) -> bool:
@@ -138,15 +158,41 @@ def _overrules(story: Story, move: Told, edit: Change) -> bool:
     value = _same(edit.after)
     if _same(move.after) == value:
         return False
-    by_rule = move.why in (Why.OWNER, Why.FORWARD, Why.KEPT_FILLED, Why.DECIDED)
-    heard = _same(move.edited.get(edit.system, edit.before + edit.after)) == value
-    cleared = not value and edit.system != story.owner
-    return (heard and (cleared or by_rule)) or (by_rule and _had(move, edit))
+    if not value and edit.system != story.owner and _heard(move, edit):
+        return True
+    return _is_by_rule(story, move, value) and (_heard(move, edit) or _had(story, move, edit))
+
+
+def _is_by_rule(story: Story, move: Told, value: str) -> bool:
+    """Whether what is agreed on is what the rule, by which the history says it was set, puts before `value`."""
+    match move.why:
+        case Why.OWNER:
+            return _same(move.after) == _owners(story, move)
+        case Why.FORWARD:
+            reached = [_same(stage) for stage in story.stages]
+            after = _same(move.after)
+            return after in reached and value in reached and reached.index(after) > reached.index(value)
+        case _:
+            return move.why is Why.DECIDED
+
+
+def _owners(story: Story, move: Told) -> str | None:
+    """What the owner makes of a field: its edit, or what it made of it before and is agreed on."""
+    if story.owner in move.edited:
+        return _same(move.edited[story.owner])
+    made = [one for one in story.changes if one.system == story.owner and one.edit is not None and one.at <= move.at]
+    before = _same(move.before)
+    return before if any(_same(one.after) == before for one in made) else None
+
+
+def _heard(move: Told, edit: Change) -> bool:
+    """Whether it was made of this edit, among others."""
+    return move.at >= edit.at and edit.system in move.edited and _same(move.edited[edit.system]) == _same(edit.after)
 
 
 def _replaces(story: Story, move: Told, edit: Change) -> bool:
     """Whether the value was agreed on, and replaced by what people made of that very value, perhaps at once."""
-    return _had(move, edit) and any(
+    return _had(story, move, edit) and any(
         one.edit is not None
         and _same(move.edited.get(one.system, one.before)) == _same(one.after)
         and any(_same(step.before) == _same(edit.after) for step in _before(story, one))
@@ -154,9 +200,11 @@ def _replaces(story: Story, move: Told, edit: Change) -> bool:
     )
 
 
-def _had(move: Told, edit: Change) -> bool:
-    """Whether the edit's value was what was agreed on, before something was made of other edits after it."""
-    return move.at >= edit.at and _same(move.before) == _same(edit.after)
+def _had(story: Story, move: Told, edit: Change) -> bool:
+    """Whether the edit was heard and its value agreed on, before something was made of other edits after it."""
+    value = _same(edit.after)
+    taken = any(_heard(one, edit) and _same(one.after) == value and one.at <= move.at for one in story.moves)
+    return taken and _same(move.before) == value
 
 
 def _is_put_back(story: Story, edit: Change) -> bool:
@@ -188,10 +236,10 @@ def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str,
         return (tag in _tags(text)) is on
 
     stands = all(has(text) for text in story.held.values())
-    replaced = any(one.edit is not None and has(one.before) and not has(one.after) for one in later)
-    heard = [move for move in story.moves if edit.system in move.edited and has(move.edited[edit.system])]
-    ruled = (Why.UNION, Why.KEPT_FILLED)
-    return stands or replaced or any(move.why in ruled and not has(move.after) for move in heard)
+    replaced = _is_replaced(story, edit, later, has)
+    made = [move for move in story.moves if move.why is Why.UNION and move.at >= edit.at]
+    heard = [move for move in made if edit.system in move.edited and has(move.edited[edit.system])]
+    return stands or replaced or any(not has(move.after) for move in heard)
 
 
 def _twice(story: Story) -> Iterator[tuple[Fault, str]]:
@@ -213,6 +261,26 @@ def _is_real(story: Story, typed: Iterable[Change]) -> bool:
         for one in sides
         for other in sides
     )
+
+
+def _touched(story: Story) -> list[Change]:
+    """What was written since the contradiction that is open began, but for a person's own value that is put back."""
+    begun: int | None = None
+    for move in story.moves:
+        begun = None if move.why is not Why.CONFLICT else move.at if begun is None else begun
+    if begun is None:
+        return []
+    return [
+        one
+        for number, one in enumerate(story.changes)
+        if one.edit is None and one.at > begun and not _is_own(story.changes[:number], one)
+    ]
+
+
+def _is_own(before: Sequence[Change], written: Change) -> bool:
+    """Whether what is written to a system is what a person made there last."""
+    own = [one for one in before if one.system == written.system and one.edit is not None]
+    return bool(own) and _same(own[-1].after) == _same(written.after)
 
 
 def _saw(story: Story, later: Change, earlier: Change) -> bool:

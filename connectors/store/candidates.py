@@ -129,7 +129,12 @@ def _of(of: Of) -> tuple[Any, ...]:
 def _free(of: Of, system: str) -> tuple[Any, ...]:
     """Of the records that one of a system may be the same as: others', of entities that have none there."""
     own = aliased(RecordRow)
-    has = exists().where(col(own.entity_id) == col(RecordRow.entity_id), col(own.system) == system, not_(col(own.gone)))
+    has = exists().where(
+        col(own.entity_id) == col(RecordRow.entity_id),
+        col(own.system) == system,
+        col(own.external_id).is_not(None),
+        not_(col(own.gone)),
+    )
     return (
         *_of(of),
         RecordRow.system != system,

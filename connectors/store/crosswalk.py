@@ -222,7 +222,9 @@ class Crosswalk:
             self._session.flush()
             there.gone, there.unread, there.told = False, True, there.told + 1
             if there.entity_id not in (None, entity_id):
-                if not self.busy(entity_id, there.entity_id or ""):
+                if self.busy(entity_id, there.entity_id or ""):
+                    self.look_again(entity_id)  # it has no record there now, and asks for one once more
+                else:
                     self.merge(entity_id, there.entity_id or "", now)
                 return
             there.entity_id, there.apart, record = entity_id, "", there

@@ -7,6 +7,8 @@ import pytest
 from domain.merge import Kind, Why
 from evals.sync_oracle import Change, Fault, Story, Told, judged
 
+LAST = 9
+
 
 def edit(number: int, system: str, before: str, after: str, at: int | None = None) -> Change:
     return Change(number if at is None else at, system, before, after, number)
@@ -16,7 +18,7 @@ def written(at: int, system: str, before: str, after: str) -> Change:
     return Change(at, system, before, after)
 
 
-def moved(before: str, after: str, why: Why, at: int = 0, **edited: str) -> Told:
+def moved(before: str, after: str, why: Why, at: int = LAST, **edited: str) -> Told:
     return Told(at=at, field="f", before=before, after=after, why=why, edited=edited)
 
 
@@ -60,8 +62,47 @@ def test_an_edit_that_somebody_replaced_who_saw_it_is_well():
 @pytest.mark.parametrize("why", [Why.OWNER, Why.FORWARD, Why.DECIDED])
 def test_an_edit_that_a_rule_overruled_is_well_where_the_history_tells_of_it(why):
     changes = (*STANDS, edit(3, "desk", "a", "b"), edit(4, "crm", "a", "c"), written(5, "desk", "b", "c"))
-    assert faults(*changes, moves=[moved("a", "c", why, crm="c", desk="b")]) == []
-    assert faults(*changes, moves=[moved("a", "c", why, crm="c")]) == [Fault.LOST]
+    ruled = {"owner": "crm", "stages": ("a", "b", "c")}
+    assert faults(*changes, moves=[moved("a", "c", why, crm="c", desk="b")], **ruled) == []
+    assert faults(*changes, moves=[moved("a", "c", why, crm="c")], **ruled) == [Fault.LOST]
+
+
+@pytest.mark.parametrize("why", [Why.OWNER, Why.FORWARD])
+def test_an_edit_that_was_overruled_by_what_the_rule_puts_behind_it_is_lost(why):
+    changes = (*STANDS, edit(3, "desk", "a", "b"), edit(4, "crm", "a", "c"), written(5, "desk", "b", "c"))
+    told = [moved("a", "c", why, crm="c", desk="b")]
+    assert faults(*changes, moves=told, owner="desk", stages=("a", "c", "b")) == [Fault.LOST]
+
+
+def test_a_rule_that_was_applied_before_an_edit_was_made_does_not_overrule_it():
+    changes = (*STANDS, edit(3, "desk", "a", "b"), edit(4, "crm", "a", "c"), written(5, "desk", "b", "c"))
+    assert faults(*changes, moves=[moved("a", "c", Why.OWNER, 2, crm="c", desk="b")], owner="crm") == [Fault.LOST]
+
+
+def test_an_edit_of_a_blank_that_a_write_replaced_is_lost_whatever_is_told_of_others_later():
+    changes = (edit(1, "crm", "", "b"), edit(2, "desk", "", "a"), written(3, "desk", "a", "b"))
+    told = [moved("", "b", Why.ONE_EDIT, 2, crm="b"), moved("b", "b", Why.KEPT_FILLED, 8, crm="")]
+    assert faults(*changes, moves=told) == [Fault.LOST]
+    assert faults(*changes, moves=[told[0], moved("b", "b", Why.KEPT_FILLED, 8, desk="a")]) == [Fault.LOST]
+
+
+def test_a_value_that_was_overwritten_is_lost_though_somebody_makes_and_replaces_the_same_one_later():
+    changes = (
+        *STANDS,
+        edit(3, "crm", "a", "x"),
+        written(4, "crm", "x", "a"),
+        edit(5, "desk", "a", "x"),
+        written(6, "crm", "a", "x"),
+        edit(7, "desk", "x", "z"),
+        written(8, "crm", "x", "z"),
+    )
+    told = [moved("a", "x", Why.ONE_EDIT, 5, desk="x"), moved("x", "z", Why.ONE_EDIT, 7, desk="z")]
+    assert faults(*changes, moves=told) == [Fault.LOST]
+
+
+def test_a_value_that_several_made_is_replaced_by_whoever_changes_it():
+    changes = (*STANDS, edit(3, "desk", "a", "x"), edit(4, "crm", "a", "x"), edit(5, "desk", "x", "z"))
+    assert faults(*changes, written(6, "crm", "x", "z")) == []
 
 
 def test_who_may_not_clear_a_field_is_overruled_and_the_owner_is_not():
@@ -73,9 +114,9 @@ def test_who_may_not_clear_a_field_is_overruled_and_the_owner_is_not():
 
 def test_an_edit_that_was_taken_and_then_overruled_by_the_owner_is_well():
     changes = (*STANDS, edit(3, "desk", "a", "b"), edit(4, "crm", "a", "c"), written(5, "desk", "b", "c"))
-    taken = moved("a", "b", Why.ONE_EDIT, desk="b")
-    assert faults(*changes, moves=[taken, moved("b", "c", Why.OWNER, 5, crm="c")]) == []
-    assert faults(*changes, moves=[taken, moved("b", "c", Why.ONE_EDIT, 5, crm="c")]) == [Fault.LOST]
+    taken = moved("a", "b", Why.ONE_EDIT, 4, desk="b")
+    assert faults(*changes, moves=[taken, moved("b", "c", Why.OWNER, 5, crm="c")], owner="crm") == []
+    assert faults(*changes, moves=[taken, moved("b", "c", Why.ONE_EDIT, 5, crm="c")], owner="crm") == [Fault.LOST]
 
 
 BACK_AND_FORTH = (
@@ -131,6 +172,19 @@ def test_what_is_open_though_nobody_contradicted_anybody_is_not_explained():
     assert faults(*aware, agreed="a", contested={"crm": "b", "desk": "c"}) == [Fault.UNEXPLAINED]
 
 
+def test_nothing_is_written_to_what_is_open_but_what_a_person_made_there():
+    opened = {"agreed": "a", "contested": {"crm": "b", "desk": "c"}, "moves": [moved("a", "a", Why.CONFLICT, 5)]}
+    overwritten = (*CONTRADICTION, written(6, "desk", "c", "a"))
+    assert faults(*overwritten, **opened) == [Fault.UNEXPLAINED]
+    assert faults(*overwritten, written(7, "desk", "a", "c"), **opened) == [Fault.UNEXPLAINED]
+    assert faults(*CONTRADICTION, written(6, "desk", "x", "c"), **opened) == []
+
+
+def test_what_is_open_is_somebodys():
+    strange = {"crm": "b", "desk": "x"}
+    assert faults(*CONTRADICTION, held=strange, agreed="a", contested={"crm": "b", "desk": "c"}) == [Fault.UNEXPLAINED]
+
+
 def test_an_edit_made_unaware_of_what_was_agreed_on_contradicts_it():
     late = (*STANDS, edit(3, "crm", "a", "b"), edit(4, "desk", "a", "c"))
     assert faults(*late, agreed="b", contested={"desk": "c"}) == []
@@ -176,14 +230,14 @@ class TestTags:
         assert faults(*changes, kind=Kind.UNION) == [Fault.LOST]
         assert faults(*changes, kind=Kind.UNION, moves=[moved("a, b", "a, b", Why.UNION, desk="b")]) == []
 
-    def test_who_may_not_clear_them_takes_none_away(self):
+    def test_who_takes_the_last_away_is_not_overruled(self):
         changes = (
-            edit(1, "crm", "", "a, b"),
-            written(2, "desk", "", "a, b"),
-            edit(3, "desk", "a, b", ""),
-            written(4, "desk", "", "a, b"),
+            edit(1, "crm", "", "a"),
+            written(2, "desk", "", "a"),
+            edit(3, "desk", "a", ""),
+            written(4, "desk", "", "a"),
         )
-        assert faults(*changes, kind=Kind.UNION, moves=[moved("a, b", "a, b", Why.KEPT_FILLED, desk="")]) == []
+        assert faults(*changes, kind=Kind.UNION, moves=[moved("a", "a", Why.KEPT_FILLED, desk="")]) == [Fault.LOST]
 
     def test_a_tag_that_somebody_took_away_again_is_replaced(self):
         assert (

@@ -263,3 +263,27 @@ def test_a_record_that_is_there_stands_for_its_entity_before_one_that_was_delete
         entity_id = entity(tx, live, gone)
         tx.session.flush()
         assert tx.crosswalk.get(entity_id).records["crm"].external_id == "1"
+
+
+def test_a_record_that_is_still_to_be_made_keeps_none_that_is_there_from_being_of_its_entity(store: Store) -> None:
+    with store.transaction() as tx:
+        crm = known(tx, "crm", "1")
+        one = entity(tx, crm)
+        tx.crosswalk.sending(due(tx), "desk", "op-1", {"name": "Ann"})
+        tx.session.flush()
+        assert [found.entity for found in tx.candidates.sharing(OF, "desk", ["name=Ann"])] == [one]
+
+
+def test_an_entity_whose_record_turned_out_to_be_a_busy_ones_is_looked_at_again(store: Store) -> None:
+    with store.transaction() as tx:
+        one, other = entity(tx, known(tx, "crm", "1")), entity(tx, known(tx, "desk", "2"))
+        first, second = (tx.crosswalk.get(name) for name in (one, other))
+        tx.crosswalk.sending(first, "desk", "op-1", {"name": "Ann"})
+        tx.crosswalk.sending(second, "desk", "op-2", {"name": "Anna"})
+        tx.session.flush()
+        for name in (first, second):
+            tx.crosswalk.keep(name, name.entity, [], NOON)
+        made = tx.crosswalk.get(one).records["desk"]
+        tx.session.flush()
+        tx.crosswalk.written(made, "2", {"name": "Ann"}, {}, NOON)
+        assert [found.row.entity_id for found in tx.crosswalk.due(OF, 10)] == [one]
