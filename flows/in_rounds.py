@@ -14,7 +14,7 @@ MOST_ROUNDS = 5
 
 
 async def in_rounds(policy: str, wait_s: float) -> None:
-    """Read what changed, merge and write, until nothing comes of it any more."""
+    """Read what changed, merge and write, until nothing comes of it any more, or for `MOST_ROUNDS`."""
     for _ in range(MOST_ROUNDS):
         await note_changes(policy)
         await read_changed(policy)

@@ -1,6 +1,7 @@
 """How well the systems of a policy agree, by its last reconciliations, and what of their records is to be mended."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Self
 
 from pydantic import AwareDatetime
@@ -14,7 +15,10 @@ from domain.linking import Apart
 from domain.review import ReviewKind
 from domain.values import Frozen
 from policies.load import Workflow, sync_of
-from tasks.repair import MOST, doubled, lacking
+from tasks.repair import doubled, lacking
+
+MOST = 1_000
+"""Findings of one kind that are told."""
 
 RUNS = 10
 """Reconciliations that the figures go back."""
@@ -142,7 +146,7 @@ def drift_report(tx: Transaction, workflow: Workflow) -> DriftReport:
         history=[one for one, _ in reversed(figures)],
         contradictions=list(_contradictions(tx, policy.name)),
         **{
-            what: [one for name in policy.objects for one in find(tx, workflow, name)][:MOST]
+            what: list(islice((one for name in policy.objects for one in find(tx, workflow, name)), MOST))
             for what, find in (
                 ("refused", _refused),
                 ("duplicates", _duplicates),

@@ -58,10 +58,11 @@ def ask_about(
     *,
     about: str = "",
     more: Asked | None = None,
-) -> None:
+) -> bool:
     """Ask which of some entities a record is of, if any; until then it stays apart, or with the entity that it is of.
 
-    What the records hold is kept with the question: once they are linked they are made alike.
+    What the records hold is kept with the question: once they are linked they are made alike. False if that was
+    asked before.
 
     Args:
         why: a person is asked, in words.
@@ -83,7 +84,7 @@ def ask_about(
         asked=asked,
         binding=_binding(asked, row, {entity: tx.crosswalk.get(entity).records.values() for entity in entities}),
     )
-    ask_person(tx, workflow, question, now)
+    return ask_person(tx, workflow, question, now)
 
 
 def open_sample_of(

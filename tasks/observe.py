@@ -128,8 +128,7 @@ async def note_told(here: Resources, side: Side) -> int:
     """
     with here.store.reading() as tx:
         cursor, came = tx.cursors.of(side.name), 0
-        whole = read_once(side.of, side.system)
-        stock = not tx.cursors.of(whole)
+        stock = not tx.cursors.of(read_once(side.of, side.system))
     for _ in range(LONGEST_ROUND):
         try:
             changed = await side.port.changed(cursor, AT_ONCE)
@@ -143,10 +142,30 @@ async def note_told(here: Resources, side: Side) -> int:
                 tx.crosswalk.note(side.of, side.system, changed.external_ids, at)
             if changed.cursor != cursor:
                 tx.cursors.move(side.name, changed.cursor, here.now())
-            if not changed.more and not tx.cursors.of(whole):
-                tx.cursors.move(whole, "once", here.now())
         cursor, came = changed.cursor, came + len(changed.external_ids)
         if not changed.more:
+            return came + (await _note_stock(here, side) if stock else 0)
+    return came
+
+
+async def _note_stock(here: Resources, side: Side) -> int:
+    """Take down all records that there are, beginning or going on; returns how many that was.
+
+    Changes need not tell of each: of a row without a time, or of what was there before the option `since`.
+    """
+    name, came = f"{side.name}#stock", 0
+    with here.store.reading() as tx:
+        after = tx.cursors.of(name)
+    for _ in range(LONGEST_ROUND):
+        page = await side.port.page(after, AT_ONCE)
+        after = page.after
+        with here.store.transaction() as tx:
+            tx.crosswalk.note(side.of, side.system, [record.external_id for record in page.records])
+            tx.cursors.move(name, after, here.now())
+            if not after:
+                tx.cursors.move(read_once(side.of, side.system), "once", here.now())
+        came += len(page.records)
+        if not after:
             break
     return came
 

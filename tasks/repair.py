@@ -11,12 +11,13 @@ from connectors.store.engine import Transaction
 from domain.linking import same_by, spelt
 from policies.load import Workflow, sync_of
 from policies.rules import matches
+from tasks.evidence import KEPT_APART
 from tasks.link_review import NEW, ask_about
 from tasks.names import ACT, named
 from tasks.resources import resources
 
-MOST = 1_000
-"""Findings of one kind in one run; what is left comes with the next."""
+AT_ONCE = 1_000
+"""Rows that are looked at in one query."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ async def propose_repairs(policy: str) -> int:
             for one, other in doubled(tx, workflow, name):
                 pair = sorted((one.entity_id or "", other.entity_id or ""))
                 why = f"both are known, as two things, and have the same {keys} now"
-                ask_about(tx, workflow, of, other, [one.entity_id or ""], why, here.now(), about="/".join(pair))
-                proposed += 1
+                about = "/".join(pair)
+                proposed += ask_about(tx, workflow, of, other, [one.entity_id or ""], why, here.now(), about=about)
             for lone in lacking(tx, workflow, name):
                 if lone.record is None:
                     tx.crosswalk.look_again(lone.entity.entity_id)
@@ -66,15 +67,16 @@ async def propose_repairs(policy: str) -> int:
 def doubled(tx: Transaction, workflow: Workflow, name: str) -> Iterator[tuple[RecordRow, RecordRow]]:
     """Two records each of two entities that are of the same thing by their keys, unless a person told them apart."""
     policy = sync_of(workflow)
-    kept, of = policy.objects[name], Of(policy.name, name)
+    kept, of, terms = policy.objects[name], Of(policy.name, name), policy.field_terms[name]
     known = tx.strays.told_apart(of.policy, NEW)
-    for one, other in tx.strays.alike(of, MOST):
-        pair = frozenset({one.entity_id or "", other.entity_id or ""})
-        if pair not in known and same_by(
-            kept.same_by, *(spelt(policy.field_terms[name], row.now) for row in (one, other))
-        ):
-            known.add(pair)
-            yield one, other
+    after = (0, 0)
+    while rows := tx.strays.alike(of, AT_ONCE, after, KEPT_APART):
+        for one, other in rows:
+            pair = frozenset({one.entity_id or "", other.entity_id or ""})
+            if pair not in known and same_by(kept.same_by, spelt(terms, one.now), spelt(terms, other.now)):
+                known.add(pair)
+                yield one, other
+        after = (rows[-1][0].seq or 0, rows[-1][1].seq or 0)
 
 
 def lacking(tx: Transaction, workflow: Workflow, name: str) -> Iterator[Lone]:
@@ -82,7 +84,10 @@ def lacking(tx: Transaction, workflow: Workflow, name: str) -> Iterator[Lone]:
     policy = sync_of(workflow)
     kept, of = policy.objects[name], Of(policy.name, name)
     for system, side in kept.systems.items():
-        for entity, record in tx.strays.lacking(of, system, MOST) if side.creates else ():
-            agreed = {field: standing.get("agreed", "") for field, standing in entity.fields.items()}
-            if side.when is None or matches(side.when, kept.numeric, agreed):
-                yield Lone(system, entity, record)
+        after = ""
+        while rows := tx.strays.lacking(of, system, AT_ONCE, after) if side.creates else []:
+            for entity, record in rows:
+                agreed = {field: standing.get("agreed", "") for field, standing in entity.fields.items()}
+                if side.when is None or matches(side.when, kept.numeric, agreed):
+                    yield Lone(system, entity, record)
+            after = rows[-1][0].entity_id

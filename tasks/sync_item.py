@@ -40,13 +40,13 @@ def item_about(workflow: Workflow, about: str) -> str:
     return item_id(workflow.policy.name, _item(about, "-", {}, datetime.now(UTC)))
 
 
-def ask_person(tx: Transaction, workflow: Workflow, question: Question, now: datetime) -> None:
-    """Open a review, with an item of its own; nothing if that was asked before."""
+def ask_person(tx: Transaction, workflow: Workflow, question: Question, now: datetime) -> bool:
+    """Open a review, with an item of its own; False if that was asked before."""
     policy = workflow.policy
     item = _item(question.about, question.text, question.fields, now)
     known = item_id(policy.name, item)
     if tx.inbox.known([known]):
-        return
+        return False
     tx.inbox.accept(policy.name, item, timedelta(0), now)
     proposal = Proposal(key=digest(question.about), outcome=AskOutcome.NO_MODEL, model="none", classifier="")
     decision = Decision(
@@ -73,6 +73,7 @@ def ask_person(tx: Transaction, workflow: Workflow, question: Question, now: dat
         due_at=policy.review_due_at(now),
     )
     tx.reviews.open(review, now)
+    return True
 
 
 def settled(tx: Transaction, item: str, kind: Kind, reason: Reason, by: str, note: str, now: datetime) -> None:

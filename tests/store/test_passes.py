@@ -79,6 +79,8 @@ def test_records_that_share_a_key_and_are_of_different_things_are_paired(desk: A
         assert [(one.seq, two.seq) for one, two in tx.strays.alike(PEOPLE, 10)] == [(first.seq, second.seq)]
         assert [row.seq for row in tx.places.alike(PEOPLE, ["email=ann@x.org"], first.seq or 0)] == [second.seq]
         assert tx.strays.told_apart(PEOPLE.policy, "new") == set()
+        assert tx.strays.alike(PEOPLE, 10, (first.seq or 0, second.seq or 0)) == []
+        assert tx.strays.alike(PEOPLE, 10, but="email=") == [], "by these keys they are not compared"
 
 
 def test_what_has_no_record_in_a_system_is_named_with_what_became_of_it(desk: Any) -> None:
@@ -89,7 +91,9 @@ def test_what_has_no_record_in_a_system_is_named_with_what_became_of_it(desk: An
         tx.crosswalk.link(deleted, entities["bob"], NOON)
         tx.crosswalk.shown(deleted, deleted.told, None)
         tx.crosswalk.link(show(tx, "desk", "8", name="cid"), entities["cid"], NOON)
-        lacking = tx.strays.lacking(PEOPLE, "desk", 10)
+        lacking = tx.strays.lacking(PEOPLE, "desk", 1)
+        while rest := tx.strays.lacking(PEOPLE, "desk", 1, lacking[-1][0].entity_id):
+            lacking += rest
     assert {(row.entity_id, own and own.external_id) for row, own in lacking} == {
         (entities["ann"], None),
         (entities["bob"], "7"),

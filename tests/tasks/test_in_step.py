@@ -50,6 +50,17 @@ async def test_running_again_writes_nothing_and_hears_no_echo(linked):
     assert (len(linked.tables.sent), linked.history("town")) == (sent, before)
 
 
+async def test_a_record_that_no_change_tells_of_is_not_made_again(pair):
+    """A row without a time is in no system's changes; yet it is there."""
+    write_sync(pair.folder, {name: side(name, creates=True) for name in ("crm", "desk")})
+    pair.tables.put("crm", "1", name="Ann", email="ann@x.org", town="Bonn")
+    pair.tables.put("desk", "7", name="Ann", email="ann@x.org")
+    pair.tables.edit_unheard("desk", "7", updated_at=None)
+    await pair.run()
+    assert list(pair.tables.rows("desk")) == ["7"]
+    assert pair.tables.row("desk", "7")["town"] == "Bonn"
+
+
 async def test_what_differs_at_the_first_link_up_is_filled_in_or_asked_about(pair):
     pair.tables.put("crm", "1", name="Ann", email="ann@x.org", town="Bonn")
     pair.tables.put("desk", "7", name="Anna", email="Ann@X.org", stage="offer")
