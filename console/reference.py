@@ -13,12 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import tasks
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+import tasks
 from connectors.capabilities import Capabilities
 from connectors.registry import KEPT, SOURCES, SYSTEMS
 from connectors.settings import Settings
@@ -120,9 +120,10 @@ def _type(field: Mapping[str, Any]) -> str:
     if field.get("type") == "array":
         return f"list of {_type(field.get('items', {}))}" + _limits(field)
     if field.get("type") == "object":
-        values = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), {})
+        values: Any = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), {})
         return f"names to {_type(values)}" if isinstance(values, Mapping) and values else "names to values"
-    return {"null": "nothing"}.get(field.get("type", ""), field.get("type", "any")) + _limits(field)
+    plain = str(field.get("type", "any"))
+    return ("nothing" if plain == "null" else plain) + _limits(field)
 
 
 def _limits(field: Mapping[str, Any]) -> str:
@@ -227,13 +228,13 @@ def members(enum: type[Event | Cause]) -> dict[Any, str]:
 
 def prefect_events() -> str:
     """Every event that is told to Prefect."""
-    named = {cause.value: (kind(cause), "a step of a ladder") for cause in Cause}
+    named: dict[str, tuple[str, str]] = {cause.value: (kind(cause), "a step of a ladder") for cause in Cause}
     for path in sorted(Path(next(iter(tasks.__path__))).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "alert":
                 event, subject = node.args[:2]
                 if isinstance(event, ast.Constant) and isinstance(subject, ast.Constant):
-                    named.setdefault(str(event.value), (subject.value, "told at once, without a ladder"))
+                    named.setdefault(str(event.value), (str(subject.value), "told at once, without a ladder"))
     rows = [(f"`interlock.{event}`", f"`interlock.{about}.NAME`", how) for event, (about, how) in sorted(named.items())]
     how = (
         "What the labels hold, and how people are told: [Tell people by Prefect](../how-to/tell-people-by-prefect.md)."
