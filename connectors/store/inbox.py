@@ -1,14 +1,13 @@
 """The inbox: accepts items once, leases them to runs, keeps what was decided of them."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, or_
 from sqlmodel import Session, col, select
 
+from connectors.store.arrivals import Arrived, Seen
 from connectors.store.ledger import Ledger
 from connectors.store.tables import EntryRow, ItemRow
 from domain.confidence import Source
@@ -55,7 +54,7 @@ class Inbox:
         """
         if not items:
             return []
-        arrived = [_Arrived(item_id(policy, item), item.content_hash, item) for item in items]
+        arrived = [Arrived(item_id(policy, item), item.content_hash, item) for item in items]
         seen = self._seen(policy, arrived, window)
         admitted = [seen.admit(one, window) for one in arrived]
         new = [
@@ -219,7 +218,7 @@ class Inbox:
             raise LookupError(f"no item {item_id}")
         return row
 
-    def _seen(self, policy: str, arrived: "Sequence[_Arrived]", window: timedelta) -> "_Seen":
+    def _seen(self, policy: str, arrived: "Sequence[Arrived]", window: timedelta) -> "Seen":
         """What the database has of these deliveries and contents."""
         deliveries = select(ItemRow.item_id, ItemRow.duplicate_of, ItemRow.content_hash, ItemRow.erased_at)
         same_delivery = deliveries.where(col(ItemRow.item_id).in_({one.item_id for one in arrived}))
@@ -231,7 +230,7 @@ class Inbox:
             col(ItemRow.received_at) >= min(times) - window,
             col(ItemRow.received_at) <= max(times) + window,
         )
-        seen = _Seen({})
+        seen = Seen({})
         for here, original, kept, erased_at in self._session.exec(same_delivery):
             seen.deliveries[here] = original or here, kept
             seen.erased.update({here} if erased_at else ())
@@ -240,48 +239,7 @@ class Inbox:
         return seen
 
 
-@dataclass(frozen=True)
-class _Arrived:
-    """An item with its digests, which are costly enough to make once."""
-
-    item_id: str
-    content_hash: str
-    item: InboundItem
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What came before an item: in the database, and in the same call.
-
-    Attributes:
-        deliveries: by item id, the item that it is (of) and the hash of its content.
-        erased: deliveries of which nothing is kept any more, and nothing is to be.
-        contents: by hash, when which items came with it.
-    """
-
-    deliveries: dict[str, tuple[str, str]]
-    erased: set[str] = field(default_factory=set)
-    contents: defaultdict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
-
-    def admit(self, one: _Arrived, window: timedelta) -> tuple[str, Admission]:
-        """Whether an item is new, and which one it is if not; the next ones are compared with it too."""
-        if one.item_id in self.deliveries:
-            return self.deliveries[one.item_id][0], Admission.REPEATED
-        received_at = one.item.received_at
-        came = [
-            (when, here)
-            for when, here in self.contents[one.content_hash]
-            if window and received_at - window <= when <= received_at + window
-        ]
-        original = min(came)[1] if came else one.item_id
-        self.deliveries[one.item_id] = original, one.content_hash
-        if came:
-            return original, Admission.SAME_CONTENT
-        self.contents[one.content_hash].append((received_at, one.item_id))
-        return original, Admission.ACCEPTED
-
-
-def _row(policy: str, one: _Arrived, duplicate_of: str | None, now: datetime) -> dict[str, Any]:
+def _row(policy: str, one: Arrived, duplicate_of: str | None, now: datetime) -> dict[str, Any]:
     return {
         "item_id": one.item_id,
         "policy": policy,
@@ -299,7 +257,7 @@ def _row(policy: str, one: _Arrived, duplicate_of: str | None, now: datetime) ->
 
 
 def _happened(
-    policy: str, one: _Arrived, original: str, how: Admission, seen: _Seen
+    policy: str, one: Arrived, original: str, how: Admission, seen: Seen
 ) -> tuple[str, Event, dict[str, Any]]:
     """The ledger's entry; a duplicate's content is kept where it is not the original delivery's."""
     item = one.item
