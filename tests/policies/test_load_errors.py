@@ -152,8 +152,8 @@ BROKEN = [
                  "destinations.crm.when: rule 'rout == 'sales'': no field 'rout'; known are email, faults, flags, "
                  "message, missing, route, source, text, toys, unsure.",
                  id="an unknown name in a destination's condition"),
-    pytest.param("mode: auto", "mode: auto\nsla:\n  synced: {minutes: 5}", "synced",
-                 "sla.synced: Input should be 'first_decision', 'delivered' or 'review_answered'.",
+    pytest.param("mode: auto", "mode: auto\nsla:\n  shipped: {minutes: 5}", "shipped",
+                 "sla.shipped: Input should be 'first_decision', 'delivered', 'review_answered' or 'synced'.",
                  id="a clock that there is not names those that there are"),
     pytest.param("mode: auto", "mode: auto\nsla:\n  delivered: {minutes: 5, pause: no}", "delivered",
                  "sla.delivered.pause: Extra inputs are not permitted. Did you mean 'pauses'?",
