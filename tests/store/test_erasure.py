@@ -57,7 +57,7 @@ def everything_about(desk, said: str, key: str = "m-1") -> str:
             item_id, Extraction(key=key, detail=said, outcome=AskOutcome.NONSENSE), 0.9, False, desk.now
         )
         proposal = desk.proposal(key).model_copy(update={"detail": f"the model said {said}"})
-        tx.proposals.remember(proposal, desk.now)
+        tx.proposals.remember([proposal], desk.now)
         tx.ledger.append(item_id, Event.ASK_FAILED, desk.now, attempt=1, outcome="nonsense", detail=said, calls=1)
         tx.inbox.keep_decision(item_id, proposal, asked, 0, desk.now)
         claimed, _, _ = tx.inbox.under_review(item_id)
