@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -56,14 +57,24 @@ def doctor(
 
     Nothing is written anywhere, and no secret is shown. Warnings do not count.
     """
-    logging.getLogger("prefect").setLevel(logging.CRITICAL)  # what it would say is found here
-    checks = asyncio.run(examine(policies or [], prefect_yaml, timeout, os.environ))
+    with _silent(logging.getLogger("prefect")):  # what it would say is found here
+        checks = asyncio.run(examine(policies or [], prefect_yaml, timeout, os.environ))
     if as_json_:
         OUT.print_json(data=as_json(checks))
     else:
         print_checks(checks, OUT)
     if any(check.grade is Grade.WRONG for check in checks):
         raise typer.Exit(SICK)
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 async def examine(
