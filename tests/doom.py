@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.orm import Mapper
+from sqlalchemy import Connection, Engine, event, inspect
+from sqlalchemy.orm import Mapper, ORMExecuteState
 from sqlmodel import Session
 
 from connectors.store.drift_tables import PassRow
@@ -46,6 +46,11 @@ def _listen_to_store(reached: Reached) -> None:
     @event.listens_for(EntryRow, "after_insert")
     def _(_mapper: Mapper[EntryRow], _connection: Connection, row: EntryRow) -> None:
         written.append(row.event)
+
+    @event.listens_for(Session, "do_orm_execute")
+    def _(state: ORMExecuteState) -> None:
+        if state.is_insert and state.bind_mapper is inspect(EntryRow):
+            written.extend(str(row["event"]) for row in state.parameters or ())
 
     @event.listens_for(PassRow, "after_update")
     def _(_mapper: Mapper[PassRow], _connection: Connection, _row: PassRow) -> None:
