@@ -42,7 +42,7 @@ class Mask:
     def hide(self, text: str) -> str:
         """The text with placeholders, such as `[email 1]`, which the text itself does not have."""
         hidden, end = [], 0
-        for start, stop, kind in sorted(self._found(text)):
+        for start, stop, kind in sorted(self._found(text), key=lambda found: (found[0], -found[1])):
             if start >= end:
                 hidden += [text[end:start], self._placeholder(kind, text[start:stop], text)]
                 end = stop

@@ -17,6 +17,8 @@ ALL = tuple(Maskable)
         ("Pay to DE89 3704 0044 0532 0130 00 please", "Pay to [iban 1] please"),
         ("DE88 3704 0044 0532 0130 00 has a wrong digit", "DE88 3704 0044 0532 0130 00 has a wrong digit"),
         ("I am [email 1], that is ann@x.org", "I am [email 1], that is [email 2]"),
+        ("call-030-901820@x.org", "[email 1]"),
+        ("+4930901820@x.org", "[email 1]"),
         ("nothing to hide, order 12345", "nothing to hide, order 12345"),
         ("", ""),
     ],
