@@ -99,6 +99,7 @@ CONTRADICTIONS = [
     pytest.param({"two_people_above": "a lot"}, "write an amount with its currency", id="limits are amounts"),
     pytest.param({"rules": [{"name": "r", "when": "seen_boom > 1", "route": "send"}]}, "no field 'seen_boom'",
                  id="rules see the counts of the events that there are"),
+    pytest.param({"privacy": {"mask": ["email"]}}, "is not masked: remove 'privacy.mask'", id="an agent is not masked"),
     pytest.param({"actions": "none"}, "actions: Input should be a valid dictionary", id="parts are mappings"),
     pytest.param({"input": 7}, "input: Input should be", id="the input too"),
 ]  # fmt: skip
