@@ -67,17 +67,22 @@ async def _decided(
     policy: str, plan: Plan, decide_chunk: Callable[[list[ClaimedItem]], Awaitable[None]], lanes: int
 ) -> list[State[int]]:
     """Decide up to the plan's items in chunks, and send what each chunk makes due; how the sending ended."""
-    left, sent = plan.items, list[State[int]]()
+    left, held, sent = plan.items, set[str](), list[State[int]]()
+    claiming = asyncio.Lock()
 
     async def lane() -> None:
         nonlocal left
         while (count := min(left, plan.chunk)) > 0:
             left -= count
-            items = await claim(policy, str(flow_run.id), count)
+            async with claiming:
+                items = await claim(policy, str(flow_run.id), count, sorted(held))
+                chunk = {item.item_id for item in items}
+                held.update(chunk)
             if not items:
                 return
             left += count - len(items)
             await decide_chunk(items)
+            held.difference_update(chunk)
             sent.append(await deliver_due(0, return_state=True))  # type: ignore[misc]  # Prefect forgets: async
 
     under_way = [asyncio.create_task(lane()) for _ in range(lanes)]

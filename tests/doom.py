@@ -5,6 +5,7 @@ A step is what a library tells whoever listens: SQLAlchemy of statements and com
 
 import logging
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -79,8 +80,10 @@ def _listen_to_requests(reached: Reached) -> None:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            _method, url, *_ = record.args if isinstance(record.args, tuple) else ("", "")
-            end = urlsplit(str(url)).path.rpartition("/")[2]
+            url = re.search(r"https?://\S+", record.getMessage())
+            if url is None:
+                return
+            end = urlsplit(url[0]).path.rpartition("/")[2]
             counts[end] += 1
             reached(f"answered {end} {counts[end]}")
 

@@ -68,12 +68,14 @@ class Inbox:
         self._ledger.append_all(happened, now)
         return admitted
 
-    def claim(self, policy: str, owner: str, count: int, lease: timedelta, now: datetime) -> list[ClaimedItem]:
-        """Lease up to `count` undecided items to `owner`, the oldest first.
+    def claim(
+        self, policy: str, owner: str, count: int, lease: timedelta, now: datetime, held: Collection[str] = ()
+    ) -> list[ClaimedItem]:
+        """Lease up to `count` undecided items to `owner`, the oldest first, but none that is held.
 
         An item whose lease ran out is taken over; the ledger says so.
         """
-        query = select(ItemRow).where(*_claimable(policy, now))
+        query = select(ItemRow).where(*_claimable(policy, now), col(ItemRow.item_id).not_in(held))
         query = query.order_by(col(ItemRow.accepted_at), col(ItemRow.item_id)).limit(count)
         claimed = []
         for row in self._session.exec(query):

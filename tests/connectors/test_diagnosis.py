@@ -14,7 +14,6 @@ from connectors.diagnosis import Aspect, Diagnosable, Diagnosis, Grade, Use, quo
 from connectors.registry import SYSTEMS, open_destination
 
 pytestmark = pytest.mark.respx(assert_all_called=False)
-FAR = datetime.now(UTC) + timedelta(seconds=90)
 HUBSPOT, SALESFORCE, ZENDESK = (
     "https://hubspot.test",
     "https://acme.test/services/data/v68.0",
@@ -332,7 +331,8 @@ async def test_what_a_key_may_not_ask_is_untold(respx_mock: respx.MockRouter) ->
 
 async def test_a_clock_that_is_ahead_is_told_by_the_date_header(respx_mock: respx.MockRouter) -> None:
     told = {"user": {"id": 3, "role": "agent"}}
-    answer = httpx.Response(200, json=told, headers={"Date": format_datetime(FAR, usegmt=True)})
+    far = datetime.now(UTC) + timedelta(seconds=90)
+    answer = httpx.Response(200, json=told, headers={"Date": format_datetime(far, usegmt=True)})
     diagnosis = await found(respx_mock, "zendesk", {f"GET {ZENDESK}/users/me.json": answer})
     assert diagnosis.ahead_s is not None
     assert 0 < diagnosis.ahead_s <= 91

@@ -276,6 +276,9 @@ async def test_prefects_deployments_and_workers_are_held_against_the_plan(prefec
     plan = [one for one in planned(SHIPPED) if one.name == "deliver"]
     skews: dict[str, float] = {}
     with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+        async with get_client() as client:
+            for left in await client.read_deployments():
+                await client.delete_deployment(left.id)
         checks = await look_at_prefect(plan, skews)
         assert ("schedule", "deliver") in [(area, subject) for area, subject, _ in told(checks)]
         async with get_client() as client:

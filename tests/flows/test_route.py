@@ -35,6 +35,14 @@ async def test_running_twice_acts_once(bench):
     assert len(bench.model.asked) == 2
 
 
+async def test_a_run_that_outlasts_its_leases_takes_nothing_over_from_itself(bench):
+    bench.change_policy(batch={"chunk": 2, "lease_minutes": 1e-6})
+    bench.accept(*(message(str(number), f"invoice {number} is wrong") for number in range(6)))
+    await bench.run()
+    assert len(bench.model.asked) == 6
+    assert [entry for entry in bench.ledger() if entry.event == "taken_over"] == []
+
+
 async def test_the_same_text_from_two_senders_costs_one_call_and_two_writes(bench):
     bench.accept(message("1", "my invoice is wrong", "a@example.com"))
     bench.accept(message("2", "my invoice is wrong", "b@example.com"))

@@ -170,6 +170,18 @@ def test_a_leased_item_is_not_claimed_before_its_lease_ends(desk) -> None:
     assert desk.claim("run-2") == [item]
 
 
+def test_what_is_held_is_not_claimed_though_its_lease_ended(desk) -> None:
+    first, _ = desk.accept("m-1")
+    second, _ = desk.accept("m-2")
+    desk.claim()
+    desk.later(minutes=6)
+
+    with desk.store.transaction() as tx:
+        claimed = tx.inbox.claim("lead_routing", "run-1", 10, timedelta(minutes=1), desk.now, [first])
+
+    assert [item.item_id for item in claimed] == [second]
+
+
 def test_a_take_over_stands_in_the_ledger(desk) -> None:
     item, _ = desk.accept()
     desk.claim("run-1")
