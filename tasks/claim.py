@@ -1,5 +1,6 @@
 """Takes items to work on."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from prefect import task
@@ -10,7 +11,7 @@ from tasks.resources import resources
 
 
 @task(task_run_name=named("claim"), **ACT)
-async def claim(policy: str, run: str, count: int, held: list[str]) -> list[ClaimedItem]:
+async def claim(policy: str, run: str, count: int, held: Collection[str] = ()) -> list[ClaimedItem]:
     """Lease up to `count` undecided items to this run, the oldest first; an act, safe to repeat.
 
     When a run dies, its leases end and another run takes the items over.
