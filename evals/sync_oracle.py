@@ -141,7 +141,8 @@ def _is_replaced(story: Story, edit: Change, later: Sequence[Change], has: Calla
 
     The same value that somebody makes anew once no system shows it any more is another one.
     """
-    shown = {one.system: one.after for one in story.changes[: len(story.changes) - len(later)]}
+    so_far = story.changes[: len(story.changes) - len(later)]
+    shown = dict.fromkeys(story.held, "") | {one.system: one.after for one in so_far}
     seen = {system for system, text in shown.items() if has(text)} | {edit.system}
     for one in later:
         if one.edit is not None and one.system in seen and has(one.before) and not has(one.after):

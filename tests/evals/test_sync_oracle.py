@@ -105,6 +105,11 @@ def test_a_value_that_several_made_is_replaced_by_whoever_changes_it():
     assert faults(*changes, written(6, "crm", "x", "z")) == []
 
 
+def test_a_value_taken_back_before_anybody_heard_of_it_is_replaced_where_the_blank_still_stood():
+    changes = (edit(1, "crm", "", "a"), edit(2, "crm", "a", ""), edit(3, "desk", "", "b"), written(4, "crm", "", "b"))
+    assert faults(*changes, moves=[moved("", "b", Why.ONE_EDIT, desk="b")]) == []
+
+
 def test_who_may_not_clear_a_field_is_overruled_and_the_owner_is_not():
     changes = (*STANDS, edit(3, "desk", "a", ""), written(4, "desk", "", "a"))
     moves = [moved("a", "a", Why.ONE_EDIT, desk="")]
