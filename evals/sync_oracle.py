@@ -217,8 +217,14 @@ def _is_put_back(story: Story, edit: Change) -> bool:
         return False
     own = [move for move in story.moves if edit.system in move.edited]
     known = {_same(move.after) for move in story.moves} | {_same(move.edited[edit.system]) for move in own}
-    heard = {_same(move.edited[edit.system]) for move in own if move.at >= run[since].at}
-    return value in known and not {_same(one.after) for one in run[since:-1]} & heard
+    return value in known and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
+
+
+def _origin(story: Story, move: Told, system: str) -> Change | None:
+    """The edit in a system that something was made of: the last of that value before it."""
+    value = _same(move.edited[system])
+    made = [one for one in story.changes if one.system == system and one.edit is not None and one.at <= move.at]
+    return next((one for one in reversed(made) if _same(one.after) == value), None)
 
 
 def _before(story: Story, edit: Change) -> list[Change]:

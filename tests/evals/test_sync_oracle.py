@@ -148,6 +148,20 @@ def test_what_people_took_back_after_it_was_heard_of_is_an_edit():
     assert faults(*changes, moves=told) == [Fault.LOST]
 
 
+def test_the_same_value_made_anew_later_does_not_tell_that_the_first_was_heard_of():
+    changes = (
+        *STANDS,
+        edit(3, "desk", "a", "b"),
+        edit(4, "crm", "a", "c"),
+        edit(5, "desk", "b", "a"),
+        written(6, "desk", "a", "c"),
+        edit(7, "desk", "c", "b"),
+        written(8, "crm", "c", "b"),
+    )
+    taken = [moved("", "a", Why.ONE_EDIT, 2, crm="a"), moved("a", "c", Why.ONE_EDIT, 6, crm="c")]
+    assert faults(*changes, moves=[*taken, moved("c", "b", Why.ONE_EDIT, 8, desk="b")]) == []
+
+
 def test_a_value_that_was_agreed_on_and_replaced_by_what_somebody_made_of_it_at_the_same_time_is_well():
     changes = (
         *STANDS,
