@@ -216,7 +216,8 @@ def _is_put_back(story: Story, edit: Change) -> bool:
     if since is None:
         return False
     own = [move for move in story.moves if edit.system in move.edited]
-    known = {_same(move.after) for move in story.moves} | {_same(move.edited[edit.system]) for move in own}
+    agreed = {_same(text) for move in story.moves for text in (move.before, move.after)}
+    known = agreed | {_same(move.edited[edit.system]) for move in own}
     return value in known and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
 
 

@@ -135,8 +135,9 @@ class Portal:
         return record
 
     def patch(self, kind: str, record: StoredObject, patch: NewObject) -> Shown:
-        """Merge values into a record."""
-        saved = self._save(kind, record, patch.properties, patch.properties.get(self.settings.operation_property, ""))
+        """Merge values into a record as it is by now: a late write must not take back what somebody made meanwhile."""
+        latest = self._of(kind, None, record.id) or record
+        saved = self._save(kind, latest, patch.properties, patch.properties.get(self.settings.operation_property, ""))
         return self._show(saved, list(patch.properties))
 
     def read(self, kind: str, batch: ReadBatch) -> Results:

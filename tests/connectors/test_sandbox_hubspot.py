@@ -1,12 +1,16 @@
 """People work in the sandbox HubSpot as they do in the real one, and it keeps a book of every change."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from connectors.sandbox.faults import FaultPlan, FaultSettings
 from connectors.sandbox.hubspot import create_app
+from connectors.sandbox.hubspot_portal import Portal, keys
+from connectors.sandbox.hubspot_shapes import NewObject, PeoplesEdit, StoredObject
+from connectors.sandbox.records import Records
 
 TICKETS = "/crm/objects/2026-09/tickets"
 
@@ -56,6 +60,20 @@ async def test_the_book_has_what_became_another_value_and_by_which_write(account
         "op-1",
         {"priority": "HIGH", "interlock_operation": "op-1"},
     )
+
+
+def test_a_late_write_takes_nothing_back_that_somebody_made_meanwhile():
+    records = Records(StoredObject, lambda record: keys(record, ()), None)
+    portal = Portal(records, lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    made = portal.edit("tickets", "new", PeoplesEdit(shown={}, properties={"subject": "Printer", "priority": "LOW"}))
+    late = NewObject(properties={"priority": "HIGH"})
+    checked = portal.check_patch("tickets", made.id, late)
+    portal.edit("tickets", made.id, PeoplesEdit(shown={}, properties={"subject": "Scanner"}))
+    portal.patch("tickets", checked, late)
+    (record,) = records.all()
+    assert (record.properties["subject"], record.properties["priority"]) == ("Scanner", "HIGH")
+    assert len(record.changes) == 3
+    records.close()
 
 
 async def test_an_account_that_is_away_answers_people_alone(account):

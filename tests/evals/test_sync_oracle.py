@@ -138,6 +138,11 @@ def test_what_people_took_back_before_anybody_heard_of_it_is_no_edit():
     assert faults(*BACK_AND_FORTH[:-2], edit(5, "crm", "x", "c"), BACK_AND_FORTH[-1], moves=[first, last]) == []
 
 
+def test_what_people_cleared_again_before_anybody_heard_of_it_is_no_edit():
+    changes = (edit(1, "crm", "", "a"), edit(2, "desk", "", "b"), edit(3, "desk", "b", ""), written(4, "desk", "", "a"))
+    assert faults(*changes, moves=[moved("", "a", Why.ONE_EDIT, crm="a")], owner="desk") == []
+
+
 def test_what_people_took_back_after_it_was_heard_of_is_an_edit():
     told = [
         moved("", "a", Why.ONE_EDIT, crm="a"),
