@@ -203,6 +203,17 @@ async def test_a_late_review_is_told_of_until_it_is_answered(floor):
     assert floor.events(item)[-5:] == ["notified", "review_answered", "decided", "queued", "resolved"]
 
 
+async def test_nobody_is_told_of_a_late_review_that_has_ended_whatever_ended_it(floor):
+    item = floor.waits(1)
+    floor.later(minutes=241)
+    async with opened(floor.here):
+        await escalate_late.fn(floor.policy)
+        with floor.store.transaction() as tx:
+            tx.reviews.relieved(item, "that nothing is asked any more", floor.now)
+        assert await climb.fn(floor.policy) == 0
+    assert floor.escalations() == []
+
+
 async def test_a_late_review_that_somebody_took_over_is_told_of_again_while_it_waits(floor):
     item = floor.waits(1)
     floor.later(minutes=241)
