@@ -170,8 +170,16 @@ class CasePolicy(Policy):
     @property
     def knows_reviewers(self) -> bool:
         """The same; where an action or its cost needs two people, unless the file says otherwise."""
-        two = self.two_people_above is not None or any(action.approvals > 1 for action in self.actions.values())
-        return two if self.review.proven is None else self.review.proven
+        return self._twice if self.review.proven is None else super().knows_reviewers
+
+    @property
+    def several_agree(self) -> bool:
+        """The same, or whether an action or its cost does."""
+        return self._twice or super().several_agree
+
+    @property
+    def _twice(self) -> bool:
+        return self.two_people_above is not None or any(action.approvals > 1 for action in self.actions.values())
 
     @cached_property
     def machine(self) -> Machine:

@@ -223,7 +223,8 @@ def _unknown(here: Resources, review: ReviewRow, answer: Answer, asked: Question
     workflow = here.workflow(review.workflow)
     if not workflow.policy.knows_reviewers:
         return None
-    return unknown(answer, asked.needs(answer), _known(workflow))
+    links_alone = workflow.policy.review.proven == "link"
+    return unknown(answer, asked.needs(answer), _known(workflow), links_alone=links_alone)
 
 
 def _known(workflow: Workflow) -> list[frozenset[str]]:

@@ -365,6 +365,21 @@ async def test_whom_nobody_knows_is_not_one_of_two_people(office):
         assert (await settle_review.fn(f"{item}-action", answer)).by == "Ada and ann@example.com"
 
 
+async def test_where_only_links_count_nobody_can_be_two_people_by_typing_two_names(office):
+    office.change_policy(review={"proven": "link"})
+    item = await refund(office, DEAR)
+    form = await office.shown(f"{item}-action")
+    for name in ("Ada", "Bo"):
+        typed = await office.answers(f"{item}-action", "give_back", name)
+        assert (typed.refusal, office.case().state) == (Refusal.UNPROVEN, "sent")
+        assert "by a link that was sent to you" in typed.notice
+    for name in ("Ada", "Bo"):
+        answer = Answer(choice="give_back", binding=form.binding, reviewer=name, proven=Proven.LINK)
+        async with opened(office.here):
+            assert (await settle_review.fn(f"{item}-action", answer)).refusal is None
+    assert (office.case().state, office.decision(item).by) == ("returned", "Ada and Bo")
+
+
 @pytest.mark.parametrize(
     "changes", [{"review": {"proven": False}}, {"two_people_above": None}], ids=["said", "unlimited"]
 )
