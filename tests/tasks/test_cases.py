@@ -603,6 +603,27 @@ async def test_a_deadline_that_something_overtook_is_not_acted_on_by_overload(of
     assert office.decision(late.item_id).waits
 
 
+async def test_a_case_in_a_state_that_the_policy_lost_goes_to_a_person_who_leads_it_out(office):
+    office.comes(ASKED)
+    await office.works()
+    states = tiny_cases()["states"]
+    states["shipped"] = states.pop("sent")
+    states["idle"]["to"] = ["shipped"]
+    actions = tiny_cases()["actions"]
+    actions["send"]["to"] = "shipped"
+    office.change_policy(states=states, actions=actions)
+    (paid, _) = office.comes(event("paid", "p", amount="40 EUR"), event("asked", "b", parcel="p-2", price="1 EUR"))
+    await office.works()
+    assert (office.decision(paid).reason, office.case("p-2").state) == (Reason.EVENT_NOT_ALLOWED, "shipped")
+    office.later(minutes=61)
+    assert sorted(await office.watches()) == ["p-1", "p-2"]
+    await office.works()
+    assert "does not have this state any more" in (await office.shown(f"{paid}-action")).markdown
+    assert (await office.answers(f"{paid}-action", "settle", "Ada")).refusal is None
+    assert office.case().state == "settled"
+    assert await office.unaccounted() == 0
+
+
 async def test_several_events_of_one_case_are_settled_one_after_the_other(office):
     office.comes(ASKED, event("paid", "p", amount="40 EUR"), event("asked", "other", parcel="p-2", price="1 EUR"))
     await office.works(times=1)
