@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pydantic import AwareDatetime
 
 from domain.case import Gate, Plan
-from domain.decision import Decision, Kind, Mode, Reason, RuleMatch, Terms
+from domain.decision import OF_CASES, Decision, Kind, Mode, Reason, RuleMatch, Terms
 from domain.review import Answer
 from domain.route_review import relieve
 
@@ -70,15 +70,6 @@ def _needs(plan: Plan | None) -> tuple[Reason, ...]:
     return (Reason.NEEDS_TWO_PEOPLE if plan.approvals > 1 else Reason.NEEDS_APPROVAL,)
 
 
-AGAINST = frozenset(
-    {
-        *(*BARRED.values(), Reason.CASE_UNNAMED, Reason.ACTION_NOT_ALLOWED, Reason.PRECONDITION_FAILED),
-        *(Reason.PARAMETERS_MISSING, Reason.PARAMETERS_UNSUPPORTED, Reason.NEEDS_APPROVAL, Reason.NEEDS_TWO_PEOPLE),
-    }
-)
-"""What speaks against an action, whoever proposed it: no doubt of the model's."""
-
-
 def relieve_action(
     held: Decision,
     rule: RuleMatch | None,
@@ -89,12 +80,13 @@ def relieve_action(
 ) -> Decision | None:
     """The decision that a rule makes of an event that waits, where people have more than they can take.
 
-    As `relieve`; None too where anything speaks against the action, or it needs a person in any case.
+    As `relieve`; None too where anything speaks against the action, or it needs a person in any case. What spoke
+    against one before, whoever proposed it, is no doubt of the model's.
 
     Args:
         plan: of the rule's action, as things stand now, and `doubts` what speaks against that.
     """
-    unsure = tuple(hold for hold in held.holds if hold not in AGAINST)
+    unsure = tuple(hold for hold in held.holds if hold not in OF_CASES)
     decision = relieve(held.model_copy(update={"holds": unsure}), rule, terms, now)
     if decision is None:
         return None
