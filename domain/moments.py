@@ -25,7 +25,7 @@ class Moments(Frozen):
 
     Attributes:
         accepted_at: None for an entity.
-        decided_at: the first decision, be it to ask a person.
+        decided_at: the first decision, be it to ask a person, or to let an event before its turn wait.
         delivered_at: every write that was asked for has its end, and one at least was written.
         closed_at: nothing is written: it was decided so, or no destination was meant, or every write ended
             unwritten. Or an entity turned out to be another one.
@@ -81,6 +81,8 @@ class _Seen:
                 self._first("accepted_at", entry)
             case Event.DECIDED:
                 self._decided(entry)
+            case Event.EVENT_WAITS:
+                self._first("decided_at", entry)
             case Event.REVIEW_OPENED:
                 self._first("review_opened_at", entry)
             case Event.REVIEW_ANSWERED:

@@ -120,6 +120,11 @@ TABLE = [
         id="what was written before the last word was no delivery",
     ),
     pytest.param([ACCEPTED, WRITES_NOT], {"decided": 1, "closed": 1}, id="an end without a write"),
+    pytest.param(
+        [ACCEPTED, (Event.EVENT_WAITS, {}), SOMETHING_ELSE, WRITES, queued("a"), tried("a")],
+        {"decided": 1, "delivered": 5},
+        id="to let an event before its turn wait is a decision, and no end",
+    ),
     pytest.param([ACCEPTED, LEFT_TO_A_PERSON, OPENED], {"decided": 1, "review_opened": 2}, id="a person is asked"),
     pytest.param(
         [ACCEPTED, LEFT_TO_A_PERSON, OPENED, WRITES, queued("a"), tried("a")],
