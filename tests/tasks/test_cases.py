@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import NOW
-from cases import event, tiny_cases, write_cases
+from builders import NOW, proposal, terms
+from cases import case_policy, event, met, tiny_cases, write_cases
 from fakes import FakeSystem, fake_resources
 from tiny import write_people
 from typer.testing import CliRunner
@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 from connectors.store.engine import Store
 from console.main import app
 from domain.case import Case
-from domain.decision import Decision, Kind, Reason
+from domain.decision import Decision, Kind, Mode, Reason
 from domain.errors import PolicyInvalid
 from domain.item import InboundItem
 from domain.ledger import Entry, first_break
 from domain.review import Answer, Proven, Refusal
 from domain.story import tell
-from policies.next_action import Said
+from policies.next_action import Said, decide_action
 from tasks.account import balance
 from tasks.act import act
 from tasks.assign import assign_reviews
@@ -622,6 +622,16 @@ async def test_a_case_in_a_state_that_the_policy_lost_goes_to_a_person_who_leads
     assert (await office.answers(f"{paid}-action", "settle", "Ada")).refusal is None
     assert office.case().state == "settled"
     assert await office.unaccounted() == 0
+
+
+@pytest.mark.parametrize(("confidence", "shown"), [(0.97, "explain"), (0.4, "give_back")], ids=["sure", "in doubt"])
+def test_what_a_person_confirms_is_what_would_have_been_done(confidence, shown):
+    """A model that is sure goes before a rule, a rule before one that is in doubt."""
+    cases = case_policy()
+    says = proposal(label="explain", opinion="explain", confidence=confidence)
+    sure = terms(Mode.ASSIST).model_copy(update={"routes": frozenset(cases.routes)})
+    decision = decide_action(cases, sure, met(note="my money back", policy=cases), says, None, NOW)
+    assert (decision.waits, decision.proposed, decision.plan.action) == (True, "explain", shown)
 
 
 async def test_several_events_of_one_case_are_settled_one_after_the_other(office):
