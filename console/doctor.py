@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from connectors.diagnosis import Grade
 from connectors.settings import Settings
 from console.doctor_here import check_clocks, check_database, check_disk, check_settings, resolve
+from console.doctor_people import check_people
 from console.doctor_prefect import Planned, check_plan, look_at_prefect, no_plan, planned, prefect_file
 from console.doctor_report import Check, as_json, print_checks, untold, wrong
 from console.doctor_systems import (
@@ -38,7 +39,7 @@ SICK = 1
 """Exit code when something is wrong."""
 AREAS = (
     *("policy", "settings", "system", "key", "rights", "quota", "fields", "source"),
-    *("threshold", "schedule", "worker", "watch", "database", "ledger", "clock", "disk"),
+    *("people", "threshold", "schedule", "worker", "watch", "database", "ledger", "clock", "disk"),
 )
 """In the order in which they are told."""
 
@@ -174,9 +175,9 @@ def _here(environ: Mapping[str, str], workflows: Sequence[Workflow], skews: Skew
         settings = Settings.of(environ)
     except ValidationError:
         return []
-    names = [one.policy.name for one in workflows if one.sync is None]
+    names = [one.policy.name for one in workflows]
     checks, usable = check_database(settings.store_url, names, datetime.now(UTC), skews)
-    checks += check_disk(settings)
+    checks += [*check_disk(settings), *(check for one in workflows for check in check_people(settings, one))]
     if not usable:
         classifying = [one for one in workflows if one.policy.classifies]
         return checks + [

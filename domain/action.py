@@ -9,8 +9,9 @@ from decimal import Decimal, InvalidOperation
 from pydantic import AwareDatetime
 
 from domain.case import Gate, Plan
-from domain.decision import Decision, Kind, Mode, Reason
+from domain.decision import OF_CASES, Decision, Kind, Mode, Reason, RuleMatch, Terms
 from domain.review import Answer
+from domain.route_review import relieve
 
 BARRED: dict[Gate, Reason] = {
     Gate.EARLY: Reason.EVENT_EARLY,
@@ -67,6 +68,30 @@ def _needs(plan: Plan | None) -> tuple[Reason, ...]:
     if plan is None or not plan.approvals:
         return ()
     return (Reason.NEEDS_TWO_PEOPLE if plan.approvals > 1 else Reason.NEEDS_APPROVAL,)
+
+
+def relieve_action(
+    held: Decision,
+    rule: RuleMatch | None,
+    plan: Plan | None,
+    doubts: Iterable[Reason],
+    terms: Terms,
+    now: AwareDatetime,
+) -> Decision | None:
+    """The decision that a rule makes of an event that waits, where people have more than they can take.
+
+    As `relieve`; None too where anything speaks against the action, or it needs a person in any case. What spoke
+    against one before, whoever proposed it, is no doubt of the model's.
+
+    Args:
+        plan: of the rule's action, as things stand now, and `doubts` what speaks against that.
+    """
+    unsure = tuple(hold for hold in held.holds if hold not in OF_CASES)
+    decision = relieve(held.model_copy(update={"holds": unsure}), rule, terms, now)
+    if decision is None:
+        return None
+    acts = restrain(decision.model_copy(update={"holds": held.holds}), plan, doubts)
+    return None if acts.waits else acts
 
 
 def settle_action(answer: Answer, held: Decision, plan: Plan | None, mode: Mode, now: AwareDatetime) -> Decision:

@@ -60,7 +60,9 @@ def barred(
     return None
 
 
-def unknown(answer: Answer, needed: int, known: Iterable[frozenset[str]]) -> Refusal | None:
+def unknown(
+    answer: Answer, needed: int, known: Iterable[frozenset[str]], *, links_alone: bool = False
+) -> Refusal | None:
     """That nobody knows who gave an answer which different people must give; None where one is enough, or it is known.
 
     It is known by a link that was sent to them, or by a name or an address of somebody in the people file.
@@ -68,11 +70,14 @@ def unknown(answer: Answer, needed: int, known: Iterable[frozenset[str]]) -> Ref
     Args:
         needed: how many must give it in all.
         known: as `names` takes it.
+        links_alone: whether names do not count, as whoever knows them can give them.
     """
     own = names(answer.reviewer)
-    if needed < 2 or answer.proven is Proven.LINK or any(own & words for words in known):  # noqa: PLR2004  two people
+    if needed < 2 or answer.proven is Proven.LINK:  # noqa: PLR2004  two people
         return None
-    return Refusal.UNKNOWN_PERSON
+    if links_alone:
+        return Refusal.UNPROVEN
+    return None if any(own & words for words in known) else Refusal.UNKNOWN_PERSON
 
 
 def before(answer: Answer, given: Sequence[Agreed]) -> tuple[Agreed, ...]:

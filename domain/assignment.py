@@ -26,7 +26,7 @@ class Overload(StrEnum):
     WAIT = "wait"
     """They wait, and the ladder's people are told once."""
     RULES = "rules"
-    """Where a rule of the policy names a route, it is taken; the others wait."""
+    """Where a rule of the policy names the route or the action that is asked for, it is taken; all others wait."""
     WIDEN = "widen"
     """The next team takes them too."""
 

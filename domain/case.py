@@ -35,6 +35,10 @@ class State(Frozen):
     owner: str = ""
 
 
+LOST = State(description="the policy does not have this state any more; an action may lead anywhere from here")
+"""Where a case stands whose state was removed from the policy, or renamed: only people lead it out."""
+
+
 class Case(Frozen):
     """How a case stands; one that was never heard of stands in the initial state at version 0.
 
@@ -81,11 +85,13 @@ class Machine(Frozen):
         Args:
             due_at: the deadline that a `deadline_passed` event is about.
         """
-        if event == DEADLINE:
-            return Gate.ALLOWED if due_at is not None and due_at == case.due_at else Gate.MOOT
-        if event not in self.events:
+        if event == DEADLINE and (due_at is None or due_at != case.due_at):
+            return Gate.MOOT
+        if event not in {*self.events, DEADLINE}:
             return Gate.UNKNOWN
-        if event in self.states[case.state].events:
+        if case.state not in self.states:
+            return Gate.NOT_ALLOWED
+        if event == DEADLINE or event in self.states[case.state].events:
             return Gate.ALLOWED
         ahead = self.reachable(case.state)
         return Gate.EARLY if any(event in self.states[name].events for name in ahead) else Gate.NOT_ALLOWED
@@ -101,8 +107,11 @@ class Machine(Frozen):
         return frozenset(found)
 
     def allows(self, state: str, to: str | None) -> bool:
-        """Whether an action may leave a case of `state` in `to`; None stays, which every state allows."""
-        return to is None or to in self.states[state].to
+        """Whether an action may leave a case of `state` in `to`; None stays, which every state allows.
+
+        From a state that the policy lost every step is allowed: a person takes it.
+        """
+        return to is None or state not in self.states or to in self.states[state].to
 
 
 class Parameter(Frozen):

@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from domain.delivery import Step
+from domain.duplicates import Finding
 from domain.ledger import Entry, Event
 from domain.values import Frozen
 
@@ -24,9 +25,10 @@ class Moments(Frozen):
 
     Attributes:
         accepted_at: None for an entity.
-        decided_at: the first decision, be it to ask a person.
-        delivered_at: every write that was asked for was written.
-        closed_at: it was decided that nothing is written, or an entity turned out to be another one.
+        decided_at: the first decision, be it to ask a person, or to let an event before its turn wait.
+        delivered_at: every write that was asked for has its end, and one at least was written.
+        closed_at: nothing is written: it was decided so, or no destination was meant, or every write ended
+            unwritten. Or an entity turned out to be another one.
         answered_at: a person's answer settled the review.
         changed_at: a change of an entity was observed that not every system held.
         synced_at: every system held it, and all that was observed since.
@@ -69,6 +71,8 @@ class _Seen:
         self._pauses: list[Pause] = []
         self._unwritten: set[str] = set()
         self._settled = False
+        self._written = False
+        self._over_at: AwareDatetime | None = None
 
     def take(self, entry: Entry) -> None:
         """One more entry."""
@@ -77,16 +81,22 @@ class _Seen:
                 self._first("accepted_at", entry)
             case Event.DECIDED:
                 self._decided(entry)
+            case Event.EVENT_WAITS:
+                self._first("decided_at", entry)
             case Event.REVIEW_OPENED:
                 self._first("review_opened_at", entry)
             case Event.REVIEW_ANSWERED:
                 self._first("answered_at", entry)
             case Event.QUEUED:
                 self._unwritten.add(entry.facts["operation"])
+                self._over_at = None
             case Event.ATTEMPTED if entry.facts["next"] == Step.DONE and not entry.facts.get("moved"):
-                self._unwritten.discard(entry.facts["operation"])
-                if self._settled and not self._unwritten:
-                    self._first("delivered_at", entry)
+                self._written |= self._settled
+                self._ended(entry)
+            case Event.SUPERSEDED:
+                self._ended(entry)
+            case Event.COMPARED if entry.facts["finding"] == Finding.UNWANTED:
+                self._ended(entry)
             case Event.CUSTOMER_ASKED if not self._owed:
                 self._pauses.append(Pause(begins=entry.at))
             case Event.CUSTOMER_ANSWERED | Event.CUSTOMER_SILENT if self._owed:
@@ -95,7 +105,9 @@ class _Seen:
                 pass
 
     def moments(self) -> Moments | None:
-        """All that was said."""
+        """All that was said. The writes of a decision come with it: where none did, none will."""
+        if self._over_at is not None:
+            self._at.setdefault("delivered_at" if self._written else "closed_at", self._over_at)
         return Moments(**self._at, pauses=tuple(self._pauses)) if "accepted_at" in self._at else None
 
     @property
@@ -117,6 +129,14 @@ class _Seen:
             self._first("answered_at", entry)
         if not entry.facts["writes"]:
             self._first("closed_at", entry)
+        elif not self._unwritten:
+            self._over_at = entry.at
+
+    def _ended(self, entry: Entry) -> None:
+        """A write has its end, be it that it is not made."""
+        self._unwritten.discard(entry.facts["operation"])
+        if self._settled and not self._unwritten:
+            self._over_at = self._over_at or entry.at
 
     def _first(self, name: str, entry: Entry) -> None:
         self._at.setdefault(name, entry.at)

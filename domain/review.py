@@ -148,6 +148,8 @@ class Refusal(StrEnum):
     SAME_PERSON = "same_person"
     UNKNOWN_PERSON = "unknown_person"
     """Several must agree, and nobody knows whose name this is: one person could give them all."""
+    UNPROVEN = "unproven"
+    """Several must agree, each by a link of theirs, and this is no such answer."""
 
 
 EXPLAIN: dict[Refusal, str] = {
@@ -167,6 +169,10 @@ EXPLAIN: dict[Refusal, str] = {
     Refusal.UNKNOWN_PERSON: (
         "Different people must agree to this, so it must be known who you are: answer by a link of your own "
         "('interlock reviews link' makes one), or under your name as it stands in the people file."
+    ),
+    Refusal.UNPROVEN: (
+        "Different people must agree to this, and each must show who they are: answer by a link that was sent to you "
+        "('interlock reviews link' makes one), not under a typed name."
     ),
 }
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from domain.assignment import Overload
+from domain.decision import RuleAction
 from domain.proposal import NONE_OF_THESE
 from domain.sla import ClockName
 from policies.rules import check_expression
@@ -17,6 +19,7 @@ def disagreements(policy: "Policy") -> Iterator[InitErrorDetails]:
     """Each place that contradicts another, so that the loader can name its line."""
     yield from _in_routes(policy)
     yield from _in_rules(policy)
+    yield from _in_overload(policy)
     yield from _in_target(policy)
     yield from _in_validation(policy)
     for name, destination in policy.destinations.items():
@@ -65,6 +68,15 @@ def _in_rules(policy: "Policy") -> Iterator[InitErrorDetails]:
         if rule.name in names[:index]:
             yield at("rules", index, "name", fault=f"'{rule.name}' is used twice; give each rule its own name")
         yield from in_expression(rule.when, policy.input.numeric, "rules", index, "when")
+
+
+def _in_overload(policy: "Policy") -> Iterator[InitErrorDetails]:
+    assign = policy.review.assign
+    if assign is None or assign.overload is not Overload.RULES:
+        return
+    if not any(rule.action is RuleAction.ROUTE for rule in policy.rules):
+        fault = "no rule names what is to be done, so 'rules' would take nothing; add such a rule, or use wait or widen"
+        yield at("review", "assign", "overload", fault=fault)
 
 
 def _in_target(policy: "Policy") -> Iterator[InitErrorDetails]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from domain.case import DEADLINE, Case, Machine, State
+from domain.case import DEADLINE, LOST, Case, Machine, State
 from domain.values import Frozen
 from policies.agreement import at, in_calendar, in_expression
 from policies.destination import Destination, Name, Template
@@ -170,8 +170,16 @@ class CasePolicy(Policy):
     @property
     def knows_reviewers(self) -> bool:
         """The same; where an action or its cost needs two people, unless the file says otherwise."""
-        two = self.two_people_above is not None or any(action.approvals > 1 for action in self.actions.values())
-        return two if self.review.proven is None else self.review.proven
+        return self._twice if self.review.proven is None else super().knows_reviewers
+
+    @property
+    def several_agree(self) -> bool:
+        """The same, or whether an action or its cost does."""
+        return self._twice or super().several_agree
+
+    @property
+    def _twice(self) -> bool:
+        return self.two_people_above is not None or any(action.approvals > 1 for action in self.actions.values())
 
     @cached_property
     def machine(self) -> Machine:
@@ -187,9 +195,13 @@ class CasePolicy(Policy):
         """A case of which nothing was heard yet."""
         return Case(key=key, policy=self.name, state=self.initial)
 
+    def state(self, name: str) -> State:
+        """A state by its name; one that cases still stand in may be here no more."""
+        return self.states.get(name, LOST)
+
     def deadline(self, state: str, now: datetime) -> datetime | None:
         """When a case that comes to `state` now must have moved on."""
-        minutes = self.states[state].deadline_minutes
+        minutes = self.state(state).deadline_minutes
         return None if minutes is None else self._calendar(self.calendar).add(now, timedelta(minutes=minutes))
 
     def written(self, route: str | None) -> dict[str, Destination]:

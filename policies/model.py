@@ -241,6 +241,11 @@ class Policy(Frozen):
         return bool(self.review.proven)
 
     @property
+    def several_agree(self) -> bool:
+        """Whether anything needs more than one person."""
+        return self.review.people > 1
+
+    @property
     def scope(self) -> str:
         """Digest of what decides which items may act at all, beside the classifier."""
         taking = [(rule.when, rule.action.value) for rule in self.rules if rule.action is not RuleAction.ROUTE]

@@ -34,7 +34,8 @@ def decide_action(
     decision = decide(proposal, rule, terms, now, met.checked.missing, claimed.item_id)
     if met.gate is Gate.MOOT:
         return _ended(decision)
-    action = decision.route or (rule.route if rule else None) or decision.proposed
+    sure = decision.proposed if decision.waits and not decision.holds else None  # what would act, but for the mode
+    action = decision.route or sure or (rule.route if rule else None) or decision.proposed
     mine = said is not None and said.action == action
     made, doubts = plan(cases, met, action, said.parameters, said.found) if said and mine else plan(cases, met, action)
     return restrain(decision, made, (*met.barred, *doubts))

@@ -8,14 +8,15 @@ from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from domain.action import settle_action
-from domain.case import BY_PERSON, Plan
-from domain.decision import Decision, Reason
+from domain.action import relieve_action, settle_action
+from domain.case import BY_PERSON, Gate, Plan
+from domain.decision import Decision, Reason, Terms
 from domain.explain import BECAUSE
 from domain.proposal import NONE_OF_THESE
 from domain.review import Answer, Form
 from domain.story import tell
 from policies.cases import CasePolicy
+from policies.intake import match_rule
 from policies.load import Workflow, cases_of
 from policies.situations import Situation, plan, possible, situate
 from prompts.action_review import action_form
@@ -105,6 +106,19 @@ class ActionReview:
         writes = carry_out(tx, self.workflow, self.met, decision)
         tx.inbox.replace_decision(item_id, decision, writes, now)
         return writes > 0
+
+    def relieve(self, tx: Transaction, terms: Terms, now: AwareDatetime) -> str | None:
+        """Let a rule act in a person's place, where one may; gives the rule's name."""
+        rule = match_rule(self.met.claimed.item, self.met.checked, self.cases)
+        if rule is None or rule.route is None or self.met.gate is not Gate.ALLOWED:
+            return None
+        made, doubts = self._planned(rule.route, {})
+        decision = relieve_action(self.held, rule, made, (*self.met.barred, *doubts), terms, now)
+        if decision is None:
+            return None
+        writes = carry_out(tx, self.workflow, self.met, decision)
+        tx.inbox.replace_decision(self.met.claimed.item_id, decision, writes, now)
+        return rule.name
 
     def _chosen(self, answer: Answer) -> tuple[Plan | None, tuple[Reason, ...]]:
         if answer.choice == NONE_OF_THESE:

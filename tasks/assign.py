@@ -9,6 +9,7 @@ from prefect import task
 from connectors.store.assignments import Waiting
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
+from domain.agreement import names
 from domain.assignment import (
     Assigned,
     Assigning,
@@ -20,6 +21,7 @@ from domain.assignment import (
     notice_id,
     say_assigned,
 )
+from domain.case import Case
 from domain.decision import Terms
 from domain.delivery import Invitation, Operation
 from domain.escalation import Cause
@@ -27,11 +29,19 @@ from domain.people import Channel, Person, Recipient
 from domain.review import ReviewKind
 from policies.load import Workflow
 from policies.notices import PATIENCE, assignment
+from tasks.action_review import ActionReview
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
+from tasks.review import case_of, concerned
 from tasks.route_review import RouteReview
 from tasks.standing import in_force
+
+ASKS: dict[ReviewKind, type[RouteReview | ActionReview]] = {
+    ReviewKind.ROUTE: RouteReview,
+    ReviewKind.ACTION: ActionReview,
+}
+"""Kinds that rules know an answer to; the others wait for people, however many wait."""
 
 
 @task(task_run_name=named("assign"), **ACT)
@@ -99,14 +109,20 @@ def _placements(
     people, name = workflow.people, workflow.policy.name
     team = people.members(assigning.team)
     helpers = people.members(assigning.next_team) if assigning.next_team else ()
-    seats = [_seat(one, (*team, *helpers)) for one in waiting]
+    cases = tx.cases.of(name, filter(None, (case_of(one.review) for one in waiting)))
+    seats = [_seat(tx, workflow, one, (*team, *helpers), cases.get(case_of(one.review))) for one in waiting]
     held, last = tx.assignments.held_elsewhere(name), tx.assignments.last_given()
     return assign(seats, team, helpers, assigning, here.now(), held, last)
 
 
-def _seat(one: Waiting, people: Sequence[Person]) -> Seat:
-    """A review, and who may not decide it: whoever the item names is its sender, or asked for it."""
-    words = frozenset(value.strip().casefold() for value in (*one.item.fields.values(), *one.item.other.values()))
+def _seat(tx: Transaction, workflow: Workflow, one: Waiting, people: Sequence[Person], case: Case | None) -> Seat:
+    """A review, and who may not decide it: whom the item or its case names, and who has agreed already."""
+    given = [
+        agreed.reviewer for agreed in tx.reviews.given(one.review.review_id) if agreed.binding == one.review.binding
+    ]
+    told = [*concerned(workflow, one.item, case), *given]
+    whole = frozenset(value.strip().casefold() for value in one.item.fields.values())
+    words = whole.union(*map(names, told))
     return Seat(
         review_id=one.review.review_id,
         opened_at=one.review.opened_at,
@@ -127,9 +143,8 @@ def _relieved(
 
 def _relieve(tx: Transaction, terms: Terms, one: Waiting, here: Resources) -> bool:
     review, now = one.review, here.now()
-    if review.kind != ReviewKind.ROUTE:
-        return False
-    rule = RouteReview.load(here, tx, review).relieve(tx, terms, now)
+    asks = ASKS.get(ReviewKind(review.kind))
+    rule = asks.load(here, tx, review).relieve(tx, terms, now) if asks else None
     if rule is None:
         return False
     tx.reviews.relieved(review.review_id, rule, now)

@@ -13,6 +13,7 @@ from connectors.store.tables import ReviewRow
 from domain.conflict import OTHER, VALUE, choices, outcomes, value_of
 from domain.decision import Kind, Reason
 from domain.entity import Entity, FieldTerms, Move, Standing, decided
+from domain.escalation import Cause
 from domain.merge import Side, Why
 from domain.review import Answer, Form, ReviewKind
 from domain.values import digest
@@ -46,6 +47,7 @@ def contest(tx: Transaction, workflow: Workflow, due: Due, before: Entity, after
         elif was.contested and not standing.contested:
             item, reason = item_about(workflow, about), Reason.SYSTEMS_AGREE if field in kept else Reason.FIELD_LOST
             tx.reviews.relieved(item, ENDED[reason], now)
+            tx.escalations.resolve(Cause.REVIEW_LATE, item, f"the rule {ENDED[reason]}", now)
             settled(tx, item, Kind.RULE, reason, "merge", "", now)
 
 

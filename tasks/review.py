@@ -10,8 +10,10 @@ from pydantic import AwareDatetime
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
 from domain.agreement import Agreed, barred, before, missing, unknown
+from domain.case import Case
 from domain.errors import Retryable
 from domain.escalation import Cause
+from domain.item import InboundItem
 from domain.review import EXPLAIN, Answer, Form, Proven, Refusal, ReviewKind, refusal
 from domain.values import Frozen
 from policies.fields import FieldType
@@ -199,12 +201,21 @@ def _barred(
 ) -> Refusal | None:
     """Why this person may not answer: nobody decides what they sent, or about a case of theirs."""
     workflow, item = here.workflow(review.workflow), tx.inbox.get(review.item_id).item
+    about = concerned(workflow, item, tx.cases.get(review.policy, case_of(review)))
+    return barred(answer, about, given, _known(workflow), key_used=tx.keys.used(answer.key))
+
+
+def case_of(review: ReviewRow) -> str:
+    """The key of the case that a review is about; empty where it is about none."""
+    return str(review.question.get("case", ""))
+
+
+def concerned(workflow: Workflow, item: InboundItem, case: Case | None) -> list[str]:
+    """Who sent an item, and whose case it is about, as it names them."""
     types = workflow.policy.input.fields
-    case = tx.cases.get(review.policy, str(review.question.get("case", "")))
     told = [*item.fields.items(), *(case.values.items() if case else ())]
     senders = [text for name, text in told if types.get(name) in (FieldType.EMAIL, FieldType.NAME)]
-    about = [*senders, *item.other.values()]
-    return barred(answer, about, given, _known(workflow), key_used=tx.keys.used(answer.key))
+    return [*senders, *item.other.values()]
 
 
 def _unknown(here: Resources, review: ReviewRow, answer: Answer, asked: Question) -> Refusal | None:
@@ -212,7 +223,8 @@ def _unknown(here: Resources, review: ReviewRow, answer: Answer, asked: Question
     workflow = here.workflow(review.workflow)
     if not workflow.policy.knows_reviewers:
         return None
-    return unknown(answer, asked.needs(answer), _known(workflow))
+    links_alone = workflow.policy.review.proven == "link"
+    return unknown(answer, asked.needs(answer), _known(workflow), links_alone=links_alone)
 
 
 def _known(workflow: Workflow) -> list[frozenset[str]]:

@@ -86,8 +86,10 @@ def release(here: Resources, policy: str, by: str, note: str) -> Mode:
     if not by.strip():
         raise InputInvalid("give your name with --by, so that the ledger knows who decided")
     with here.store.transaction() as tx:
-        if not tx.standings.release(chosen.name, chosen.mode, storable(by.strip()), storable(note.strip()), here.now()):
-            raise InputInvalid(f"{chosen.name} has not stepped back; its mode is set in the policy file")
+        name, who, now = chosen.name, storable(by.strip()), here.now()
+        if not tx.standings.release(name, chosen.mode, who, storable(note.strip()), now):
+            raise InputInvalid(f"{name} has not stepped back; its mode is set in the policy file")
+        tx.escalations.resolve(Cause.STEPPED_BACK, name, f"{who} has released it", now, policy=name, by=who)
     return chosen.mode
 
 

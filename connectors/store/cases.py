@@ -1,5 +1,6 @@
 """Cases: where each stands. How it came there is in the ledger."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,9 @@ from connectors.store.tables import CaseRow, EntryRow, ItemRow, ReviewRow
 from domain.case import Case, Plan
 from domain.item import InboundItem
 from domain.ledger import Entry, Event
+
+AT_ONCE = 1_000
+"""Cases that one query asks for; databases take only so many values."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,15 @@ class Cases:
         """A case; None while nothing was settled of it."""
         row = self._session.get(CaseRow, (policy, key))
         return _case(row) if row else None
+
+    def of(self, policy: str, keys: Iterable[str]) -> dict[str, Case]:
+        """Those of these cases of which something was settled, by key."""
+        wanted, found = list(set(keys)), dict[str, Case]()
+        for start in range(0, len(wanted), AT_ONCE):
+            some = col(CaseRow.key).in_(wanted[start : start + AT_ONCE])
+            rows = self._session.exec(select(CaseRow).where(CaseRow.policy == policy, some))
+            found |= {row.key: _case(row) for row in rows}
+        return found
 
     def move(
         self, item_id: str, before: Case, after: Case, event: str, plan: Plan | None, by: str, at: datetime

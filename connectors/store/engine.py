@@ -49,7 +49,7 @@ from connectors.store.turns import Turns
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0021"
+HEAD = "0022"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from connectors.store.states import State as Sending
-from connectors.store.tables import OperationRow
+from connectors.store.tables import OperationRow, ReviewRow
 from connectors.store.watch_tables import ClockRow, EscalationRow
 from domain.escalation import Cause
 from domain.sla import ClockName, State
@@ -27,6 +27,12 @@ class Troubles:
             .where(ClockRow.state == State.BREACHED, col(ClockRow.ended_at).is_(None), col(ClockRow.clock).in_(clocks))
         )
         return set(self._session.exec(query))
+
+    def answered(self, policy: str) -> set[str]:
+        """Of the reviews that are escalated as late, those that wait for nobody any more."""
+        query = select(ReviewRow.review_id).join(EscalationRow, col(EscalationRow.subject) == ReviewRow.review_id)
+        over = col(ReviewRow.answered_at).is_not(None)
+        return set(self._session.exec(query.where(*_stands(policy, Cause.REVIEW_LATE), over)))
 
     def given_up(self, policy: str) -> dict[str, bool]:
         """Of what is escalated as given up, that which still is; False where it is messages to people alone."""

@@ -25,6 +25,7 @@ from connectors.settings import Settings
 from connectors.store.engine import HEAD, Store
 from console.doctor import examine
 from console.doctor_here import check_clocks, check_database, check_disk, check_settings, resolve
+from console.doctor_people import check_people
 from console.doctor_prefect import check_plan, look_at_prefect, planned
 from console.doctor_report import Check
 from console.doctor_thresholds import check_thresholds
@@ -217,6 +218,35 @@ def test_a_watch_that_never_ran_or_fell_silent_is_wrong(tmp_path: Path) -> None:
     checks, usable = check_database(url, ["seen", "silent", "never"], NOW, {})
     assert usable
     assert [subject for _, subject, _ in told(checks)] == ["silent", "never"]
+
+
+async def test_a_silent_watch_over_what_is_kept_in_step_is_told_too(systems: dict[str, str], tmp_path: Path) -> None:
+    environ = environ_of(systems, tmp_path)
+    Store(environ["INTERLOCK_DATABASE_URL"]).close()
+    checks = await examine(["crm_helpdesk_sync"], SHIPPED, 15, environ)
+    assert [subject for area, subject, _ in told(checks) if area == "watch"] == ["crm_helpdesk_sync"]
+
+
+LINKS = {"INTERLOCK_LINK_SECRET": "x" * 40, "INTERLOCK_PUBLIC_URL": "https://interlock.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("review", "environ", "grade", "says"),
+    [
+        pytest.param({}, {}, None, "", id="one person is enough"),
+        pytest.param({"people": 2}, {}, Grade.WARNING, "as they are given", id="any name counts"),
+        pytest.param({"people": 2, "proven": True}, {}, Grade.WARNING, "people file", id="any name that is known"),
+        pytest.param({"people": 2, "proven": "link"}, {}, Grade.WRONG, "none are made", id="links, and none are made"),
+        pytest.param({"people": 2, "proven": "link"}, LINKS, Grade.WELL, "by a link", id="links"),
+    ],
+)
+def test_it_is_told_where_one_person_could_agree_for_two(
+    review: dict[str, Any], environ: dict[str, str], grade: Grade | None, says: str, tmp_path: Path
+) -> None:
+    workflow = load_workflow(write_tiny(tmp_path, review=review))
+    checks = check_people(Settings.of(environ), workflow)
+    assert [one.grade for one in checks] == ([grade] if grade else [])
+    assert all(says in one.says for one in checks)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.delivery import Step
+from domain.duplicates import Finding
 from domain.ledger import GENESIS, Entry, Event, link
 from domain.moments import Moments, Pause, moments
 
@@ -38,6 +39,14 @@ def tried(name: str, step: Step = Step.DONE) -> Happened:
 
 def moved(name: str) -> Happened:
     return Event.ATTEMPTED, {"operation": name, "next": Step.DONE.value, "moved": True}
+
+
+def given_up_for_a_later_one(name: str) -> Happened:
+    return Event.SUPERSEDED, {"operation": name, "by": "Ann", "newer": "it-2"}
+
+
+def compared(name: str, finding: Finding) -> Happened:
+    return Event.COMPARED, {"operation": name, "finding": finding.value}
 
 
 def story(*happened: Happened) -> list[Entry]:
@@ -76,7 +85,46 @@ TABLE = [
         {"decided": 1, "delivered": 4},
         id="a dead letter is not delivered until it is mended",
     ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), tried("a", Step.DEAD_LETTER), given_up_for_a_later_one("a")],
+        {"decided": 1, "closed": 4},
+        id="a dead letter that a later write has taken the place of is over",
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), compared("a", Finding.ASK_PERSON), compared("a", Finding.UNWANTED)],
+        {"decided": 1, "closed": 4},
+        id="a write that a person does not want is over",
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), compared("a", Finding.SAME)], {"decided": 1}, id="one that is compared is not"
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), queued("b"), tried("a"), compared("b", Finding.UNWANTED)],
+        {"decided": 1, "delivered": 5},
+        id="what is wanted is delivered when it is known that the rest is not",
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, queued("a"), queued("b"), compared("b", Finding.UNWANTED), tried("a"), tried("a")],
+        {"decided": 1, "delivered": 5},
+        id="or when the last that is wanted is written",
+    ),
+    pytest.param(
+        [ACCEPTED, WRITES, SOMETHING_ELSE], {"decided": 1, "closed": 1}, id="a decision that no destination is meant by"
+    ),
+    pytest.param(
+        [ACCEPTED, queued("a"), WRITES, tried("a")], {"decided": 2, "delivered": 3}, id="queued with the decision"
+    ),
+    pytest.param(
+        [ACCEPTED, LEFT_TO_A_PERSON, queued("a"), tried("a"), OPENED, WRITES],
+        {"decided": 1, "review_opened": 4, "answered": 5, "closed": 5},
+        id="what was written before the last word was no delivery",
+    ),
     pytest.param([ACCEPTED, WRITES_NOT], {"decided": 1, "closed": 1}, id="an end without a write"),
+    pytest.param(
+        [ACCEPTED, (Event.EVENT_WAITS, {}), SOMETHING_ELSE, WRITES, queued("a"), tried("a")],
+        {"decided": 1, "delivered": 5},
+        id="to let an event before its turn wait is a decision, and no end",
+    ),
     pytest.param([ACCEPTED, LEFT_TO_A_PERSON, OPENED], {"decided": 1, "review_opened": 2}, id="a person is asked"),
     pytest.param(
         [ACCEPTED, LEFT_TO_A_PERSON, OPENED, WRITES, queued("a"), tried("a")],

@@ -60,10 +60,21 @@ def test_which_events_are_the_customers_answer(customer, answers):
     [({"two_people_above": None}, False), ({"two_people_above": "5 EUR"}, True),
      ({"two_people_above": None} | changed("actions", "send", approvals=2), True),
      ({"two_people_above": "5 EUR", "review": {"proven": False}}, False),
+     ({"two_people_above": None, "review": {"proven": "link"}}, True),
      ({"two_people_above": None, "review": {"proven": True}}, True)],
 )  # fmt: skip
 def test_where_two_must_agree_only_those_count_who_are_known_unless_the_file_says_otherwise(changes, known):
     assert case_policy(**changes).knows_reviewers is known
+
+
+@pytest.mark.parametrize(
+    ("changes", "several"),
+    [({"two_people_above": None}, False), ({"two_people_above": "5 EUR"}, True),
+     ({"two_people_above": None, "review": {"people": 2}}, True),
+     ({"two_people_above": None} | changed("actions", "send", approvals=2), True)],
+)  # fmt: skip
+def test_where_anything_needs_more_than_one_person(changes, several):
+    assert case_policy(**changes).several_agree is several
 
 
 CONTRADICTIONS = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny import write_people, write_tiny
+from tiny import write_orders, write_people, write_tiny
 
 from domain.business_time import Span, Weekday
 from domain.delivery import Operation
@@ -107,6 +107,17 @@ LOST = [
         id="an assignee who cannot be told",
     ),
 ]
+
+
+def test_rules_that_decide_nothing_relieve_nobody(tmp_path):
+    write_people(tmp_path, TWO)
+    told = {"people": "people.yaml", "review": {"assign": {"team": "desk", "overload": "rules"}}}
+    write_tiny(tmp_path, **told)
+    says = r"review\.assign\.overload: no rule names what is to be done"
+    with pytest.raises(PolicyInvalid, match=says):
+        write_tiny(tmp_path, **told, rules=[{"name": "legal", "when": 'text =~~ "lawyer"', "action": "person"}])
+    with pytest.raises(PolicyInvalid, match=says):
+        load_workflow(write_orders(tmp_path, **told))
 
 
 @pytest.mark.parametrize(("step", "assign", "says"), LOST)

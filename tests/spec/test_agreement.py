@@ -116,3 +116,15 @@ KNOWN = [frozenset({"ada lovelace", "ada@example.com"})]
 )
 def test_who_counts_where_different_people_must_agree(given: Answer, needed: int, why: Refusal | None) -> None:
     assert unknown(given, needed, KNOWN) is why
+
+
+@pytest.mark.parametrize(
+    ("given", "needed", "why"),
+    [
+        pytest.param(answer("Ada Lovelace"), 1, None, id="one person's name is taken as given"),
+        pytest.param(answer("Ada Lovelace"), 2, Refusal.UNPROVEN, id="anybody can type a name that is known"),
+        pytest.param(answer("Ada Lovelace", proven=Proven.LINK), 2, None, id="a link is one's own"),
+    ],
+)
+def test_who_counts_where_each_must_come_by_a_link(given: Answer, needed: int, why: Refusal | None) -> None:
+    assert unknown(given, needed, KNOWN, links_alone=True) is why

@@ -233,6 +233,14 @@ def test_staying_is_always_allowed() -> None:
     assert not MACHINE.allows("gone", "gone")
 
 
+def test_from_a_state_that_the_policy_lost_only_people_lead_and_anywhere() -> None:
+    lost = Case(key="1", policy="p", state="lost", due_at=NOW)
+    assert [MACHINE.gate(lost, event) for event in ("order", "never heard of")] == [Gate.NOT_ALLOWED, Gate.UNKNOWN]
+    assert [MACHINE.gate(lost, DEADLINE, at) for at in (NOW, None)] == [Gate.NOT_ALLOWED, Gate.MOOT]
+    assert MACHINE.allows("lost", "new")
+    assert MACHINE.allows("lost", None)
+
+
 def test_a_plan_that_differs_in_anything_that_would_be_done_has_another_binding() -> None:
     bindings = {
         one.binding

@@ -5,6 +5,8 @@ from builders import NOW, proposal, terms
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.action import relieve_action
+from domain.case import Plan
 from domain.decide import decide
 from domain.decision import Decision, Kind, Mode, Reason, RuleAction, RuleMatch
 from domain.route_review import RELIEVED, relieve
@@ -58,6 +60,34 @@ def test_in_shadow_mode_nothing_is_written():
     relieved = relieve(held(), ROUTES, terms(Mode.SHADOW), NOW)
     assert relieved is not None
     assert not relieved.writes
+
+
+def plan(action: str = "sales", approvals: int = 0) -> Plan:
+    return Plan(case="c-1", version=1, state="open", event="asked", action=action, to="open", approvals=approvals)
+
+
+ACTS = [
+    pytest.param(held(), plan(), (), "sales", id="a rule acts that a person was to confirm"),
+    pytest.param(held(), None, (), None, id="not without a plan"),
+    pytest.param(held(), plan("repairs"), (), None, id="not by the plan of another action"),
+    pytest.param(held(), plan(approvals=1), (), None, id="not what needs a person in any case"),
+    pytest.param(held(), plan(approvals=2), (), None, id="nor what needs two"),
+    pytest.param(held(), plan(), (Reason.PRECONDITION_FAILED,), None, id="not what something speaks against"),
+    pytest.param(held(UNSURE, None, terms()), plan(), (), None, id="not where the model was in doubt"),
+]
+
+
+@pytest.mark.parametrize(("decision", "made", "doubts", "action"), ACTS)
+def test_what_a_rule_makes_of_an_event(decision, made, doubts, action):
+    relieved = relieve_action(decision, ROUTES, made, doubts, ASSIST, NOW)
+    assert (relieved.route if relieved else None) == action
+    if relieved:
+        assert (relieved.reason, relieved.plan, relieved.waits) == (Reason.RULE_RELIEVES, made, False)
+
+
+def test_what_spoke_against_an_action_is_no_doubt_of_a_model_that_is_sure_of_another():
+    was_against = held(SURE, OTHERWISE).model_copy(update={"holds": (Reason.PRECONDITION_FAILED,)})
+    assert relieve_action(was_against, OTHERWISE, plan("repairs"), (), ASSIST, NOW) is None
 
 
 @given(

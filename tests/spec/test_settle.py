@@ -91,6 +91,7 @@ def test_the_table_has_a_row_for_every_refusal_of_an_open_review() -> None:
         Refusal.CONCERNED,
         Refusal.SAME_PERSON,
         Refusal.UNKNOWN_PERSON,
+        Refusal.UNPROVEN,
     }  # see spec/test_agreement.py
     assert {row.values[2] for row in REFUSALS} == set(Refusal) - of_the_person - {
         Refusal.ALREADY_DECIDED,

@@ -43,8 +43,8 @@ class Floor:
         write_people(folder, PEOPLE)
         self.write()
 
-    def write(self, **assign: Any) -> None:
-        review = {"answer_within_minutes": 240, "assign": ASSIGN | assign}
+    def write(self, people: int = 1, **assign: Any) -> None:
+        review = {"answer_within_minutes": 240, "people": people, "assign": ASSIGN | assign}
         self.policy = write_tiny(self.folder, mode="assist", people="people.yaml", review=review)
         model = FakeModel(lambda _text: sure("billing"))
         self.here = fake_resources(self.store, model, FakeSystem(), clock=lambda: self.now)
@@ -110,6 +110,22 @@ async def test_reviews_are_given_out_turn_by_turn_and_once(floor):
 async def test_nobody_decides_about_what_they_sent(floor):
     floor.waits(1, email="Ann@example.com")
     await floor.assigns()
+    assert floor.with_whom() == ["Ben"]
+
+
+async def test_nor_does_who_is_named_beside_an_address(floor):
+    floor.waits(1, email="Ann B. <ann@example.com>")
+    await floor.assigns()
+    assert floor.with_whom() == ["Ben"]
+
+
+async def test_who_has_agreed_makes_room_for_the_second(floor):
+    floor.write(people=2)
+    item = floor.waits(1)
+    await floor.assigns()
+    assert floor.with_whom() == ["Ann"]
+    await answer(floor, item)
+    assert [await floor.assigns() for _ in range(2)] == [1, 0]
     assert floor.with_whom() == ["Ben"]
 
 
@@ -201,6 +217,17 @@ async def test_a_late_review_is_told_of_until_it_is_answered(floor):
     await answer(floor, item)
     assert floor.escalations() == []
     assert floor.events(item)[-5:] == ["notified", "review_answered", "decided", "queued", "resolved"]
+
+
+async def test_nobody_is_told_of_a_late_review_that_has_ended_whatever_ended_it(floor):
+    item = floor.waits(1)
+    floor.later(minutes=241)
+    async with opened(floor.here):
+        await escalate_late.fn(floor.policy)
+        with floor.store.transaction() as tx:
+            tx.reviews.relieved(item, "that nothing is asked any more", floor.now)
+        assert await climb.fn(floor.policy) == 0
+    assert floor.escalations() == []
 
 
 async def test_a_late_review_that_somebody_took_over_is_told_of_again_while_it_waits(floor):

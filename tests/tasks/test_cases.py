@@ -7,23 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import NOW
-from cases import event, tiny_cases, write_cases
+from builders import NOW, proposal, terms
+from cases import case_policy, event, met, tiny_cases, write_cases
 from fakes import FakeSystem, fake_resources
+from tiny import write_people
 from typer.testing import CliRunner
 
 from connectors.store.engine import Store
 from console.main import app
 from domain.case import Case
-from domain.decision import Decision, Kind, Reason
+from domain.decision import Decision, Kind, Mode, Reason
 from domain.errors import PolicyInvalid
 from domain.item import InboundItem
 from domain.ledger import Entry, first_break
 from domain.review import Answer, Proven, Refusal
 from domain.story import tell
-from policies.next_action import Said
+from policies.next_action import Said, decide_action
 from tasks.account import balance
 from tasks.act import act
+from tasks.assign import assign_reviews
 from tasks.claim import claim
 from tasks.customer import ask_customer
 from tasks.decide import decide_items
@@ -363,6 +365,21 @@ async def test_whom_nobody_knows_is_not_one_of_two_people(office):
         assert (await settle_review.fn(f"{item}-action", answer)).by == "Ada and ann@example.com"
 
 
+async def test_where_only_links_count_nobody_can_be_two_people_by_typing_two_names(office):
+    office.change_policy(review={"proven": "link"})
+    item = await refund(office, DEAR)
+    form = await office.shown(f"{item}-action")
+    for name in ("Ada", "Bo"):
+        typed = await office.answers(f"{item}-action", "give_back", name)
+        assert (typed.refusal, office.case().state) == (Refusal.UNPROVEN, "sent")
+        assert "by a link that was sent to you" in typed.notice
+    for name in ("Ada", "Bo"):
+        answer = Answer(choice="give_back", binding=form.binding, reviewer=name, proven=Proven.LINK)
+        async with opened(office.here):
+            assert (await settle_review.fn(f"{item}-action", answer)).refusal is None
+    assert (office.case().state, office.decision(item).by) == ("returned", "Ada and Bo")
+
+
 @pytest.mark.parametrize(
     "changes", [{"review": {"proven": False}}, {"two_people_above": None}], ids=["said", "unlimited"]
 )
@@ -516,6 +533,105 @@ async def test_in_assist_mode_a_person_confirms_what_the_rule_would_do(office):
     assert form.preselected == "send"
     await office.answers(f"{item}-action", "send", "Ada")
     assert office.case().state == "sent"
+
+
+DESK = {"team": "desk", "limit": 1, "answer_minutes": 60}
+
+
+def order(number: int) -> InboundItem:
+    return event("asked", f"a-{number}", parcel=f"p-{number}", price="40 EUR", note="send it")
+
+
+async def assigned(office: Office, **assign: Any) -> list[str | None]:
+    """With whom the reviews are that wait, once they were given out, the oldest first."""
+    team = {"Ada": {"teams": ["desk"], "mail": "ada@example.com"}, "Bo": {"teams": ["desk"]}}
+    office.change_policy(mode="assist", review={"assign": DESK | assign})
+    write_people(office.folder, {"teams": {"desk": {}}, "people": team})
+    async with opened(office.here):
+        await assign_reviews.fn(office.policy)
+    with office.store.reading() as tx:
+        return [one.review.assignee for one in tx.assignments.waiting("parcels")]
+
+
+async def test_a_review_about_somebodys_own_case_goes_to_somebody_else(office):
+    await refund(office, event("asked", "a", price="40 EUR", email="ada@example.com", note="send it please"))
+    assert await assigned(office) == ["Bo"]
+
+
+async def test_when_nobody_has_room_a_rule_acts_that_would_have_been_confirmed(office):
+    office.change_policy(mode="assist")
+    items = office.comes(*map(order, (1, 2, 3)))
+    await office.works()
+    assert await assigned(office, overload="rules") == ["Ada", "Bo"]
+    (taken,) = [one for one in map(office.decision, items) if not one.waits]
+    assert (taken.kind, taken.reason, taken.rule) == (Kind.RULE, Reason.RULE_RELIEVES, "asked")
+    assert (office.case(taken.plan.case).state, len(office.writes())) == ("sent", 1)
+    assert await office.unaccounted() == 0
+
+
+async def test_however_few_have_room_nothing_is_done_that_needs_a_person(office):
+    office.comes(*map(order, (1, 2, 3)))
+    await office.works()
+    office.change_policy(mode="assist")
+    backs = [event("complained", f"c-{n}", parcel=f"p-{n}", note="my money back") for n in (1, 2, 3)]
+    (*_, last) = office.comes(*backs)
+    await office.works()
+    assert Reason.NEEDS_APPROVAL in office.decision(last).holds
+    assert office.decision(last).reason is Reason.MODE_ASSIST
+    assert await assigned(office, overload="rules") == ["Ada", "Bo", None]
+    with office.store.reading() as tx:
+        told = [row.message for row in tx.escalations.waiting("parcels")]
+    assert told == ["everybody at work is at their limit, and 1 reviews wait"]
+
+
+async def test_a_deadline_that_something_overtook_is_not_acted_on_by_overload(office):
+    office.comes(ASKED)
+    await office.works()
+    office.change_policy(mode="assist")
+    office.comes(*map(order, (2, 3)))
+    await office.works()
+    office.later(minutes=61)
+    await office.watches()
+    await office.works()
+    with office.store.reading() as tx:
+        late = tx.assignments.waiting("parcels")[-1].review
+    office.comes(event("paid", "p", amount="40 EUR"))
+    office.change_policy(mode="auto")
+    await office.works()
+    assert office.case().state == "settled"
+    assert (await assigned(office, overload="rules"))[-1] is None
+    assert office.decision(late.item_id).waits
+
+
+async def test_a_case_in_a_state_that_the_policy_lost_goes_to_a_person_who_leads_it_out(office):
+    office.comes(ASKED)
+    await office.works()
+    states = tiny_cases()["states"]
+    states["shipped"] = states.pop("sent")
+    states["idle"]["to"] = ["shipped"]
+    actions = tiny_cases()["actions"]
+    actions["send"]["to"] = "shipped"
+    office.change_policy(states=states, actions=actions)
+    (paid, _) = office.comes(event("paid", "p", amount="40 EUR"), event("asked", "b", parcel="p-2", price="1 EUR"))
+    await office.works()
+    assert (office.decision(paid).reason, office.case("p-2").state) == (Reason.EVENT_NOT_ALLOWED, "shipped")
+    office.later(minutes=61)
+    assert sorted(await office.watches()) == ["p-1", "p-2"]
+    await office.works()
+    assert "does not have this state any more" in (await office.shown(f"{paid}-action")).markdown
+    assert (await office.answers(f"{paid}-action", "settle", "Ada")).refusal is None
+    assert office.case().state == "settled"
+    assert await office.unaccounted() == 0
+
+
+@pytest.mark.parametrize(("confidence", "shown"), [(0.97, "explain"), (0.4, "give_back")], ids=["sure", "in doubt"])
+def test_what_a_person_confirms_is_what_would_have_been_done(confidence, shown):
+    """A model that is sure goes before a rule, a rule before one that is in doubt."""
+    cases = case_policy()
+    says = proposal(label="explain", opinion="explain", confidence=confidence)
+    sure = terms(Mode.ASSIST).model_copy(update={"routes": frozenset(cases.routes)})
+    decision = decide_action(cases, sure, met(note="my money back", policy=cases), says, None, NOW)
+    assert (decision.waits, decision.proposed, decision.plan.action) == (True, "explain", shown)
 
 
 async def test_several_events_of_one_case_are_settled_one_after_the_other(office):

@@ -8,17 +8,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from builders import proposal
 from click.testing import Result
 from databases import sqlite_database
 from fakes import FakeSystem, Hiccup, fake_resources
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_events import events_about
+from sqlalchemy import create_engine
 from tiny import message, write_tiny
 from typer.testing import CliRunner
 
 from connectors.store.engine import Store
+from connectors.store.migrations.versions import v0022_clocks_that_ended
 from console.main import app
+from domain.delivery import Invalid, NextStep, Step
 from domain.errors import InputInvalid, Unavailable
 from domain.moments import moments
 from domain.review import Answer
@@ -75,6 +80,16 @@ class Office:
     async def deliver(self) -> None:
         async with opened(self.here):
             await deliver_due.fn(0)
+
+    async def gives_up(self) -> str:
+        """An item whose write is given up."""
+        item = self.accept()
+        await self.decide()
+        with self.store.transaction() as tx:
+            (due,) = tx.outbox.claim(1, timedelta(minutes=5), self.now)
+            ends = NextStep(step=Step.DEAD_LETTER, at=self.now, reason="refused")
+            assert tx.outbox.settle(due, Invalid(detail="no such queue"), ends, self.now)
+        return item
 
     async def watch(self, **later: float) -> list[str]:
         """Let time pass, and watch; gives what somebody was told of."""
@@ -221,6 +236,44 @@ async def test_what_was_delivered_in_time_is_met(office):
     await office.deliver()
     assert await office.watch(days=30) == []
     assert office.events(item) == []
+
+
+async def test_a_write_that_no_destination_was_meant_by_is_not_waited_for(office):
+    desk = {"system": "sandbox_help_desk", "record_key": "{{ item_id }}", "values": {"queue": "{{ route }}"}}
+    office.change_policy(destinations={"desk": desk | {"when": 'route == "access"'}})
+    item = office.accept()
+    await office.decide()
+    assert await office.watch(days=30) == []
+    assert office.events(item) == []
+
+
+async def test_a_write_that_a_later_one_took_the_place_of_is_waited_for_no_longer(office):
+    item = await office.gives_up()
+    assert len(await office.watch(days=3)) == 1
+    await office.climb()
+    assert len(office.escalated()) == 1
+    with office.store.transaction() as tx:
+        tx.dead_letters.supersede(tx.dead_letters.of(item_id=item), "Ada", office.now)
+    await office.watch(minutes=1)
+    await office.climb()
+    assert office.escalated() == []
+
+
+async def test_what_a_database_from_before_has_as_late_is_read_once_more(office):
+    item = await office.gives_up()
+    await office.watch(days=3)
+    with office.store.transaction() as tx:
+        tx.dead_letters.supersede(tx.dead_letters.of(item_id=item), "Ada", office.now)
+        while tx.clocks.follow("tiny", (), 100, office.now):
+            pass
+    database = create_engine(f"sqlite:///{office.folder / 'interlock.db'}")
+    with database.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        v0022_clocks_that_ended.downgrade()
+        v0022_clocks_that_ended.upgrade()
+    database.dispose()
+    assert await office.watch(minutes=1) == []
+    await office.climb()
+    assert office.escalated() == []
 
 
 async def test_an_answer_that_ends_an_item_unwritten_ends_its_clocks(office):

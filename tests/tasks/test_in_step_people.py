@@ -1,7 +1,7 @@
 """What people do to records that are kept in step: put writes back, say what is the same, make two one."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ from domain.delivery import Invalid
 from domain.review import Answer
 from tasks.link_review import ask_about
 from tasks.observe import keep_read, sides
-from tasks.review import form_of, settle_answer
+from tasks.resources import opened
+from tasks.review import escalate_late, form_of, settle_answer
 
 
 @pytest.fixture
@@ -110,6 +111,22 @@ async def test_nothing_is_asked_any_more_of_what_turned_out_to_be_another(pair):
     merge(pair, entity(pair, "1"), entity(pair, "5"))
     account = await pair.run()
     assert (pair.reviews(), account.waiting) == ([], 0)
+
+
+async def test_nobody_is_told_on_of_a_late_question_once_the_systems_agree(pair):
+    for system in ("crm", "desk"):
+        pair.tables.put(system, "1", name="Ann", email="ann@x.org")
+    await pair.run()
+    pair.tables.edit("crm", "1", name="Anna")
+    pair.tables.edit("desk", "1", name="Hanna")
+    await pair.run()
+    pair.clock = lambda: datetime.now(UTC) + timedelta(days=3)
+    async with opened(sync_resources(pair.store, pair.tables, pair.clock)):
+        assert len(await escalate_late.fn(pair.policy)) == 1
+    pair.tables.edit("desk", "1", name="Anna")
+    await pair.run()
+    with pair.store.reading() as tx:
+        assert (tx.reviews.waiting("tiny_sync"), tx.escalations.waiting("tiny_sync")) == ([], [])
 
 
 async def test_an_answer_that_comes_before_that_is_noticed_raises_nothing(pair):

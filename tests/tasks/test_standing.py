@@ -203,6 +203,16 @@ async def test_a_person_releases_the_mode_and_the_audit_starts_anew(works):
     ]
 
 
+async def test_nobody_is_told_on_of_a_step_back_that_a_person_has_released(works):
+    await refuted(works)
+    await works.step_back()
+    with works.store.reading() as tx:
+        assert len(tx.escalations.waiting("tiny")) == 1
+    release(works.here, works.policy, "Ada", "mended")
+    with works.store.reading() as tx:
+        assert tx.escalations.standing("tiny") == []
+
+
 @pytest.mark.parametrize(("by", "told"), [("  ", "give your name"), ("Ada", "tiny has not stepped back")])
 def test_there_is_nothing_to_release_without_a_name_or_a_step_back(works, by, told):
     with pytest.raises(InputInvalid, match=told):
