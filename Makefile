@@ -17,7 +17,7 @@ demo: .venv/ready
 	@$(BIN)/interlock demo $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
+	$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15)
 	$(if $(ARGS),,$(BIN)/coverage report --fail-under=100 --skip-covered)
 
 lint: .venv/ready
