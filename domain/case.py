@@ -35,6 +35,10 @@ class State(Frozen):
     owner: str = ""
 
 
+NOWHERE = State(description="a state that the policy does not have any more")
+"""Where a case stands that came to its state under another version of the policy: a person says what becomes of it."""
+
+
 class Case(Frozen):
     """How a case stands; one that was never heard of stands in the initial state at version 0.
 
@@ -75,6 +79,10 @@ class Machine(Frozen):
     events: frozenset[str]
     states: dict[str, State]
 
+    def state(self, name: str) -> State:
+        """A state; `NOWHERE` where the policy has none of that name any more."""
+        return self.states.get(name, NOWHERE)
+
     def gate(self, case: Case, event: str, due_at: AwareDatetime | None = None) -> Gate:
         """Whether `event` may come to `case`.
 
@@ -85,7 +93,7 @@ class Machine(Frozen):
             return Gate.ALLOWED if due_at is not None and due_at == case.due_at else Gate.MOOT
         if event not in self.events:
             return Gate.UNKNOWN
-        if event in self.states[case.state].events:
+        if event in self.state(case.state).events:
             return Gate.ALLOWED
         ahead = self.reachable(case.state)
         return Gate.EARLY if any(event in self.states[name].events for name in ahead) else Gate.NOT_ALLOWED
@@ -93,7 +101,7 @@ class Machine(Frozen):
     def reachable(self, state: str) -> frozenset[str]:
         """The states that a case can still come to from `state`."""
         found: set[str] = set()
-        ahead = list(self.states[state].to)
+        ahead = list(self.state(state).to)
         while ahead:
             if (name := ahead.pop()) not in found:
                 found.add(name)
@@ -102,7 +110,7 @@ class Machine(Frozen):
 
     def allows(self, state: str, to: str | None) -> bool:
         """Whether an action may leave a case of `state` in `to`; None stays, which every state allows."""
-        return to is None or to in self.states[state].to
+        return to is None or to in self.state(state).to
 
 
 class Parameter(Frozen):

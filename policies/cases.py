@@ -189,7 +189,7 @@ class CasePolicy(Policy):
 
     def deadline(self, state: str, now: datetime) -> datetime | None:
         """When a case that comes to `state` now must have moved on."""
-        minutes = self.states[state].deadline_minutes
+        minutes = self.machine.state(state).deadline_minutes
         return None if minutes is None else self._calendar(self.calendar).add(now, timedelta(minutes=minutes))
 
     def written(self, route: str | None) -> dict[str, Destination]:
