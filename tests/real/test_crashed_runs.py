@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from prefect.deployments.flow_runs import arun_deployment
 from prefect.types.entrypoint import EntrypointType
 from stuck import stuck
 
+from console.doctor_prefect import CRASHED_RUNS
 from console.local_prefect import background
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -38,7 +39,8 @@ def worker(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-async def create_automation(folder: Path, ui: str) -> None:
+@asynccontextmanager
+async def automation(folder: Path, ui: str) -> AsyncIterator[None]:
     """As the file says, but for the patience: ten seconds is the least that Prefect takes."""
     file = folder / "automations.yaml"
     file.write_text(SHIPPED.read_text(encoding="utf-8").replace("within: 180", "within: 10"), encoding="utf-8")
@@ -46,6 +48,12 @@ async def create_automation(folder: Path, ui: str) -> None:
     environ = {"PREFECT_API_URL": f"{ui}/api", "PREFECT_HOME": str(folder), "PATH": "/usr/bin:/bin"}
     done = await asyncio.to_thread(subprocess.run, command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        yield
+    finally:
+        async with get_client() as client:
+            for one in await client.read_automations_by_name(CRASHED_RUNS):
+                await client.delete_automation(one.id)
 
 
 async def deploy() -> None:
@@ -94,25 +102,25 @@ async def test_a_run_whose_worker_died_crashes_and_holds_no_slot_any_more(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
     monkeypatch.setenv("PREFECT_API_URL", f"{prefect}/api")
-    await create_automation(tmp_path, prefect)
-    await deploy()
-    with worker(tmp_path) as first:
-        killed = await started(tmp_path)
-        first.kill()
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-        first.wait()
-    (tmp_path / "pid").unlink()
-    assert await state(killed) is StateType.RUNNING
+    async with automation(tmp_path, prefect):
+        await deploy()
+        with worker(tmp_path) as first:
+            killed = await started(tmp_path)
+            first.kill()
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+            first.wait()
+        (tmp_path / "pid").unlink()
+        assert await state(killed) is StateType.RUNNING
 
-    async def crashed() -> bool:
-        return await state(killed) is StateType.CRASHED
+        async def crashed() -> bool:
+            return await state(killed) is StateType.CRASHED
 
-    await until(crashed)
-    with worker(tmp_path):
-        following = await started(tmp_path)
-        (tmp_path / "stop").touch()
+        await until(crashed)
+        with worker(tmp_path):
+            following = await started(tmp_path)
+            (tmp_path / "stop").touch()
 
-        async def completed() -> bool:
-            return await state(following) is StateType.COMPLETED
+            async def completed() -> bool:
+                return await state(following) is StateType.COMPLETED
 
-        await until(completed)
+            await until(completed)
