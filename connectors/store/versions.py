@@ -1,9 +1,10 @@
 """What policies said: each version once, for as long as something may have begun under it."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from connectors.store.tables import ItemRow, ReviewRow, VersionRow
 from domain.review import ReviewKind
@@ -39,10 +40,9 @@ class Versions:
         """Under which versions reviews of these kinds wait, and how many."""
         version = ItemRow.decision["policy_fingerprint"].as_string()  # type: ignore[index]  # a column of JSON
         query = (
-            select(version, func.count())
+            select(version)
             .join(ReviewRow, col(ReviewRow.item_id) == ItemRow.item_id)
             .where(ReviewRow.policy == policy, col(ReviewRow.answered_at).is_(None))
             .where(col(ReviewRow.kind).in_(kinds))
-            .group_by(version)
         )
-        return dict(self._session.exec(query).all())
+        return Counter(self._session.exec(query))
