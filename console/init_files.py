@@ -179,7 +179,7 @@ escalation:
 def _deployments(wanted: Wanted, made: Made) -> str:
     name, policy = wanted.name.replace("_", "-"), _quoted(str(made.policy.absolute()))
     pool = '    work_pool: { name: interlock, job_variables: { env: { PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30" } } }'
-    every = "    concurrency_limit: { limit: 1, collision_strategy: CANCEL_NEW }\n    tags: [interlock]\n" + pool
+    every = "    concurrency_limit: { limit: 1, collision_strategy: CANCEL_NEW }\n    tags: [with-heartbeats]\n" + pool
     return f"""# prefect deploy --all --no-prompt --prefect-file {made.deployments.name}
 # Workers must find the policy at the path below. Flows 'deliver' and 'review' serve every policy: deployed twice they
 # are the same.

@@ -93,6 +93,7 @@ def test_every_run_but_that_of_a_review_which_is_suspended_is_watched_for_signs_
     tag = CRASHED_RUNS["trigger"]["match_related"]["prefect.resource.id"].removeprefix("prefect.tag.")
     watched = {one["name"] for one in FLOWS if tag in one.get("tags", [])}
     assert watched == {one["name"] for one in FLOWS} - {"review"}
+    assert "-" in tag, "a review's run has the policy's name as a tag, and no name of a policy has a dash"
 
 
 @pytest.mark.parametrize("deployment", FLOWS, ids=lambda one: one["name"])
