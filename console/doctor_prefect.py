@@ -22,6 +22,8 @@ from policies.load import HERE, Workflow
 
 PAGE = 200
 """Deployments that Prefect's API lists at once, at most."""
+CRASHED_RUNS = "interlock-crashed-runs"
+"""The automation in deploy/automations.yaml."""
 SHARED = ("flows.deliver.deliver", "flows.review.review")
 """Flows that serve every policy."""
 
@@ -107,6 +109,7 @@ async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf) -> list[Check]
             known = await _deployments(client)
             checks = [well("schedule", "", f"Prefect's server at {address} answers")]
             checks += _held_against(plan, known)
+            checks += await _crashed_runs(client)
             for pool in sorted({one.pool for one in plan if one.pool}):
                 checks += await _pool(client, pool)
             return checks
@@ -116,6 +119,14 @@ async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf) -> list[Check]
     except HttpFailure as exc:
         says = f"{address} does not answer: {type(exc).__name__}"
         return [wrong("schedule", "", says, "Start Prefect's server, or mend PREFECT_API_URL")]
+
+
+async def _crashed_runs(client: PrefectClient) -> list[Check]:
+    """Whether Prefect hears of runs whose worker was killed."""
+    if any(one.enabled for one in await client.read_automations_by_name(CRASHED_RUNS)):
+        return []
+    says = f"no automation {CRASHED_RUNS}: a run whose worker was killed stays 'Running', and holds a slot of the pool"
+    return [warning("schedule", "", says, "Run 'prefect automation create --from-file deploy/automations.yaml'")]
 
 
 async def _deployments(client: PrefectClient) -> list[DeploymentResponse]:

@@ -178,7 +178,8 @@ escalation:
 
 def _deployments(wanted: Wanted, made: Made) -> str:
     name, policy = wanted.name.replace("_", "-"), _quoted(str(made.policy.absolute()))
-    every = "    concurrency_limit: { limit: 1, collision_strategy: CANCEL_NEW }\n    work_pool: { name: interlock }\n"
+    pool = '    work_pool: { name: interlock, job_variables: { env: { PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30" } } }'
+    every = "    concurrency_limit: { limit: 1, collision_strategy: CANCEL_NEW }\n    tags: [with-heartbeats]\n" + pool
     return f"""# prefect deploy --all --no-prompt --prefect-file {made.deployments.name}
 # Workers must find the policy at the path below. Flows 'deliver' and 'review' serve every policy: deployed twice they
 # are the same.
@@ -193,19 +194,22 @@ deployments:
     parameters: {{ policy: {policy} }}
     schedules: [{{ interval: 60 }}]
 {every}
+
   - name: watch-{name}
     description: Escalates late reviews, brings lost forms back, tests audit and drift, checks the books.
     entrypoint: flows.watch.watch
     parameters: {{ policy: {policy} }}
     schedules: [{{ interval: 300 }}]
 {every}
+
   - name: deliver
     description: Sends what the outbox holds.
     entrypoint: flows.deliver.deliver
     schedules: [{{ interval: 60 }}]
 {every}
+
   - name: review
     description: Asks a person about one item; started for each decision that waits.
     entrypoint: flows.review.review
-    work_pool: {{ name: interlock }}
+{pool}
 """

@@ -1,4 +1,4 @@
-"""`interlock policy`: check a policy file, print the schema for editors, see how it stands, lift a step back."""
+"""`interlock policy`: check a policy, print the schema for editors, see how it stands and what it said, release it."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from policies.load import load_workflow
 from policies.model import Policy
 from policies.sources import IntakeSource
 from policies.sync import SyncPolicy
+from tasks.begun import BEGUN
 from tasks.collect import kept_as
 from tasks.prepare import check_sources, check_systems, thresholds
 from tasks.resources import opened
@@ -129,6 +130,28 @@ def release(
 async def _release(policy: str, by: str, note: str) -> str:
     async with opened() as here:
         return f"Released: mode {lift(here, policy, by, note).value} is in force again."
+
+
+@app.command()
+def versions(
+    policy: Named,
+    show: Annotated[str, typer.Option(help="Print what one of them said, by its name or the beginning of it.")] = "",
+) -> None:
+    """List what a policy has said since when, as far as anything was decided under it, and what waits under each."""
+    with explained():
+        workflow = load_workflow(policy)
+    with reading() as tx:
+        known = tx.versions.of(workflow.policy.name)
+        waiting = tx.versions.waiting(workflow.policy.name, BEGUN)
+    if show:
+        for row in known:
+            if row.version.startswith(show):
+                typer.echo(row.source, nl=False)
+        return
+    for row in known:
+        today = ", its file of today" if row.version == workflow.version else ""
+        first = f"{row.version[:12]}  since {row.first_used_at:%Y-%m-%d %H:%M} UTC{today}"
+        OUT.print(f"{first}; {waiting.get(row.version, 0)} reviews wait under it", highlight=False)
 
 
 def _reading(tx: Transaction, policy: str, wanted: IntakeSource) -> str:

@@ -79,6 +79,10 @@ class Machine(Frozen):
     events: frozenset[str]
     states: dict[str, State]
 
+    def state(self, name: str) -> State:
+        """A state; `LOST` where the policy has none of that name any more."""
+        return self.states.get(name, LOST)
+
     def gate(self, case: Case, event: str, due_at: AwareDatetime | None = None) -> Gate:
         """Whether `event` may come to `case`.
 
@@ -99,7 +103,7 @@ class Machine(Frozen):
     def reachable(self, state: str) -> frozenset[str]:
         """The states that a case can still come to from `state`."""
         found: set[str] = set()
-        ahead = list(self.states[state].to)
+        ahead = list(self.state(state).to)
         while ahead:
             if (name := ahead.pop()) not in found:
                 found.add(name)

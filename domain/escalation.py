@@ -27,6 +27,8 @@ class Cause(StrEnum):
     DRIFTED = "policy.drifted"
     OVERLOADED = "policy.overloaded"
     """More reviews wait than reviewers may take."""
+    VERSION_LOST = "policy.version_lost"
+    """Reviews wait that began under a version of the policy which cannot be read any more."""
     SOURCE_UNREADABLE = "source.unreadable"
     RECORDS_REFUSED = "source.records_refused"
     """What a source had cannot become items, and nobody else would hear of it."""
@@ -38,7 +40,7 @@ def kind(cause: Cause) -> Literal["item", "policy", "source", "system"]:
     match cause:
         case Cause.REVIEW_LATE | Cause.WRITE_DEAD_LETTERED | Cause.SLA_BREACHED:
             return "item"
-        case Cause.STEPPED_BACK | Cause.DRIFTED | Cause.OVERLOADED:
+        case Cause.STEPPED_BACK | Cause.DRIFTED | Cause.OVERLOADED | Cause.VERSION_LOST:
             return "policy"
         case Cause.SOURCE_UNREADABLE | Cause.RECORDS_REFUSED:
             return "source"

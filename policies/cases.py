@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from domain.case import DEADLINE, LOST, Case, Machine, State
+from domain.case import DEADLINE, Case, Machine, State
 from domain.values import Frozen
 from policies.agreement import at, in_calendar, in_expression
 from policies.destination import Destination, Name, Template
@@ -195,13 +195,9 @@ class CasePolicy(Policy):
         """A case of which nothing was heard yet."""
         return Case(key=key, policy=self.name, state=self.initial)
 
-    def state(self, name: str) -> State:
-        """A state by its name; one that cases still stand in may be here no more."""
-        return self.states.get(name, LOST)
-
     def deadline(self, state: str, now: datetime) -> datetime | None:
         """When a case that comes to `state` now must have moved on."""
-        minutes = self.state(state).deadline_minutes
+        minutes = self.machine.state(state).deadline_minutes
         return None if minutes is None else self._calendar(self.calendar).add(now, timedelta(minutes=minutes))
 
     def written(self, route: str | None) -> dict[str, Destination]:

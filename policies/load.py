@@ -4,7 +4,7 @@ Every error names the file, the line, the path inside the file and the mend.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +17,7 @@ from domain.values import Frozen, digest
 from policies.cases import CasePolicy
 from policies.model import Policy
 from policies.people import load_people, unknown_people
-from policies.strict_yaml import load_yaml, read_text
+from policies.strict_yaml import parse_yaml, read_text
 from policies.sync import SyncPolicy
 
 HERE = Path(__file__).parent
@@ -41,13 +41,25 @@ class Example(Frozen):
 
 @dataclass(frozen=True)
 class Workflow:
-    """A policy with all that its files bring along; one without routes has no examples."""
+    """A policy with all that its files bring along; one without routes has no examples.
+
+    Attributes:
+        source: what the policy's file says, or said.
+        past: names the version, where it is one that the file had before.
+    """
 
     path: Path
     policy: Policy
     examples: tuple[Example, ...]
     calibration: Calibration | None
     people: People = field(default_factory=People)
+    source: str = ""
+    past: str | None = None
+
+    @property
+    def version(self) -> str:
+        """Names what the policy says: the fingerprint that decisions have of it."""
+        return self.past or self.policy.fingerprint
 
     @property
     def cases(self) -> CasePolicy | None:
@@ -128,11 +140,29 @@ def load_workflow(name: str) -> Workflow:
         PolicyInvalid: with every fault of the first file that has any.
     """
     path = find_policy(name)
-    policy = load_policy(path)
+    source = read_text(path)
+    policy = _parsed(source, path)
     examples = _taught(path.parent / policy.examples, policy) if policy.examples else ()
     record = path.with_name(f"{path.stem}.calibration.json")
     calibration = load_calibration(record) if record.is_file() else None
-    return Workflow(path, policy, examples, calibration, _people(path, policy))
+    return Workflow(path, policy, examples, calibration, _people(path, policy), source)
+
+
+def as_it_was(now: Workflow, version: str, source: str) -> Workflow:
+    """The workflow with what its policy said before, for what began under that; people and mode are those of `now`.
+
+    It asks nobody: examples and calibration of the time are not there.
+
+    Args:
+        version: the fingerprint that decisions have of it.
+        source: what the file said.
+
+    Raises:
+        PolicyInvalid: what the file said is no policy any more, to this version of Interlock.
+    """
+    policy = _parsed(source, Path(f"{now.path}@{version[:12]}"))
+    policy = policy.model_copy(update={"mode": now.policy.mode})
+    return replace(now, policy=policy, examples=(), calibration=None, source=source, past=version)
 
 
 def replace_policy(path: Path, source: str) -> None:
@@ -188,9 +218,12 @@ def load_policy(path: Path) -> Policy:
     Raises:
         PolicyInvalid: one line a fault.
     """
-    text = read_text(path)
-    model = CasePolicy if _OF_CASES.search(text) else SyncPolicy if _OF_RECORDS.search(text) else Policy
-    return load_yaml(path, model, "name: <workflow>")
+    return _parsed(read_text(path), path)
+
+
+def _parsed(source: str, path: Path) -> Policy:
+    model = CasePolicy if _OF_CASES.search(source) else SyncPolicy if _OF_RECORDS.search(source) else Policy
+    return parse_yaml(source, path, model, "name: <workflow>")
 
 
 def load_examples(path: Path, labels: tuple[str, ...]) -> tuple[Example, ...]:

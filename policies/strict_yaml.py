@@ -22,7 +22,11 @@ def load_yaml(path: Path, model: type[Model], begin: str) -> Model:
     Raises:
         PolicyInvalid: one line a fault.
     """
-    source = read_text(path)
+    return parse_yaml(read_text(path), path, model, begin)
+
+
+def parse_yaml(source: str, path: Path, model: type[Model], begin: str) -> Model:
+    """`load_yaml` of a text that is, or was, in `path`."""
     try:
         node = yaml.compose(source, Loader=yaml.SafeLoader)
         raw = yaml.safe_load(source)

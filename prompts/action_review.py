@@ -27,7 +27,7 @@ def action_form(
     Each choice is shown with what it would do where nothing is filled in (`plans`), not the proposed one alone.
     All that strangers wrote stands in code, which nothing in it can close.
     """
-    plan, state = held.plan, policy.state(met.case.state)
+    plan, state = held.plan, policy.machine.state(met.case.state)
     told = (
         [
             (name, f"`{on_one_line(one.value)}`", f"`{on_one_line(one.evidence)}`")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from domain.proposal import NONE_OF_THESE
 from domain.values import digest
@@ -23,8 +23,11 @@ def _fenced(text: str) -> str:
     return _FENCE.sub("[message]", text)
 
 
+SOURCES = {f"{path.parent.name}/{path.name}": path.read_text("utf-8") for path in sorted(HERE.glob("*/*.jinja"))}
+"""All prompts by name, read once: a run asks with the very prompt whose fingerprint it gives."""
+
 ENVIRONMENT = Environment(
-    loader=FileSystemLoader(HERE),
+    loader=DictLoader(SOURCES),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -98,4 +101,4 @@ VOTER_PARTS = ("labels", "examples", "index")
 @cache
 def prompt_sources(prompt: str) -> str:
     """Digest of a prompt's files."""
-    return digest(*[path.read_text(encoding="utf-8") for path in sorted((HERE / prompt).glob("*.jinja"))])
+    return digest(*[text for name, text in SOURCES.items() if name.startswith(f"{prompt}/")])

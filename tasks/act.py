@@ -14,6 +14,7 @@ from policies.load import Workflow, cases_of
 from policies.next_action import Said, decide_action
 from policies.situations import Situation, stands
 from policies.writes import operations
+from tasks.begun import begin
 from tasks.customer import hear
 from tasks.decide import facts_of
 from tasks.meet import stored
@@ -40,6 +41,7 @@ async def act(
     decided = []
     heard = {}
     with here.store.transaction() as tx:
+        begin(tx, workflow, now)
         for met in situations:
             item_id = met.claimed.item_id
             decision = decide_action(cases, terms, met, proposed[item_id].proposal, said.get(item_id), now)
@@ -104,7 +106,7 @@ def action_review(workflow: Workflow, met: Situation, held: Decision, classifier
         policy=met.claimed.policy,
         workflow=workflow.reference,
         question={"case": met.case.key},
-        binding=shown_binding(workflow, met.case, held),
+        binding=shown_binding(met.case, held),
         why=held.reason.value,
         proposed=held.proposed,
         classifier=classifier,
@@ -112,7 +114,7 @@ def action_review(workflow: Workflow, met: Situation, held: Decision, classifier
     )
 
 
-def shown_binding(workflow: Workflow, case: Case, held: Decision) -> str:
-    """Digest of what a person is shown: void once the case moves on or the policy, which plans, is another."""
+def shown_binding(case: Case, held: Decision) -> str:
+    """Digest of what a person is shown: void once the case moves on, or the version of the policy is lost."""
     planned = held.plan.binding if held.plan else ""
-    return digest(held.proposal_hash, case.key, case.version, planned, workflow.policy.fingerprint)
+    return digest(held.proposal_hash, case.key, case.version, planned, held.policy_fingerprint)

@@ -10,17 +10,18 @@ from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
 from domain.action import relieve_action, settle_action
 from domain.case import BY_PERSON, Gate, Plan
-from domain.decision import Decision, Reason, Terms
+from domain.decision import Decision, Mode, Reason
 from domain.explain import BECAUSE
 from domain.proposal import NONE_OF_THESE
 from domain.review import Answer, Form
 from domain.story import tell
 from policies.cases import CasePolicy
 from policies.intake import match_rule
-from policies.load import Workflow, cases_of
+from policies.load import cases_of
 from policies.situations import Situation, plan, possible, situate
 from prompts.action_review import action_form
 from tasks.act import carry_out, shown_binding
+from tasks.begun import Begun
 from tasks.meet import stored
 from tasks.resources import Resources
 
@@ -36,10 +37,11 @@ class ActionReview:
     """A decision about an event that waits, with the case as it stands now.
 
     Attributes:
-        held: with its plan made anew where the case has moved on since, or the policy is another.
+        begun: with the workflow that plans.
+        held: with its plan made anew where the case has moved on since, or what was to be done is lost.
     """
 
-    workflow: Workflow
+    begun: Begun
     cases: CasePolicy
     met: Situation
     held: Decision
@@ -49,24 +51,28 @@ class ActionReview:
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The decision that a review is about, in its case."""
-        claimed, _, held = tx.inbox.under_review(review.item_id)
-        workflow = here.workflow(review.workflow)
-        cases = cases_of(workflow)
+        begun = Begun.load(here, tx, review)
+        cases, held = cases_of(begun.workflow), begun.held
         case = stored(tx, cases, str(review.question["case"]))
-        met = situate(cases, claimed, case)
-        now = (case.version, cases.fingerprint)
-        if held.plan is not None and (held.plan.version, held.policy_fingerprint) != now:
+        met = situate(cases, begun.claimed, case)
+        if held.plan is not None and (held.plan.version != case.version or begun.lost):
             held = held.model_copy(update={"plan": _planned(cases, met, held.plan, held.plan.action, {})[0]})
         history = tuple(tell(entry.event, entry.facts) for entry in tx.cases.history(cases.name, case.key, HISTORY))
-        return cls(workflow, cases, met, held, history, review.due_at)
+        return cls(begun, cases, met, held, history, review.due_at)
 
     @property
     def binding(self) -> str:
-        """Of the proposal, the case and the policy."""
-        return shown_binding(self.workflow, self.met.case, self.held)
+        """Of the proposal, the case and the version of the policy."""
+        return shown_binding(self.met.case, self.held)
+
+    @property
+    def moves(self) -> bool:
+        """Always: the case may move on while it waits."""
+        return True
 
     def form(self, notice: str, *, late: bool) -> Form:
         """The event, its case and what is proposed; only what is possible can be chosen."""
+        told = self.begun.noted(notice)
         names = possible(self.cases, self.met) if self.met.case.key else ()
         plans = {name: made for name in names if (made := self._planned(name, {})[0])}
         choices = {name: self.cases.actions[name].description for name in names} | {NONE_OF_THESE: NOTHING}
@@ -77,7 +83,7 @@ class ActionReview:
             for name, kind in self.cases.actions[action].parameters.items()
         }
         return Form(
-            markdown=action_form(self.cases, self.met, self.held, choices, plans, self.history, self.due_at, notice),
+            markdown=action_form(self.cases, self.met, self.held, choices, plans, self.history, self.due_at, told),
             label="Action",
             choices=choices,
             preselected=proposed if proposed in choices else None,
@@ -102,13 +108,16 @@ class ActionReview:
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Do what was agreed on."""
         item_id = self.met.claimed.item_id
-        decision = settle_action(answer, self.held, self._chosen(answer)[0], self.workflow.terms.mode, now)
-        writes = carry_out(tx, self.workflow, self.met, decision)
+        decision = settle_action(answer, self.held, self._chosen(answer)[0], self.begun.workflow.terms.mode, now)
+        writes = carry_out(tx, self.begun.workflow, self.met, decision)
         tx.inbox.replace_decision(item_id, decision, writes, now)
         return writes > 0
 
-    def relieve(self, tx: Transaction, terms: Terms, now: AwareDatetime) -> str | None:
+    def relieve(self, tx: Transaction, mode: Mode, now: AwareDatetime) -> str | None:
         """Let a rule act in a person's place, where one may; gives the rule's name."""
+        if self.begun.lost:
+            return None
+        terms = self.begun.workflow.terms.model_copy(update={"mode": mode})
         rule = match_rule(self.met.claimed.item, self.met.checked, self.cases)
         if rule is None or rule.route is None or self.met.gate is not Gate.ALLOWED:
             return None
@@ -116,7 +125,7 @@ class ActionReview:
         decision = relieve_action(self.held, rule, made, (*self.met.barred, *doubts), terms, now)
         if decision is None:
             return None
-        writes = carry_out(tx, self.workflow, self.met, decision)
+        writes = carry_out(tx, self.begun.workflow, self.met, decision)
         tx.inbox.replace_decision(self.met.claimed.item_id, decision, writes, now)
         return rule.name
 

@@ -22,7 +22,7 @@ from domain.assignment import (
     say_assigned,
 )
 from domain.case import Case
-from domain.decision import Terms
+from domain.decision import Mode
 from domain.delivery import Invitation, Operation
 from domain.escalation import Cause
 from domain.people import Channel, Person, Recipient
@@ -57,7 +57,7 @@ async def assign_reviews(policy: str) -> int:
     assigning = workflow.policy.review.assign
     if assigning is None:
         return 0
-    terms = workflow.terms.model_copy(update={"mode": in_force(here, workflow)[0]})
+    mode = in_force(here, workflow)[0]
     with here.store.transaction() as tx:
         waiting = tx.assignments.waiting(workflow.policy.name)
         placements = _placements(tx, workflow, assigning, waiting, here)
@@ -69,7 +69,7 @@ async def assign_reviews(policy: str) -> int:
         full = {one.review_id for one in placements if one.why is Because.FULL}
         beyond = [one for one in waiting if one.review.review_id in full]
         if assigning.overload is Overload.RULES:
-            beyond = _relieved(tx, workflow, terms, beyond, here)
+            beyond = _relieved(tx, workflow, mode, beyond, here)
         _tell_of_overload(tx, workflow.policy.name, len(beyond), here)
     return moved
 
@@ -134,17 +134,17 @@ def _seat(tx: Transaction, workflow: Workflow, one: Waiting, people: Sequence[Pe
 
 
 def _relieved(
-    tx: Transaction, workflow: Workflow, terms: Terms, beyond: Sequence[Waiting], here: Resources
+    tx: Transaction, workflow: Workflow, mode: Mode, beyond: Sequence[Waiting], here: Resources
 ) -> list[Waiting]:
     """Let rules decide what nobody can take, as many as a batch has; gives those that go on waiting."""
     some = beyond[: workflow.policy.batch.items]
-    return [one for one in beyond if one not in some or not _relieve(tx, terms, one, here)]
+    return [one for one in beyond if one not in some or not _relieve(tx, mode, one, here)]
 
 
-def _relieve(tx: Transaction, terms: Terms, one: Waiting, here: Resources) -> bool:
+def _relieve(tx: Transaction, mode: Mode, one: Waiting, here: Resources) -> bool:
     review, now = one.review, here.now()
     asks = ASKS.get(ReviewKind(review.kind))
-    rule = asks.load(here, tx, review).relieve(tx, terms, now) if asks else None
+    rule = asks.load(here, tx, review).relieve(tx, mode, now) if asks else None
     if rule is None:
         return False
     tx.reviews.relieved(review.review_id, rule, now)

@@ -95,6 +95,11 @@ class ConflictReview:
         """Of what is agreed on and what the systems say instead."""
         return _binding(self.standing)
 
+    @property
+    def moves(self) -> bool:
+        """Always: systems go on saying things."""
+        return True
+
     def form(self, notice: str, *, late: bool) -> Form:
         """What was agreed on, what each system makes of it, and what each rule would do."""
         standing, entity, name = self.standing, self.due.entity, self.due.row.object

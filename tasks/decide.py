@@ -22,6 +22,7 @@ from domain.values import digest
 from policies.intake import Checked, check, match_rule
 from policies.load import Workflow
 from policies.writes import operations
+from tasks.begun import begin
 from tasks.customer import hear, whom
 from tasks.extract import reader
 from tasks.names import ACT, named
@@ -47,6 +48,7 @@ async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str
         decided = decide(proposal, one.rule, terms, here.now(), one.checked.missing, one.claimed.item_id)
         decisions.append((one, proposal, decided))
     with here.store.transaction() as tx:
+        begin(tx, workflow, here.now())
         tx.inbox.read([claimed.item_id for claimed in items])
         with tx.ledger.together():
             for one, proposal, decided in decisions:
@@ -66,6 +68,7 @@ async def decide_fields(policy: str, items: list[ClaimedItem]) -> list[Decision]
         decided = decide_intake(proposal, one.checked.gaps, one.rule, terms, here.now(), one.claimed.item_id)
         decisions.append((one, proposal, decided))
     with here.store.transaction() as tx:
+        begin(tx, workflow, here.now())
         tx.inbox.read([claimed.item_id for claimed in items])
         with tx.ledger.together():
             for one, proposal, decided in decisions:

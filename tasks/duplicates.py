@@ -108,6 +108,11 @@ class DuplicateReview:
         """Of the question."""
         return digest(self.question)
 
+    @property
+    def moves(self) -> bool:
+        """Never: what was found is kept with the question."""
+        return False
+
     def form(self, notice: str, *, late: bool) -> Form:
         """The new record beside those that it may be, and a choice among them."""
         asked = self._asked

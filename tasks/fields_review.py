@@ -1,54 +1,41 @@
 """Reviews of kind `fields`: shows what was found of an item, and keeps what a person makes of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
 from connectors.store.tables import ReviewRow
-from domain.decision import Decision, RuleAction
+from domain.decision import RuleAction
 from domain.extraction import Extraction
 from domain.fields_review import END, LEAVE_OUT, NOTHING, WRITE, settle_fields
 from domain.intake import Gap
-from domain.item import ClaimedItem
-from domain.proposal import Proposal
 from domain.review import Answer, Form
 from policies.intake import Checked, asked_fields, check, complete
-from policies.load import Workflow
 from policies.writes import operations
 from prompts.fields_form import CHOICES, fields_form, meaning, unfit
+from tasks.begun import Begun
 from tasks.resources import Resources
 
 
 @dataclass(frozen=True)
-class FieldsReview:
+class FieldsReview(Begun):
     """An item that waits, with what was found of its fields."""
 
-    workflow: Workflow
-    claimed: ClaimedItem
-    proposal: Proposal
-    held: Decision
-    extraction: Extraction | None
-    due_at: AwareDatetime
+    extraction: Extraction | None = None
 
     @classmethod
     def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
         """The item that a review is about, as it stands."""
-        stored = tx.inbox.under_review(review.item_id)
         extraction = tx.extractions.of([review.item_id]).get(review.item_id)
-        return cls(here.workflow(review.workflow), *stored, extraction, review.due_at)
+        return replace(super().load(here, tx, review), extraction=extraction)
 
     @property
     def found(self) -> Checked:
         """The item's fields as they would be written."""
         return check(self.claimed.item, self.workflow.policy, self.extraction)
-
-    @property
-    def binding(self) -> str:
-        """Of the proposal."""
-        return self.proposal.hash
 
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what was found with its evidence, a text for each field; a blind check shows nothing found."""
@@ -56,7 +43,7 @@ class FieldsReview:
         allowed = {WRITE: True, LEAVE_OUT: policy.review.leave_out and bool(found.gaps), END: policy.review.end}
         wanted = END if self._rule_ends() else None if found.gaps else WRITE
         return Form(
-            markdown=fields_form(self.claimed, self.extraction, found, held, policy, self.due_at, notice),
+            markdown=fields_form(self.claimed, self.extraction, found, held, policy, self.due_at, self.noted(notice)),
             label="What shall happen",
             choices={name: CHOICES[name] for name, may in allowed.items() if may},
             preselected=None if held.blind or not allowed.get(wanted or "") else wanted,

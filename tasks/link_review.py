@@ -134,6 +134,11 @@ class LinkReview:
         """Of the question, and of the records that are shown, as they stand."""
         return _binding(self.question, self.record, self.known)
 
+    @property
+    def moves(self) -> bool:
+        """Always: records change."""
+        return True
+
     def form(self, notice: str, *, late: bool) -> Form:
         """The record beside each that is known."""
         fields = list(sync_of(self.workflow).objects[self.record.object].fields)

@@ -80,5 +80,5 @@ async def note_deadlines(policy: str) -> list[str]:
         tx.inbox.accept_all(cases.name, [item for _, item in fresh], timedelta(0), now)
     for case, _ in fresh:
         message = f"case {case.key} stayed in {case.state} longer than it may"
-        alert("case.late", "policy", cases.name, message, case=case.key, owner=cases.state(case.state).owner)
+        alert("case.late", "policy", cases.name, message, case=case.key, owner=cases.machine.state(case.state).owner)
     return [case.key for case, _ in fresh]

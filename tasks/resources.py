@@ -19,11 +19,12 @@ from connectors.kept import Kept
 from connectors.ports import Changes, Destination, Examples, Labelled, LanguageModel, Placed
 from connectors.registry import open_destination, open_kept, open_source, place_of, reading_of
 from connectors.settings import Settings
-from connectors.store.engine import Store
+from connectors.store.engine import Store, Transaction
 from connectors.store.turns import searches
 from domain.delivery import Operation
+from domain.errors import PolicyInvalid
 from domain.values import digest
-from policies.load import Workflow, load_workflow
+from policies.load import Workflow, as_it_was, load_workflow
 from policies.model import Policy
 from policies.sources import IntakeSource
 from policies.sync import Side
@@ -78,6 +79,7 @@ class Resources:
         self._agent: AgentModel | None = None
         self._agent_opened = False
         self._workflows: dict[str, Workflow] = {}
+        self._past: dict[str, Workflow] = {}
         self._examples: dict[Path, Examples] = {}
         self._parts: dict[Path, dict[str, str]] = {}
         self._destinations: dict[str, Destination] = {}
@@ -142,6 +144,21 @@ class Resources:
         if policy not in self._workflows:
             self._workflows[policy] = load_workflow(policy)
         return self._workflows[policy]
+
+    def version(self, tx: Transaction, policy: str, version: str) -> Workflow:
+        """The workflow of a policy as it was when something was decided under `version`.
+
+        Raises:
+            PolicyInvalid: that was not kept, or this version of Interlock cannot read it.
+        """
+        now = self.workflow(policy)
+        if version == now.version:
+            return now
+        if version not in self._past:
+            if (source := tx.versions.source(version)) is None:
+                raise PolicyInvalid(f"{now.path}@{version[:12]}: what it said was not kept")
+            self._past[version] = as_it_was(now, version, source)
+        return self._past[version]
 
     def asking(self, policy: Policy) -> asyncio.Semaphore:
         """What is held while a model is asked: a policy's `classifier.concurrency`, over all chunks of the run."""

@@ -20,6 +20,7 @@ from policies.fields import FieldType
 from policies.load import Workflow
 from prompts.review import on_one_line
 from tasks.action_review import ActionReview
+from tasks.begun import BEGUN, Begun, tell_of_lost
 from tasks.conflict_review import ConflictReview
 from tasks.duplicates import DuplicateReview
 from tasks.escalate import escalate
@@ -36,6 +37,11 @@ class Question(Protocol):
     @property
     def binding(self) -> str:
         """Digest of what the reviewer is shown."""
+        ...
+
+    @property
+    def moves(self) -> bool:
+        """Whether what is asked can change while it waits."""
         ...
 
     def form(self, notice: str, *, late: bool) -> Form:
@@ -73,10 +79,6 @@ def question(here: Resources, tx: Transaction, review: ReviewRow) -> Question:
             return LinkReview.load(here, tx, review)
         case _:
             assert_never(kind)
-
-
-MOVING = frozenset({ReviewKind.ACTION, ReviewKind.CONFLICT, ReviewKind.LINK})
-"""Kinds of which what is asked can change while they wait."""
 
 
 class Settled(Frozen):
@@ -173,7 +175,7 @@ def settle_answer(here: Resources, review_id: str, answer: Answer) -> Settled:
             return _too_late(tx, review, answer, now)
         asked = question(here, tx, review)
         form, given = asked.form("", late=False), before(answer, tx.reviews.given(review_id))
-        if ReviewKind(review.kind) in MOVING and form.binding != review.binding:
+        if asked.moves and form.binding != review.binding:
             tx.reviews.rebind(review_id, form.binding)  # what it is about has moved on: what was shown before is void
         refused = refusal(answer, form, review.binding, now) or _barred(here, tx, review, answer, given)
         refused = refused or _unknown(here, review, answer, asked)
@@ -201,7 +203,8 @@ def _barred(
 ) -> Refusal | None:
     """Why this person may not answer: nobody decides what they sent, or about a case of theirs."""
     workflow, item = here.workflow(review.workflow), tx.inbox.get(review.item_id).item
-    about = concerned(workflow, item, tx.cases.get(review.policy, case_of(review)))
+    asks = Begun.load(here, tx, review).workflow if ReviewKind(review.kind) in BEGUN else workflow
+    about = concerned(asks, item, tx.cases.get(review.policy, case_of(review)))
     return barred(answer, about, given, _known(workflow), key_used=tx.keys.used(answer.key))
 
 
@@ -257,7 +260,10 @@ def _too_late(tx: Transaction, review: ReviewRow, answer: Answer, now: AwareDate
 
 @task(task_run_name=named("escalate"), **ACT)
 async def escalate_late(policy: str) -> list[str]:
-    """Escalate reviews whose time is over, once each; an act. Returns them."""
+    """Escalate, once each, reviews whose time is over, and versions of the policy that are lost; an act.
+
+    Returns the reviews.
+    """
     here = resources()
     name, now = here.workflow(policy).policy.name, here.now()
     with here.store.transaction() as tx:
@@ -265,4 +271,5 @@ async def escalate_late(policy: str) -> list[str]:
         for review in late:
             message = f"nobody answered the review {review.review_id} by {review.due_at:%Y-%m-%d %H:%M} UTC"
             escalate(tx, Cause.REVIEW_LATE, review.review_id, name, message, now, item_id=review.item_id)
+        tell_of_lost(here, tx, policy, now)
     return [review.review_id for review in late]

@@ -1,49 +1,29 @@
 """Reviews of kind `route`: shows a decision that waits, and keeps what a person makes of it."""
 
 from dataclasses import dataclass
-from typing import Self
 
 from pydantic import AwareDatetime
 
 from connectors.store.engine import Transaction
-from connectors.store.tables import ReviewRow
-from domain.decision import Decision, Terms
-from domain.item import ClaimedItem
-from domain.proposal import NONE_OF_THESE, Proposal
+from domain.decision import Decision, Mode
+from domain.proposal import NONE_OF_THESE
 from domain.review import Answer, Form
 from domain.route_review import relieve, settle_route
 from policies.intake import Checked, check, match_rule
-from policies.load import Workflow
 from policies.writes import operations
 from prompts.review import NO_ROUTE, review_form
-from tasks.resources import Resources
+from tasks.begun import Begun
 
 
 @dataclass(frozen=True)
-class RouteReview:
+class RouteReview(Begun):
     """A decision that waits, with what it was made of."""
-
-    workflow: Workflow
-    claimed: ClaimedItem
-    proposal: Proposal
-    held: Decision
-    due_at: AwareDatetime
-
-    @classmethod
-    def load(cls, here: Resources, tx: Transaction, review: ReviewRow) -> Self:
-        """The decision that a review is about, as it stands."""
-        return cls(here.workflow(review.workflow), *tx.inbox.under_review(review.item_id), review.due_at)
-
-    @property
-    def binding(self) -> str:
-        """Of the proposal."""
-        return self.proposal.hash
 
     def form(self, notice: str, *, late: bool) -> Form:
         """The message, what is said of it, and the policy's routes; a blind check shows no proposal."""
         policy, held = self.workflow.policy, self.held
         return Form(
-            markdown=review_form(self.claimed, self.proposal, held, self.due_at, notice),
+            markdown=review_form(self.claimed, self.proposal, held, self.due_at, self.noted(notice)),
             label="Route",
             choices={name: route.description for name, route in policy.routes.items()} | {NONE_OF_THESE: NO_ROUTE},
             preselected=held.proposed if held.proposed in policy.labels and not held.blind else None,
@@ -65,9 +45,11 @@ class RouteReview:
         """Keep the decision with the writes that it asks for."""
         return self._keep(tx, settle_route(answer, self.held, self.workflow.terms.mode, now), self._checked(tx), now)
 
-    def relieve(self, tx: Transaction, terms: Terms, now: AwareDatetime) -> str | None:
+    def relieve(self, tx: Transaction, mode: Mode, now: AwareDatetime) -> str | None:
         """Let a rule decide in a person's place, where one may; gives the rule's name."""
-        checked = self._checked(tx)
+        if self.lost:
+            return None
+        checked, terms = self._checked(tx), self.workflow.terms.model_copy(update={"mode": mode})
         decision = relieve(self.held, match_rule(self.claimed.item, checked, self.workflow.policy), terms, now)
         if decision is None:
             return None

@@ -11,6 +11,7 @@ from domain.decision import Reason
 from domain.extraction import Extraction
 from domain.review import Review, ReviewKind
 from policies.load import load_workflow
+from tasks.begun import begin
 
 HOUR = timedelta(hours=1)
 
@@ -39,6 +40,7 @@ def ask(
     """
     workflow, now = load_workflow(policy), now or datetime.now(UTC)
     with store.transaction() as tx:
+        begin(tx, workflow, now)
         item = message(external_id, text, email).model_copy(update={"received_at": datetime.now(UTC)})
         item_id, _ = tx.inbox.accept("tiny", item, timedelta(0), now)
         (claimed,) = tx.inbox.claim("tiny", "run", 1, HOUR, now)

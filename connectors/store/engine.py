@@ -46,10 +46,11 @@ from connectors.store.systems import Systems
 from connectors.store.traffic import Traffic
 from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
+from connectors.store.versions import Versions
 from connectors.store.waiting import Waiting
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0022"
+HEAD = "0024"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001
@@ -85,6 +86,7 @@ class Transaction:
         self.figures = Figures(session)
         self.inbox = Inbox(session, self.ledger)
         self.proposals = Proposals(session)
+        self.versions = Versions(session)
         self.extractions = Extractions(session, self.ledger)
         self.reviews = Reviews(session, self.ledger)
         self.assignments = Assignments(session, self.ledger)

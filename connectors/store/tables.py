@@ -150,6 +150,17 @@ class ReviewRow(SQLModel, table=True):
         return f"It was {self.reviewer}, who chose {self.answer}." if self.answer else f"It was {self.reviewer}."
 
 
+class VersionRow(SQLModel, table=True):
+    """What a policy's file said, by the fingerprint that decisions have of it."""
+
+    __tablename__ = "versions"
+
+    version: str = Field(primary_key=True)
+    policy: str = Field(index=True)
+    source: str
+    first_used_at: datetime = moment(nullable=False)
+
+
 class UsedKeyRow(SQLModel, table=True):
     """The key of a link that has decided, or begun a session: each does so once."""
 

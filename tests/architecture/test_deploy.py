@@ -84,3 +84,20 @@ def test_every_flow_is_deployed() -> None:
         if re.search(r"^@flow", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert {one["entrypoint"] for one in FLOWS} == public
+
+
+(CRASHED_RUNS,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text(encoding="utf-8"))["automations"]
+
+
+def test_every_run_but_that_of_a_review_which_is_suspended_is_watched_for_signs_of_life() -> None:
+    tag = CRASHED_RUNS["trigger"]["match_related"]["prefect.resource.id"].removeprefix("prefect.tag.")
+    watched = {one["name"] for one in FLOWS if tag in one.get("tags", [])}
+    assert watched == {one["name"] for one in FLOWS} - {"review"}
+    assert "-" in tag, "a review's run has the policy's name as a tag, and no name of a policy has a dash"
+
+
+@pytest.mark.parametrize("deployment", FLOWS, ids=lambda one: one["name"])
+def test_a_run_gives_several_signs_of_life_before_it_is_taken_for_dead(deployment: dict[str, Any]) -> None:
+    (name, seconds), *others = deployment["work_pool"]["job_variables"]["env"].items()
+    assert (getattr(prefect.settings, name), others) == (prefect.settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY, [])
+    assert int(seconds) * 5 <= CRASHED_RUNS["trigger"]["within"]

@@ -54,10 +54,17 @@ from policies.load import find_policy, load_workflow, shipped_policies
 from policies.notices import PATIENCE, assignment
 from policies.writes import operations
 from tasks.accept import accept
+from tasks.begun import begin
 from tasks.escalate import escalate
 from tasks.resources import Resources
 
 EXIT_FAULT, EXIT_MISUSE = 1, 2
+
+
+def begin_version(terminal: "Terminal") -> None:
+    """Keep what the policy says, as the first decision under it does."""
+    with terminal.store.transaction() as tx:
+        begin(tx, load_workflow(terminal.policy), datetime.now(UTC))
 
 
 @dataclass
@@ -251,6 +258,18 @@ class TestPolicy:
         shown = terminal.run("policy", "standing", policy).stdout
         assert "reads imap: nothing yet; refused since 2026-03-02 09:00 UTC: wrong [password]" in shown
         assert "reads folder: something new last at 2026-03-02 09:00 UTC\n" in shown
+
+    def test_versions_tell_what_waits_under_each_and_what_it_said(self, terminal):
+        before = Path(terminal.policy).read_text(encoding="utf-8")
+        begin_version(terminal)
+        terminal.accept("m-1")
+        terminal.decide()
+        write_tiny(terminal.home, description="another text")
+        begin_version(terminal)
+        old, new = terminal.run("policy", "versions", terminal.policy).stdout.splitlines()
+        assert old.endswith("UTC; 1 reviews wait under it")
+        assert new.endswith("UTC, its file of today; 0 reviews wait under it")
+        assert terminal.run("policy", "versions", terminal.policy, "--show", old[:12]).stdout == before
 
     def test_one_that_is_not_there_is_told_with_the_shipped_ones(self, terminal):
         known = "one of: crm_helpdesk_sync, lead_routing, onboarding, order_intake, order_processing, support_triage"

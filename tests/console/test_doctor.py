@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.types.entrypoint import EntrypointType
 from sqlalchemy import create_engine, text
@@ -26,7 +28,7 @@ from connectors.store.engine import HEAD, Store
 from console.doctor import examine
 from console.doctor_here import check_clocks, check_database, check_disk, check_settings, resolve
 from console.doctor_people import check_people
-from console.doctor_prefect import check_plan, look_at_prefect, planned
+from console.doctor_prefect import CRASHED_RUNS, check_plan, look_at_prefect, planned
 from console.doctor_report import Check
 from console.doctor_thresholds import check_thresholds
 from console.doctor_uses import uses_of
@@ -40,6 +42,7 @@ from tasks.heartbeat import STALE_AFTER
 
 NOW = datetime.now(UTC)
 SHIPPED = Path(__file__).parents[2] / "prefect.yaml"
+AUTOMATIONS = Path(__file__).parents[2] / "deploy" / "automations.yaml"
 
 
 def told(checks: Sequence[Check], grade: Grade = Grade.WRONG) -> list[tuple[str, str, str]]:
@@ -320,11 +323,29 @@ async def test_prefects_deployments_and_workers_are_held_against_the_plan(prefec
         checks = await look_at_prefect(plan, skews)
         async with get_client() as client:
             await client.delete_deployment(deployment_id)
-    assert [says for area, _, says in told(checks, Grade.WARNING) if area == "schedule"] == [
+    assert [says for _, subject, says in told(checks, Grade.WARNING) if subject == "deliver"] == [
         "runs each 90 s, by prefect.yaml each 60 s"
     ]
     assert [says for area, _, says in told(checks) if area == "worker"] == ["no worker is online: none was ever there"]
     assert abs(skews["Prefect's server"]) < timedelta(minutes=1) / timedelta(seconds=1)
+
+
+async def test_that_nothing_finds_runs_of_killed_workers_is_a_warning_until_the_automation_is_there(
+    prefect: str,
+) -> None:
+    async def warned() -> bool:
+        checks = await look_at_prefect([], {})
+        return any("stays 'Running'" in says for _, _, says in told(checks, Grade.WARNING))
+
+    with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+        async with get_client() as client:
+            for one in await client.read_automations_by_name(CRASHED_RUNS):
+                await client.delete_automation(one.id)
+            before = await warned()
+            (shipped,) = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
+            made = await client.create_automation(AutomationCore.model_validate(shipped))
+            assert (before, await warned()) == (True, False)
+            await client.delete_automation(made)
 
 
 async def test_a_prefect_that_is_not_there_is_wrong() -> None:

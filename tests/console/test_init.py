@@ -87,6 +87,9 @@ def test_its_deployments_are_those_that_the_doctor_looks_for(tmp_path: Path) -> 
         "flows.review.review",
     ]
     assert entries[0]["parameters"]["policy"] == str(tmp_path / "helpdesk.yaml")
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["definitions"]
+    assert [entry["work_pool"] for entry in entries] == [shipped["pool"]] * 4
+    assert [entry.get("tags") for entry in entries] == [*[shipped["watched"]] * 3, None]
 
 
 @pytest.mark.parametrize("end", ["yaml", "examples.jsonl", "labelled.jsonl", "eval.jsonl", "prefect.yaml"])

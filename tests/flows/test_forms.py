@@ -109,9 +109,10 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(prefect: str, tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(prefect: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    """With a review that wants two people to agree, or as many as the test says."""
     await deploy_reviews(at_once=1)
-    policy = write_tiny(tmp_path, review={"people": 2})
+    policy = write_tiny(tmp_path, review={"people": getattr(request, "param", 2)})
     with closing(Store(sqlite_database(tmp_path / "store.db"))) as store:
         desk = Desk(policy, store, ask(store, policy, str(tmp_path)))  # Prefect gives the same review the same run
         await desk.open()
@@ -207,8 +208,8 @@ async def test_a_run_that_nobody_watches_any_more_is_told_of_when_its_review_is_
     assert found == ["Running", "Crashed"]
 
 
-async def test_each_form_of_a_run_shows_what_stands_then_even_after_the_same_refusal(desk, tmp_path):
-    write_tiny(tmp_path, review={"people": 3})
+@pytest.mark.parametrize("desk", [3], indirect=True)
+async def test_each_form_of_a_run_shows_what_stands_then_even_after_the_same_refusal(desk):
     await desk.answered("Ann", form=1)
     await desk.answered("Ann", form=2)
     await desk.works()

@@ -30,6 +30,7 @@ GATES = [
     pytest.param("sent", "pay", Gate.NOT_ALLOWED, id="what lies behind is too late"),
     pytest.param("gone", "ask", Gate.NOT_ALLOWED, id="nothing comes to a case that has ended"),
     pytest.param("new", "exploded", Gate.UNKNOWN, id="an event that nobody knows"),
+    pytest.param("renamed", "ask", Gate.NOT_ALLOWED, id="a case in a state that the policy has no more is a person's"),
 ]
 
 

@@ -209,6 +209,7 @@ def test_a_folded_notice_of_two_names_both():
     [
         (Cause.REVIEW_LATE, "item"),
         (Cause.STEPPED_BACK, "policy"),
+        (Cause.VERSION_LOST, "policy"),
         (Cause.SOURCE_UNREADABLE, "source"),
         (Cause.RECORDS_REFUSED, "source"),
         (Cause.SYSTEM_PAUSED, "system"),

@@ -1,9 +1,10 @@
 """Reviews go to people who may and can decide them; what nobody can take is told, and nothing is accepted silently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from domain.review import Answer
 from policies.intake import check, match_rule
 from policies.load import load_workflow
 from tasks.assign import assign_reviews
+from tasks.begun import begin
 from tasks.escalate import acknowledge, climb
 from tasks.resources import opened
 from tasks.review import escalate_late, settle_review
@@ -43,9 +45,9 @@ class Floor:
         write_people(folder, PEOPLE)
         self.write()
 
-    def write(self, people: int = 1, **assign: Any) -> None:
+    def write(self, changes: Mapping[str, Any] = MappingProxyType({}), people: int = 1, **assign: Any) -> None:
         review = {"answer_within_minutes": 240, "people": people, "assign": ASSIGN | assign}
-        self.policy = write_tiny(self.folder, mode="assist", people="people.yaml", review=review)
+        self.policy = write_tiny(self.folder, mode="assist", people="people.yaml", review=review, **changes)
         model = FakeModel(lambda _text: sure("billing"))
         self.here = fake_resources(self.store, model, FakeSystem(), clock=lambda: self.now)
 
@@ -54,6 +56,7 @@ class Floor:
         workflow = load_workflow(self.policy)
         with self.store.transaction() as tx:
             item = message(f"m-{number}", f"{text}, number {number}", email)
+            begin(tx, workflow, self.now)
             tx.inbox.accept("tiny", item, timedelta(0), self.now)
             (claimed,) = tx.inbox.claim("tiny", "run", 1, timedelta(minutes=1), self.now)
             rule = match_rule(item, check(item, workflow.policy), workflow.policy)
@@ -198,6 +201,22 @@ async def test_a_rule_takes_what_it_names_a_route_for_and_the_rest_waits(floor):
     assert floor.escalations() == ["everybody at work is at their limit, and 1 reviews wait"]
     with floor.store.reading() as tx:
         assert tx.accounts.balance("tiny").unaccounted == 0
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_rule_takes_what_waits_by_the_version_that_it_began_with_or_not_at_all(floor, lost):
+    floor.write(overload="rules")
+    for number in range(4):
+        floor.waits(number)
+    floor.later(minutes=1)
+    ruled = floor.waits(8, "the invoice is wrong")
+    floor.write({"rules": [{"name": "all", "when": "true", "route": "access"}]}, overload="rules")
+    if lost:
+        with floor.store.transaction() as tx:
+            tx.session.delete(tx.versions.of("tiny")[0])
+    await floor.assigns()
+    decided = floor.decision(ruled)
+    assert (decided.waits, decided.route) == ((True, None) if lost else (False, "billing"))
 
 
 async def test_rules_take_nothing_while_there_is_room(floor):

@@ -444,15 +444,45 @@ async def test_what_another_choice_would_do_is_shown_before_it_is_chosen(office)
     assert "with amount `400.00 EUR`; costs 400.00 EUR; two different people must agree to it" in form.markdown
 
 
-async def test_an_approval_is_void_when_the_policy_has_changed_and_the_form_shows_what_it_says_now(office):
-    item = await refund(office)
-    before = await office.shown(f"{item}-action")
+def half_the_price(office: Office, **changes: Any) -> None:
+    """Another version of the policy, which gives back less."""
     actions = tiny_cases()["actions"]
     actions["give_back"]["parameters"]["amount"]["take"] = "30 EUR"
-    office.change_policy(actions=actions)
+    office.change_policy(actions=actions, **changes)
+
+
+async def test_an_approval_stays_valid_when_the_policy_has_changed_and_does_what_was_shown(office):
+    item = await refund(office, DEAR)
+    before = await office.shown(f"{item}-action")
+    first = await office.sends(f"{item}-action", "give_back", "Ada", before.binding)
+    half_the_price(office, two_people_above=None)
+    after = await office.shown(f"{item}-action")
+    assert (after.binding, after.choices) == (before.binding, before.choices)
+    second = await office.sends(f"{item}-action", "give_back", "Bo", before.binding)
+    assert (first.missing, second.refusal, office.case().state) == (1, None, "returned")
+    assert office.decision(item).plan.parameters["amount"].value == "400.00 EUR"
+
+
+async def test_the_next_event_of_a_case_is_decided_under_the_new_version(office):
+    old = await refund(office)
+    half_the_price(office)
+    (new,) = office.comes(event("complained", "c2", note="my money"))
+    await office.works()
+    assert office.decision(old).plan.parameters["amount"].value == "40.00 EUR"
+    assert office.decision(new).plan.parameters["amount"].value == "30.00 EUR"
+
+
+async def test_an_approval_is_void_when_what_the_policy_said_is_lost_and_the_form_says_so(office):
+    item = await refund(office)
+    before = await office.shown(f"{item}-action")
+    half_the_price(office)
+    with office.store.transaction() as tx:
+        for row in tx.versions.of("parcels"):
+            tx.session.delete(row)
     void = await office.sends(f"{item}-action", "give_back", "Ada", before.binding)
     assert (void.refusal, office.case().state) == (Refusal.CHANGED, "sent")
     after = await office.shown(f"{item}-action")
+    assert "cannot be read any more" in after.markdown
     assert "amount | `30.00 EUR`" in after.markdown
     await office.sends(f"{item}-action", "give_back", "Ada", after.binding)
     assert office.decision(item).plan.parameters["amount"].value == "30.00 EUR"
