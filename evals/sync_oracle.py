@@ -22,6 +22,7 @@ class Change:
     Attributes:
         at: when, in milliseconds.
         edit: the number of the person's edit; None if it was written to keep systems in step.
+        asked: when the write was decided on, in milliseconds; None if that is not known.
     """
 
     at: int
@@ -29,6 +30,7 @@ class Change:
     before: str
     after: str
     edit: int | None = None
+    asked: int | None = None
 
 
 class Told(Move):
@@ -264,7 +266,7 @@ def _is_real(story: Story, typed: Iterable[Change]) -> bool:
 
 
 def _touched(story: Story) -> list[Change]:
-    """What was written since the contradiction that is open began, but for a person's own value that is put back."""
+    """What was written since the contradiction that is open began, and may not have been."""
     begun: int | None = None
     for move in story.moves:
         begun = None if move.why is not Why.CONFLICT else move.at if begun is None else begun
@@ -273,8 +275,20 @@ def _touched(story: Story) -> list[Change]:
     return [
         one
         for number, one in enumerate(story.changes)
-        if one.edit is None and one.at > begun and not _is_own(story.changes[:number], one)
+        if one.edit is None
+        and one.at > begun
+        and not _is_own(story.changes[:number], one)
+        and not _was_under_way(story, one, begun)
     ]
+
+
+def _was_under_way(story: Story, written: Change, begun: int) -> bool:
+    """Whether a write was decided on before the contradiction began, to a system that had said nothing in it yet.
+
+    To one that had, none can have been under way: it is not read, and so not heard, while it is written to.
+    """
+    said = {system for move in story.moves if begun <= move.at <= written.at for system in move.edited}
+    return written.asked is not None and written.asked < begun and written.system not in said
 
 
 def _is_own(before: Sequence[Change], written: Change) -> bool:
