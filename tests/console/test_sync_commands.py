@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ def test_a_value_is_explained_by_the_key_of_its_record(pair: Pair) -> None:
     assert "'Bonn' → 'Ulm': desk changed it. Edits: desk: 'Ulm' (the record was last changed at 20" in told_of
     assert "Written to crm: updated, record 1." in told_of
     assert "name:" not in told_of
+
+
+def test_what_became_of_an_entity_that_turned_out_to_be_the_same_is_told_too(pair: Pair) -> None:
+    pair.tables.edit("desk", "1", town="Ulm")
+    asyncio.run(pair.run())
+    for number in ("2", "3"):
+        pair.tables.put("crm", number, name="Ann", email=f"ann{number}@x.org", town="Rom")
+    asyncio.run(pair.run())
+    with pair.store.transaction() as tx:
+        first, second, third = (tx.entities.find(f"ann{number}@x.org")[0] for number in ("", "2", "3"))
+        tx.crosswalk.merge(first, second, datetime.now(UTC))
+        tx.crosswalk.merge(second, third, datetime.now(UTC))
+
+    told_of = told("explain", third, "town")
+
+    (line,) = [line for line in told_of.splitlines() if "'Bonn' → 'Ulm'" in line]
+    assert line.endswith(f", known as {first} then")
+    assert "Written to crm: updated, record 1." in told_of
+    assert "known as" not in told("explain", first, "town")
 
 
 def test_what_cannot_be_explained_is_said(pair: Pair) -> None:
