@@ -9,7 +9,8 @@ from domain.ledger import first_break
 from domain.merge import Kind, Why
 from domain.values import Frozen
 from evals.sync_log import FIELDS, OBJECT, POLICY, Edit, policy
-from evals.sync_oracle import Fault, Finding, Story, Told, judged
+from evals.sync_oracle import judged
+from evals.sync_story import Fault, Finding, Story, Told
 from evals.sync_systems import Books
 
 TOLD = 20

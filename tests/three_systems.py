@@ -11,7 +11,7 @@ import httpx
 from sqlalchemy import Engine, text
 
 from connectors.store.engine import Store
-from evals.sync_oracle import Change
+from evals.sync_story import Change
 from evals.sync_systems import Books
 
 SYSTEMS = ("crm", "desk", "base")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from domain.merge import Kind, Why
-from evals.sync_oracle import Change, Fault, Story, Told, judged
+from evals.sync_oracle import judged
+from evals.sync_story import Change, Fault, Story, Told
 
 LAST = 9
 
