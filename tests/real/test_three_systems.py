@@ -36,7 +36,6 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 PATIENT_S = 60
 SETTLES_S = 300
-"""The first link-up reads every ticket of the queue, and that may be a queue with thousands."""
 CASES = 6
 MINE = f"N-{uuid4().hex[:6]}-"
 """Begins the numbers of these cases: other tests make tickets in the same queue at the same time."""
@@ -77,6 +76,7 @@ def world(tmp_path: Path, address: httpx.URL, postgres_url: str) -> Iterator[Wor
             since = desk.get("/rt").headers["date"]
             world = World(crm, desk, base, Store(store_url), _policy(tmp_path, since), environ)
             world.make_tables()
+            world.leave_out_older_tickets()
             yield world
         base.dispose()
         sandbox.send_signal(signal.SIGTERM)
