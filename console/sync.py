@@ -122,8 +122,10 @@ def explain(
             raise typer.Exit(2)
         _print_entity(due, field)
         for move in tx.entities.history(entity_id, field):
-            OUT.print(_moved(move, named=field is None), highlight=False)
-        _print_writes(tx, entity_id)
+            known_as = "" if move.entity_id == entity_id else f", known as {move.entity_id} then"
+            OUT.print(_moved(move, named=field is None) + known_as, highlight=False)
+        for known in tx.entities.all_of(entity_id):
+            _print_writes(tx, known)
 
 
 @app.command()

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     EDITS_CONTRADICT = "edits_contradict"
     MAYBE_SAME = "maybe_same"
     SYSTEMS_AGREE = "systems_agree"
+    RULE_ADDED = "rule_added"
     FIELD_LOST = "field_lost"
     SAID = "said"
     APPROVED = "approved"
@@ -214,7 +215,9 @@ OF_CASES = frozenset(
 )
 """Reasons that only an event of a case gives; see `domain.action`."""
 
-OF_RECORDS = frozenset({Reason.EDITS_CONTRADICT, Reason.MAYBE_SAME, Reason.SYSTEMS_AGREE, Reason.FIELD_LOST})
+OF_RECORDS = frozenset(
+    {Reason.EDITS_CONTRADICT, Reason.MAYBE_SAME, Reason.SYSTEMS_AGREE, Reason.RULE_ADDED, Reason.FIELD_LOST}
+)
 """Reasons that only records which are kept in step give."""
 
 ENRICH = "needs_enrichment"

@@ -183,11 +183,6 @@ def decided(entity: Entity, field: str, value: str, by: str) -> Entity:
     return Entity(fields=entity.fields | {field: standing}, records=records)
 
 
-def joined(into: Entity, system: str, record: Held) -> Entity:
-    """The entity with one more record, of which nothing was heard yet: whatever it holds counts as an edit."""
-    return Entity(fields=into.fields, records=into.records | {system: record.model_copy(update={"base": {}})})
-
-
 _NEVER = Standing()
 
 

@@ -49,6 +49,7 @@ BECAUSE: dict[Reason, str] = {
     Reason.EDITS_CONTRADICT: "several systems changed the same field, and not to the same",
     Reason.MAYBE_SAME: "it is not sure what the record is of",
     Reason.SYSTEMS_AGREE: "the systems came to say the same",
+    Reason.RULE_ADDED: "the policy has a rule for it now",
     Reason.FIELD_LOST: "the policy does not have the field any more",
     Reason.SAID: "the reviewer said what it is",
     Reason.APPROVED: "the reviewer agrees with the proposal",

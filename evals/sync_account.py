@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from connectors.store.engine import Transaction
 from domain.ledger import first_break
 from domain.merge import Kind, Why
 from domain.values import Frozen
 from evals.sync_log import FIELDS, OBJECT, POLICY, Edit, policy
-from evals.sync_oracle import Fault, Finding, Story, Told, judged
+from evals.sync_oracle import judged
+from evals.sync_story import Fault, Finding, Story, Told
 from evals.sync_systems import Books
 
 TOLD = 20
@@ -67,7 +69,9 @@ def account_of(
         edits_s, settling_s: how long people edited, and how long it took then until nothing was left to do.
     """
     found = [Finding(Fault.DOUBLED, "", "", why) for system in books.values() for why in system.twice]
-    stories = list(_stories(tx, sorted({edit.incident for edit in edits}), books))
+    terms = policy({}, {})["objects"][OBJECT]["fields"]
+    incidents = sorted({edit.incident for edit in edits})
+    stories = list(stories_of(tx, incidents, {name: terms[name] for name in FIELDS}, books))
     for story in stories:
         found += judged(story)
     found += _unheard(edits, books)
@@ -102,16 +106,25 @@ def account_of(
     )
 
 
-def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Books]) -> Iterator[Story]:
-    told = policy({}, {})["objects"][OBJECT]["fields"]
-    for incident in incidents:
-        ids = tx.entities.find(incident)
+def stories_of(
+    tx: Transaction, things: Sequence[str], terms: Mapping[str, Mapping[str, Any]], books: Mapping[str, Books]
+) -> Iterator[Story]:
+    """What happened to each field of each thing.
+
+    Args:
+        tx: the store of the sync.
+        things: by a key that only one entity has.
+        terms: what the policy says of each field, as it is written there.
+        books: of each system.
+    """
+    for thing in things:
+        ids = tx.entities.find(thing)
         due = tx.crosswalk.get(ids[0]) if len(ids) == 1 else None
         entity = due.entity if due else None
         history = tx.entities.history(ids[0]) if len(ids) == 1 else []
-        for name in FIELDS:
+        for name, told in terms.items():
             standing = entity.fields.get(name) if entity else None
-            changes = [change for system in books.values() for change in system.changes.get((incident, name), ())]
+            changes = [change for system in books.values() for change in system.changes.get((thing, name), ())]
             moves = [
                 Told(
                     at=round(row.at.timestamp() * 1000),
@@ -125,19 +138,19 @@ def _stories(tx: Transaction, incidents: Sequence[str], books: Mapping[str, Book
                 if row.field == name
             ]
             yield Story(
-                thing=incident,
+                thing=thing,
                 field=name,
-                kind=Kind(told[name].get("rule", "ask")),
+                kind=Kind(told.get("rule", "ask")),
                 changes=sorted(changes, key=lambda change: change.at),
-                held={name_of: system.held.get(incident, {}).get(name, "") for name_of, system in books.items()},
+                held={name_of: system.held.get(thing, {}).get(name, "") for name_of, system in books.items()},
                 agreed=standing.agreed if standing else "",
                 moves=moves,
                 contested=standing.contested if standing else {},
                 refused=frozenset(
                     system for system, held in (entity.records.items() if entity else ()) if name in held.refused
                 ),
-                owner=told[name].get("owner"),
-                stages=told[name].get("stages", ()),
+                owner=told.get("owner"),
+                stages=told.get("stages", ()),
             )
 
 

@@ -6,81 +6,10 @@ people who did not know of each other.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as made_of
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from domain.entity import Move
 from domain.merge import Kind, Why
-
-
-@dataclass(frozen=True)
-class Change:
-    """A field of a record became something else.
-
-    Attributes:
-        at: when, in milliseconds.
-        edit: the number of the person's edit; None if it was written to keep systems in step.
-    """
-
-    at: int
-    system: str
-    before: str
-    after: str
-    edit: int | None = None
-
-
-class Told(Move):
-    """What was made of the edits of a field, and when, in milliseconds."""
-
-    at: int = 0
-
-
-@dataclass(frozen=True)
-class Story:
-    """All that happened to a field of one thing.
-
-    Attributes:
-        changes: of all systems, in the order of their times; each begins with a blank.
-        moves: what was made of the edits, the oldest first.
-        held: what each system holds in the end.
-        agreed: what was agreed on in the end.
-        contested: what systems say instead, if that waits for a person.
-        refused: the systems that would not take what is agreed on.
-        owner: the system whose edits go first, and that alone may clear the field.
-        stages: of `forward`, in their order.
-    """
-
-    thing: str
-    field: str
-    kind: Kind
-    changes: Sequence[Change]
-    held: Mapping[str, str]
-    agreed: str = ""
-    moves: Sequence[Told] = ()
-    contested: Mapping[str, str] = made_of(default_factory=dict)
-    refused: frozenset[str] = frozenset()
-    owner: str | None = None
-    stages: Sequence[str] = ()
-
-
-class Fault(StrEnum):
-    """What should not be."""
-
-    LOST = "lost"
-    DOUBLED = "doubled"
-    UNEXPLAINED = "unexplained"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A fault, and where."""
-
-    fault: Fault
-    thing: str
-    field: str
-    why: str
+from evals.sync_story import Change, Fault, Finding, Story, Told
 
 
 def judged(story: Story) -> list[Finding]:
@@ -272,7 +201,7 @@ def _is_real(story: Story, typed: Iterable[Change]) -> bool:
 
 
 def _touched(story: Story) -> list[Change]:
-    """What was written since the contradiction that is open began, but for a person's own value that is put back."""
+    """What was written since the contradiction that is open began, and may not have been."""
     begun: int | None = None
     for move in story.moves:
         begun = None if move.why is not Why.CONFLICT else move.at if begun is None else begun
@@ -281,8 +210,20 @@ def _touched(story: Story) -> list[Change]:
     return [
         one
         for number, one in enumerate(story.changes)
-        if one.edit is None and one.at > begun and not _is_own(story.changes[:number], one)
+        if one.edit is None
+        and one.at > begun
+        and not _is_own(story.changes[:number], one)
+        and not _was_under_way(story, one, begun)
     ]
+
+
+def _was_under_way(story: Story, written: Change, begun: int) -> bool:
+    """Whether a write was decided on before the contradiction began, to a system that had said nothing in it yet.
+
+    To one that had, none can have been under way: it is not read, and so not heard, while it is written to.
+    """
+    said = {system for move in story.moves if begun <= move.at <= written.at for system in move.edited}
+    return written.asked is not None and written.asked < begun and written.system not in said
 
 
 def _is_own(before: Sequence[Change], written: Change) -> bool:

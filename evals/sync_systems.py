@@ -14,7 +14,7 @@ from connectors.sandbox.hubspot_shapes import PeoplesEdit, StoredObject
 from connectors.sandbox.people import HubSpotPeople
 from connectors.tables.database import open_database
 from evals.sync_log import CRM, DESK, FIELDS, IN_CRM, NUMBER, STATE, Edit, typed
-from evals.sync_oracle import Change
+from evals.sync_story import Change
 
 KIND, TABLE, BOOK = "tickets", "incidents", "incidents_book"
 EDITED = "edited"

@@ -1,5 +1,6 @@
 """Reviews of kind `conflict`: shows what systems say of a field, and keeps what a person says it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -29,29 +30,67 @@ OWNER = "owner"
 """In an answered question, the system that owned the field by the policy that it was answered under; or nothing."""
 ENDED = {
     Reason.SYSTEMS_AGREE: "that what the systems agree on is taken",
+    Reason.RULE_ADDED: "that the policy has for the field now",
     Reason.FIELD_LOST: "that the policy does not have the field any more",
 }
 """The rule by which a question ends that nobody has answered."""
+RULED = frozenset({Why.OWNER, Why.UNION, Why.APPEND, Why.FORWARD})
+"""What ends a question as the policy's rule for the field, not because the systems came to say the same."""
+RULE = "rule"
+"""In an open question, what the policy said of the field when it was last merged."""
 KNOWN = 3
 """Other fields that a form shows, so that its reader knows what it is about."""
 
 
-def contest(tx: Transaction, workflow: Workflow, due: Due, before: Entity, after: Entity, now: datetime) -> None:
-    """Ask a person about each field whose edits contradict each other now; end what need not be asked any more."""
+def look_anew(tx: Transaction, workflow: Workflow, now: datetime) -> None:
+    """Have what people are asked about merged again where the policy says something else of the field than it did."""
+    told = sync_of(workflow)
+    known = {_rule(name, field, one) for name, kept in told.objects.items() for field, one in kept.fields.items()}
+    for review in tx.reviews.waiting(told.name):
+        if review.kind != ReviewKind.CONFLICT or review.question.get(RULE) in known:
+            continue
+        entity, field = str(review.question["entity"]), str(review.question["field"])
+        name = tx.crosswalk.get(entity).row.object
+        fields = told.objects[name].fields if name in told.objects else {}
+        review.question = review.question | {RULE: _rule(name, field, fields.get(field))}
+        tx.crosswalk.look_again(entity, now if told.promises_step else None)
+
+
+def _rule(name: str, field: str, kept: SyncField | None) -> str:
+    return digest(name, field, kept and kept.model_dump(mode="json"))
+
+
+def contest(
+    tx: Transaction,
+    workflow: Workflow,
+    due: Due,
+    before: Entity,
+    after: Entity,
+    now: datetime,
+    moves: Sequence[Move] = (),
+) -> None:
+    """Ask a person about each field whose edits contradict each other now; end what need not be asked any more.
+
+    Args:
+        moves: what made `after` of `before`.
+    """
     kept = sync_of(workflow).objects[due.row.object].fields
+    ruled = {move.field for move in moves if move.why in RULED}
     for field, standing in after.fields.items():
         was = before.fields.get(field, Standing())
         about = f"{due.row.entity_id}/{field}/{standing.contests}"
         if standing.contested and not was.contested:
-            ask_person(tx, workflow, _question(due, field, about, standing), now)
+            rule = _rule(due.row.object, field, kept.get(field))
+            ask_person(tx, workflow, _question(due, field, about, standing, rule), now)
         elif was.contested and not standing.contested:
-            item, reason = item_about(workflow, about), Reason.SYSTEMS_AGREE if field in kept else Reason.FIELD_LOST
+            agree = Reason.RULE_ADDED if field in ruled else Reason.SYSTEMS_AGREE
+            item, reason = item_about(workflow, about), agree if field in kept else Reason.FIELD_LOST
             tx.reviews.relieved(item, ENDED[reason], now)
             tx.escalations.resolve(Cause.REVIEW_LATE, item, f"the rule {ENDED[reason]}", now)
             settled(tx, item, Kind.RULE, reason, "merge", "", now)
 
 
-def _question(due: Due, field: str, about: str, standing: Standing) -> Question:
+def _question(due: Due, field: str, about: str, standing: Standing, rule: str) -> Question:
     entity, name = due.row.entity_id, due.row.object
     differ = ", ".join(standing.contested)
     return Question(
@@ -60,7 +99,7 @@ def _question(due: Due, field: str, about: str, standing: Standing) -> Question:
         about=about,
         text=f"What is the {field.replace('_', ' ')} of {name} {entity}? {differ} changed it, and not to the same.",
         fields={"object": name, "entity": entity, "field": field},
-        asked={"entity": entity, "field": field},
+        asked={"entity": entity, "field": field, RULE: rule},
         binding=_binding(standing),
     )
 

@@ -141,7 +141,7 @@ def _keep(here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, plan
         return
     again = [system for system in due.records if system not in step.entity.records]
     tx.crosswalk.keep(due, step.entity, step.moves, now)
-    contest(tx, workflow, due, before, step.entity, now)
+    contest(tx, workflow, due, before, step.entity, now, step.moves)
     tell_malformed(tx, due, step.malformed, now)
     for system, values in step.writes.items():
         if system in again:

@@ -21,6 +21,7 @@ from policies.load import Workflow, sync_of
 from policies.sync import Kept
 from tasks.alert import log
 from tasks.collect import note_state
+from tasks.conflict_review import look_anew
 from tasks.evidence import Looks
 from tasks.link_review import ask_about
 from tasks.names import ACT, named
@@ -108,12 +109,15 @@ def sides(here: Resources, workflow: Workflow) -> list[Side]:
 async def note_changes(policy: str) -> int:
     """Take down which records changed in each system; an act, safe to repeat. Returns how many.
 
+    So is what the policy says by now of fields that people are asked about: they may not be needed any more.
     What a request told is stored together with the cursor. A system that fails keeps no other one waiting;
     somebody is told as of any source.
     """
     here = resources()
-    came = 0
-    for side in sides(here, here.workflow(policy)):
+    came, workflow = 0, here.workflow(policy)
+    with here.store.transaction() as tx:
+        look_anew(tx, workflow, here.now())
+    for side in sides(here, workflow):
         async with patiently(here, policy, side) as may:
             if may:
                 came += await note_told(here, side)

@@ -230,8 +230,9 @@ class Pair:
         with self.store.reading() as tx:
             return tx.reviews.waiting("tiny_sync")
 
-    def answer(self, choice: str, **inputs: str) -> Any:
-        (review,) = self.reviews()
+    def answer(self, choice: str, *, of: Any = None, **inputs: str) -> Any:
+        """Answer a review; the only one that waits, if none is named."""
+        (review,) = [of] if of else self.reviews()
         here = sync_resources(self.store, self.tables, self.clock)
         with self.store.reading() as tx:
             form = form_of(here, tx, tx.reviews.get(review.review_id))

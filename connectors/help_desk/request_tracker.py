@@ -147,7 +147,7 @@ class RequestTracker:
         """Close the connections."""
         await self._api.aclose()
 
-    async def _found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome:
+    async def _found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome | None:
         if is_patch(operation):
             return await self._patches.found(ticket, operation)
         want = await self._wanted(operation)

@@ -1,6 +1,7 @@
 """Changes a ticket of Request Tracker's that is as it was expected to be, over the version that was read."""
 
-from typing import assert_never
+from collections.abc import Collection
+from typing import NamedTuple, assert_never
 
 from connectors.help_desk.request_tracker_api import (
     EXPANDED,
@@ -12,11 +13,13 @@ from connectors.help_desk.request_tracker_api import (
     Tickets,
 )
 from connectors.help_desk.request_tracker_definitions import Definitions
+from connectors.help_desk.request_tracker_history import History
 from connectors.help_desk.request_tracker_tickets import (
     KEY_FIELD,
     OPERATION_FIELD,
     OWN,
     addresses,
+    carries,
     held,
     invalid,
     option,
@@ -29,6 +32,17 @@ from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, Retry
 from domain.expected import refused
 
 MUST_BE_FILLED = ("queue", "status")
+BACK = "/back"
+"""Follows the id of a write in that of the write which puts back what it overwrote."""
+MOST_BACKS = 4
+"""Times that what was put back is itself looked after: each needs another edit within the same milliseconds."""
+
+
+class _Lost(NamedTuple):
+    """What a write of ours replaced unseen: the edits, by name, and the names of what it wrote beside that."""
+
+    edits: dict[str, str]
+    wrote: Collection[str]
 
 
 class Patches:
@@ -38,11 +52,12 @@ class Patches:
     field that takes several values gets exactly those that are listed, parted by commas; none of them may hold a comma.
 
     RT compares the version and then writes, with no lock between: of two changes that reach it within the time that
-    one takes, some tens of milliseconds, both may be taken. What they make of the ticket is read afterwards.
+    one takes, some tens of milliseconds, both may be taken. What they made of the ticket is read afterwards, and what
+    ours replaced unseen is put back: the record has moved then.
     """
 
     def __init__(self, api: HttpApi, definitions: Definitions) -> None:
-        self._api, self._definitions = api, definitions
+        self._api, self._definitions, self._history = api, definitions, History(api)
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         """Read the ticket, compare, change it if nobody else did since, and read it again."""
@@ -59,6 +74,10 @@ class Patches:
         fields = await self._fields(operation, ticket)
         if not isinstance(fields, dict):
             return fields
+        if carries(ticket, operation):  # it was sent before, and nobody has looked what it replaced
+            lost = await self._overwritten(operation, ticket, fields, operation.values.keys())
+            if lost is not None:
+                return lost if isinstance(lost, RetryAfter) else await self._put_back(operation, ticket, lost)
         now, same = values_of(ticket), alike(fields)
         if conflict := refused(NAME, operation, now, same):
             return conflict
@@ -69,7 +88,7 @@ class Patches:
         if_match = {"If-Match": read.headers.get("etag", "")}
         match await self._api.act(Messages, "PUT", f"/ticket/{ticket.id}", body, if_match):
             case Messages():
-                return await self._checked(operation, ticket, fields)
+                return await self._checked(operation, ticket, fields, values.keys(), _version(read))
             case Conflict(detail=detail):
                 return Conflict(detail=detail, moved=True)
             case Invalid() | RetryAfter() | Unknown() as failure:
@@ -77,17 +96,30 @@ class Patches:
             case other:
                 assert_never(other)
 
-    async def found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome:
-        """What became of a patch whose id is on the ticket: one that holds something else has moved on since."""
+    async def found(self, ticket: Ticket, operation: Operation) -> DeliveryOutcome | None:
+        """What became of a patch whose id is on the ticket: one that holds something else has moved on since.
+
+        None where it is to be sent again, as it replaced what somebody had just changed: that puts it back.
+        """
         fields = await self._fields(operation, ticket)
         if not isinstance(fields, dict):
             return fields if isinstance(fields, RetryAfter) else RetryAfter(detail=fields.detail)
+        lost = await self._overwritten(operation, ticket, fields, operation.values.keys())
+        if lost is not None:
+            return lost if isinstance(lost, RetryAfter) else None
         if wrong := _lacking(operation, ticket, fields):
             said = f"{NAME}: ticket {ticket.id} has the operation's id, and {', '.join(wrong)} of something else"
             return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values)))
         return Written(kind="updated", external_id=str(ticket.id), found=True)
 
-    async def _checked(self, operation: Operation, before: Ticket, fields: dict[str, CustomField]) -> DeliveryOutcome:
+    async def _checked(
+        self,
+        operation: Operation,
+        before: Ticket,
+        fields: dict[str, CustomField],
+        sent: Collection[str],
+        version: int,
+    ) -> DeliveryOutcome:
         """What was written, by reading it: RT skips what it does not take, and says so in words alone.
 
         What is neither as it was before nor as it was sent, somebody else has written since.
@@ -95,6 +127,11 @@ class Patches:
         ticket = await self._whole(str(before.id))
         if not isinstance(ticket, Ticket):
             return Unknown(detail=f"ticket {before.id} was updated, and could not be read again: {ticket.detail}")
+        lost = await self._overwritten(operation, ticket, fields, sent, version)
+        if isinstance(lost, RetryAfter):
+            return Unknown(detail=f"ticket {before.id} was updated, and its history could not be read: {lost.detail}")
+        if lost is not None:
+            return await self._put_back(operation, ticket, lost)
         if not (wrong := _lacking(operation, ticket, fields)):
             return Written(kind="updated", external_id=str(ticket.id), values=_given(operation, ticket))
         now, then, same = values_of(ticket), values_of(before), alike(fields)
@@ -103,6 +140,37 @@ class Patches:
             return Invalid(detail=f"{NAME}: {lacking}; set that there, and try again")
         said = f"{NAME}: ticket {ticket.id}: somebody else has written {', '.join(wrong)}"
         return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values.keys() - {*wrong})))
+
+    async def _overwritten(
+        self,
+        operation: Operation,
+        ticket: Ticket,
+        fields: dict[str, CustomField],
+        sent: Collection[str],
+        version: int = 0,
+    ) -> _Lost | RetryAfter | None:
+        """What the operation replaced unseen, of what the ticket still holds as it was sent; None for nothing."""
+        held = operation.values.keys() - {*_lacking(operation, ticket, fields)}
+        match await self._history.overwritten(ticket, operation, held & {*sent}, fields, version):
+            case RetryAfter() as later:
+                return later
+            case edits:
+                return _Lost(edits, held - edits.keys()) if edits else None
+
+    async def _put_back(self, operation: Operation, ticket: Ticket, lost: _Lost) -> DeliveryOutcome:
+        """Write what was overwritten, as a write of its own that may overwrite as little."""
+        back = operation.model_copy(
+            update={
+                "operation_id": operation.operation_id + BACK,
+                "values": lost.edits,
+                "expected": {name: operation.values[name] for name in lost.edits},
+            }
+        )
+        done = await self.send(back) if back.operation_id.count(BACK) <= MOST_BACKS else None
+        if done is not None and not isinstance(done, Written) and not (isinstance(done, Conflict) and done.moved):
+            return done
+        said = f"{NAME}: ticket {ticket.id}: somebody changed {', '.join(lost.edits)} as it was written"
+        return Conflict(detail=said, moved=True, wrote=tuple(sorted(lost.wrote)))
 
     async def _whole(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
         """The ticket with the names of its queue and people, which a search alone gives."""
@@ -123,6 +191,12 @@ class Patches:
             return _not_taken(operation, fields) or fields
 
         return await self._definitions.resolved(operation, operation.values.get("queue") or str(ticket.queue.id), take)
+
+
+def _version(ticket: Ticket) -> int:
+    """The number of the last change that a ticket's ETag tells of; 0 where it tells of none."""
+    version = ticket.headers.get("etag", "").strip('"')
+    return int(version) if version.isdecimal() else 0
 
 
 def _unusable(operation: Operation) -> Invalid | None:

@@ -52,8 +52,20 @@ class Entities:
         found = {name for query in (own, named, keyed) for name in self._session.exec(query.limit(20)) if name}
         return sorted(found)
 
+    def all_of(self, entity_id: str) -> list[str]:
+        """An entity, and before it those that turned out to be the same, and those that had turned out to be these."""
+        found, last = [entity_id], [entity_id]
+        while last:
+            merged = select(EntityRow.entity_id).where(col(EntityRow.merged_into).in_(last))
+            last = sorted(self._session.exec(merged))
+            found = [*last, *found]
+        return found
+
     def history(self, entity_id: str, named: str | None = None) -> list[MoveRow]:
-        """What was made of the edits of an entity's fields, or of one, the oldest first."""
-        query = select(MoveRow).where(MoveRow.entity_id == entity_id)
+        """What was made of the edits of an entity's fields, or of one, the oldest first.
+
+        What was made of another entity's, before that turned out to be the same, is among it.
+        """
+        query = select(MoveRow).where(col(MoveRow.entity_id).in_(self.all_of(entity_id)))
         query = query.where(MoveRow.field == named) if named else query
         return list(self._session.exec(query.order_by(col(MoveRow.seq))))

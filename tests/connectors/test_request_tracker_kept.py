@@ -5,7 +5,7 @@ What a real one does is in `tests/real/test_request_tracker_kept.py`.
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -64,7 +64,7 @@ def definitions(mock: respx.MockRouter) -> None:
     """What is looked up before a write."""
     names = [{"id": number, "name": name} for number, name in NAMES.items()]
     for queue in ("3", "Support"):
-        mock.get(f"{REST}/queue/{queue}").respond(json={"id": 3, "TicketCustomFields": names})
+        mock.get(f"{REST}/queue/{queue}").respond(json={"id": 3, "Name": "Support", "TicketCustomFields": names})
     for number, name in NAMES.items():
         select = {"Type": "Select", "Values": ["bug"]} if name == "Category" else {"Type": "Freeform"}
         most = "0" if name == "Topics" else "1"
@@ -72,8 +72,9 @@ def definitions(mock: respx.MockRouter) -> None:
 
 
 def reading(mock: respx.MockRouter, *found: Json | None) -> respx.Route:
-    """The version of a ticket, and what searches show one after the other."""
+    """The version of a ticket, an empty history, and what searches show one after the other."""
     version = {"ETag": '"41"'}
+    mock.get(f"{REST}/transactions").respond(json={"items": []})
     mock.get(f"{REST}/ticket/7").mock(side_effect=lambda _: httpx.Response(200, json=ticket(), headers=version))
     answers = [httpx.Response(200, json={"items": [one] if one else []}) for one in found]
     return mock.get(f"{REST}/tickets").mock(side_effect=answers)
@@ -401,6 +402,281 @@ async def test_a_look_up_whose_field_is_not_there_any_more_tells_nothing(
     reading(respx_mock, ticket("op-1"))
 
     assert isinstance(await tracker.find(patch(fax="1")), RetryAfter)
+
+
+def note(number: int, field: str, old: str, new: str, kind: str = "Set", seconds: int = 0) -> Json:
+    at = (NOON + timedelta(seconds=seconds)).isoformat()
+    changed = {"id": str(number), "Type": kind, "Field": field, "OldValue": old, "NewValue": new, "Created": at}
+    return changed | {"Creator": {"id": "interlock"}}
+
+
+EVE = {"Creator": {"id": "eve"}}
+OURS = note(60, "2", "", "op-1", "CustomField")
+
+
+def history(mock: respx.MockRouter, *notes: Json) -> respx.Route:
+    """What happened to the ticket, the oldest first; RT knows users and queues by number."""
+    for number, name in {"6": "Nobody", "7": "ann", "8": "bo", "9": "eve"}.items():
+        address = {} if number == "6" else {"EmailAddress": f"{name.title()}@example.com"}
+        mock.get(f"{REST}/user/{number}").respond(json={"Name": name} | address)
+    for number, name in {"4": "Billing", "5": "Hotline"}.items():
+        mock.get(f"{REST}/queue/{number}").respond(json={"Name": name})
+    return mock.get(f"{REST}/transactions").respond(json={"items": list(reversed(notes))})
+
+
+OVERTAKEN: dict[str, tuple[dict[str, str], dict[str, str], list[Json], Json, Json]] = {
+    "text": (
+        {"subject": "Refund"},
+        {"subject": "ours"},
+        [note(51, "Subject", "Refund", "theirs"), note(52, "Subject", "Refund", "ours"), OURS],
+        {"Subject": "ours"},
+        {"Subject": "theirs"},
+    ),
+    "text, noted in the other order": (
+        {"subject": "Refund"},
+        {"subject": "ours"},
+        [note(51, "Subject", "Refund", "ours"), OURS, note(61, "Subject", "Refund", "theirs")],
+        {"Subject": "ours"},
+        {"Subject": "theirs"},
+    ),
+    "a field that was cleared": (
+        {"order_number": "A-7"},
+        {"order_number": "B-8"},
+        [note(51, "3", "A-7", "", "CustomField"), note(52, "3", "", "B-8", "CustomField"), OURS],
+        {"CustomFields": [{"name": "Order Number", "values": ["B-8"]}]},
+        {"CustomFields": {"Order Number": None}},
+    ),
+    "one of several values": (
+        {"topics": "a"},
+        {"topics": "b, c"},
+        [
+            note(51, "4", "", "theirs", "CustomField"),
+            note(52, "4", "", "b", "CustomField"),
+            note(53, "4", "", "c", "CustomField"),
+            note(54, "4", "a", "", "CustomField"),
+            note(55, "4", "theirs", "", "CustomField"),
+            OURS,
+        ],
+        {"CustomFields": [{"name": "Topics", "values": ["b", "c"]}]},
+        {"CustomFields": {"Topics": ["a", "theirs"]}},
+    ),
+    "the last of several values, by somebody else": (
+        {"topics": "a"},
+        {"topics": ""},
+        [
+            note(51, "4", "", "theirs", "CustomField") | EVE,
+            note(52, "4", "a", "", "CustomField") | EVE,
+            note(53, "4", "theirs", "", "CustomField"),
+            OURS,
+        ],
+        {"CustomFields": [{"name": "Topics", "values": []}]},
+        {"CustomFields": {"Topics": ["theirs"]}},
+    ),
+    "an owner": (
+        {"owner": ""},
+        {"owner": "eve"},
+        [
+            note(51, "Owner", "6", "8", "Take"),
+            note(52, "Owner", "6", "8", "SetWatcher"),
+            note(53, "Owner", "8", "9"),
+            note(54, "Owner", "8", "9", "SetWatcher"),
+            OURS,
+        ],
+        {"Owner": {"id": "eve"}},
+        {"Owner": "bo"},
+    ),
+    "a requestor": (
+        {"requestor": "ann@example.com"},
+        {"requestor": "eve@example.com"},
+        [
+            note(51, "Requestor", "", "8", "AddWatcher"),
+            note(52, "Requestor", "7", "", "DelWatcher"),
+            note(53, "Requestor", "", "9", "AddWatcher"),
+            note(54, "Requestor", "8", "", "DelWatcher"),
+            OURS,
+        ],
+        {"Requestor": [{"id": "eve", "EmailAddress": "Eve@example.com"}]},
+        {"Requestor": ["bo@example.com"]},
+    ),
+    "a queue": (
+        {"queue": "Hotline"},
+        {"queue": "Support"},
+        [note(51, "Queue", "5", "4") | EVE, note(52, "Queue", "5", "3"), OURS],
+        {},
+        {"Queue": "Billing"},
+    ),
+}
+
+
+def made_of(before: dict[str, str]) -> Json:
+    """A ticket that holds these values."""
+    custom = [{"name": NAMES[number], "values": []} for number in NAMES]
+    for one in custom:
+        text = before.get({"Order Number": "order_number", "Topics": "topics"}.get(str(one["name"]), ""), "")
+        one["values"] = [text] if text else []
+    shown: Json = {"Subject": before.get("subject", "Refund"), "CustomFields": custom}
+    shown |= {"Requestor": [{"id": "ann", "EmailAddress": before["requestor"]}]} if "requestor" in before else {}
+    return shown | ({"Queue": {"id": "5", "Name": before["queue"]}} if "queue" in before else {})
+
+
+def held_with(mark: str, after: Json) -> Json:
+    """A ticket with our mark and what a write made of it."""
+    marked: list[Json] = [{"name": "OperationId", "values": [mark]}, {"name": "RecordKey", "values": ["r-1"]}]
+    return ticket(mark, **after | {"CustomFields": [*marked, *after.get("CustomFields", [])]})
+
+
+@pytest.mark.parametrize(("before", "wrote", "notes", "after", "back"), OVERTAKEN.values(), ids=OVERTAKEN)
+async def test_an_edit_that_a_write_of_ours_replaced_unseen_is_put_back(
+    tracker: RequestTracker,
+    respx_mock: respx.MockRouter,
+    before: dict[str, str],
+    wrote: dict[str, str],
+    notes: list[Json],
+    after: Json,
+    back: Json,
+) -> None:
+    definitions(respx_mock)
+    respx_mock.get(f"{REST}/queue/Billing").respond(
+        json={"id": 4, "TicketCustomFields": [{"id": number, "name": name} for number, name in NAMES.items()]}
+    )
+    stays = after | {"Priority": "9"}
+    reading(respx_mock, ticket(**made_of(before)), held_with("op-1", stays), held_with("op-1", stays), None)
+    history(respx_mock, note(41, "Subject", "", "long ago"), *notes)
+    put = respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+
+    await tracker.send(patch(before | {"priority": "0"}, **wrote, priority="9"))
+
+    assert put.call_count == 2
+    sent = json.loads(put.calls.last.request.content)
+    sent["CustomFields"].pop("OperationId")
+    assert sent == {"CustomFields": {}} | back
+
+
+async def test_a_record_whose_edit_was_put_back_has_moved_and_holds_what_else_was_written(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    definitions(respx_mock)
+    ours, theirs = {"Subject": "ours", "Priority": "9"}, {"Subject": "theirs", "Priority": "9"}
+    reading(
+        respx_mock, ticket(), ticket("op-1", **ours), ticket("op-1", **ours), ticket("op-1/back", **theirs), ticket()
+    )
+    history(respx_mock, note(51, "Subject", "Refund", "theirs"), note(52, "Subject", "Refund", "ours"), OURS)
+    respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+
+    outcome = await tracker.send(patch({"subject": "Refund"}, subject="ours", priority="9"))
+
+    assert outcome == Conflict(
+        detail="Request Tracker: ticket 7: somebody changed subject as it was written", moved=True, wrote=("priority",)
+    )
+
+
+NOT_LOST = {
+    "what was noted before the version that was read": [note(40, "Subject", "Refund", "old")],
+    "what came back to what it was": [note(51, "Subject", "Refund", "x"), note(52, "Subject", "x", "Refund")],
+    "the same as ours": [note(51, "Subject", "Refund", "ours")],
+    "another field": [note(51, "Priority", "0", "5")],
+    "what was noted much later": [note(70, "Subject", "ours", "theirs", seconds=60)],
+}
+
+
+@pytest.mark.parametrize("notes", NOT_LOST.values(), ids=NOT_LOST)
+async def test_what_we_did_not_replace_is_not_put_back(
+    tracker: RequestTracker, respx_mock: respx.MockRouter, notes: list[Json]
+) -> None:
+    definitions(respx_mock)
+    reading(respx_mock, ticket(), ticket("op-1", Subject="ours"))
+    history(respx_mock, *notes, note(59, "Subject", "Refund", "ours"), OURS)
+    put = respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+
+    outcome = await tracker.send(patch({"subject": "Refund"}, subject="ours"))
+
+    assert (outcome.kind, put.call_count) == ("updated", 1)
+
+
+async def test_what_a_write_replaced_whose_answer_was_lost_is_put_back_when_it_is_sent_again(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    definitions(respx_mock)
+    ours = ticket("op-1", Subject="ours")
+    reading(respx_mock, ours, ours, ours, ticket("op-1/back", Subject="theirs"))
+    before = note(45, "2", "", "op-0", "CustomField")
+    notes = [note(44, "Subject", "x", "heard of"), before, note(52, "Subject", "Refund", "ours"), OURS]
+    history(respx_mock, *notes[:2], note(51, "Subject", "Refund", "theirs"), *notes[2:])
+    put = respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+    wrote = patch({"subject": "Refund"}, subject="ours")
+
+    found, sent = await tracker.find(wrote), await tracker.send(wrote)
+
+    assert found is None
+    assert isinstance(sent, Conflict)
+    assert json.loads(put.calls.last.request.content)["Subject"] == "theirs"
+    history(respx_mock, *notes)
+    reading(respx_mock, ours)
+    history(respx_mock, *notes)
+    assert await tracker.find(wrote) == Written(kind="updated", external_id="7", found=True)
+
+
+async def test_a_history_that_cannot_be_read_leaves_open_what_became_of_the_write(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    definitions(respx_mock)
+    ours = ticket("op-1", Owner={"id": "eve"})
+    reading(respx_mock, ticket(), ours, ours, ours)
+    history(respx_mock, note(51, "Owner", "6", "8"), OURS)
+    respx_mock.get(f"{REST}/user/8").respond(502)
+    respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+    wrote = patch({"owner": ""}, owner="eve")
+
+    outcomes = [await tracker.send(wrote), await tracker.find(wrote), await tracker.send(wrote)]
+    respx_mock.get(f"{REST}/transactions").respond(502)
+    reading(respx_mock, ours)
+    respx_mock.get(f"{REST}/transactions").respond(502)
+
+    assert [type(one) for one in (*outcomes, await tracker.find(wrote))] == [Unknown, *[RetryAfter] * 3]
+
+
+async def test_an_edit_that_cannot_be_put_back_is_told(tracker: RequestTracker, respx_mock: respx.MockRouter) -> None:
+    definitions(respx_mock)
+    wrote: Json = {"Requestor": [{"id": "eve", "EmailAddress": "eve@example.com"}]}
+    reading(respx_mock, ticket(Requestor=[]), ticket("op-1", **wrote))
+    team = note(51, "Requestor", "", "12", "AddWatcher")
+    history(respx_mock, team, note(52, "Requestor", "12", "", "DelWatcher"), OURS)
+    respx_mock.get(f"{REST}/user/12").respond(404)
+    respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+
+    outcome = await tracker.send(patch({"requestor": ""}, requestor="eve@example.com"))
+
+    assert isinstance(outcome, Invalid)
+    assert "'12' is no e-mail address" in outcome.detail
+
+
+async def test_a_ticket_that_changes_at_every_write_is_left_alone_in_the_end(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    definitions(respx_mock)
+    state = {"mark": "", "subject": "Refund", "number": "50"}
+
+    def shown(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"items": [ticket(state["mark"], Subject=state["subject"])]})
+
+    def written(request: httpx.Request) -> httpx.Response:
+        sent = json.loads(request.content)
+        state.update(mark=sent["CustomFields"]["OperationId"], subject=sent["Subject"])
+        return httpx.Response(200, json=["done"])
+
+    def noted(_: httpx.Request) -> httpx.Response:
+        notes = [note(61, "2", "", state["mark"], "CustomField"), note(60, "Subject", "", f"not {state['subject']}")]
+        return httpx.Response(200, json={"items": notes})
+
+    reading(respx_mock)
+    respx_mock.get(f"{REST}/tickets").mock(side_effect=shown)
+    respx_mock.get(f"{REST}/transactions").mock(side_effect=noted)
+    put = respx_mock.put(f"{REST}/ticket/7").mock(side_effect=written)
+
+    outcome = await tracker.send(patch({"subject": "Refund"}, subject="ours"))
+
+    assert isinstance(outcome, Conflict)
+    assert put.call_count == 5
 
 
 def test_a_policy_names_the_options_of_both_once() -> None:

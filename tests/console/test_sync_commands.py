@@ -3,7 +3,9 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databases import sqlite_database
@@ -78,6 +80,25 @@ def test_a_value_is_explained_by_the_key_of_its_record(pair: Pair) -> None:
     assert "name:" not in told_of
 
 
+def test_what_became_of_an_entity_that_turned_out_to_be_the_same_is_told_too(pair: Pair) -> None:
+    pair.tables.edit("desk", "1", town="Ulm")
+    asyncio.run(pair.run())
+    for number in ("2", "3"):
+        pair.tables.put("crm", number, name="Ann", email=f"ann{number}@x.org", town="Rom")
+    asyncio.run(pair.run())
+    with pair.store.transaction() as tx:
+        first, second, third = (tx.entities.find(f"ann{number}@x.org")[0] for number in ("", "2", "3"))
+        tx.crosswalk.merge(first, second, datetime.now(UTC))
+        tx.crosswalk.merge(second, third, datetime.now(UTC))
+
+    told_of = told("explain", third, "town")
+
+    (line,) = [line for line in told_of.splitlines() if "'Bonn' → 'Ulm'" in line]
+    assert line.endswith(f", known as {first} then")
+    assert "Written to crm: updated, record 1." in told_of
+    assert "known as" not in told("explain", first, "town")
+
+
 def test_what_cannot_be_explained_is_said(pair: Pair) -> None:
     assert "is not one entity" in told("explain", "bob@x.org", code=2)
     assert "has no field 'fax'; it has name" in told("explain", "ann@x.org", "fax", code=2)
@@ -101,10 +122,45 @@ def test_a_decision_for_good_becomes_a_rule_when_somebody_applies_it(pair: Pair)
     assert {pair.tables.row(system)["name"] for system in ("crm", "desk")} == {"Hanne"}
 
 
-def owned(pair: Pair, owner: str) -> None:
-    field = {"at": {"crm": "name", "desk": "name"}, "owner": owner}
-    email = {"at": {"crm": "email", "desk": "email"}, "type": "email"}
-    write_sync(pair.folder, person={"fields": {"name": field, "email": email}})
+def test_a_rule_that_is_applied_settles_what_people_were_asked_about_already(pair: Pair) -> None:
+    pair.tables.put("crm", "2", name="Bo", email="bo@x.org")
+    pair.tables.put("desk", "2", name="Bo", email="bo@x.org")
+    asyncio.run(pair.run())
+    for key, ours, theirs in (("1", "Anna", "Hanna"), ("2", "Bob", "Boris")):
+        pair.tables.edit("crm", key, name=ours)
+        pair.tables.edit("desk", key, name=theirs)
+    asyncio.run(pair.run())
+    first, second = pair.reviews()
+    pair.answer("desk_always", of=first)
+    told("rules", pair.policy, "--apply")
+    planned = json.loads(told("plan", pair.policy, "--json"))
+    assert {(one["system"], one["becomes"]) for one in planned["writes"]} == {("crm", "Hanna"), ("crm", "Boris")}
+
+    account = asyncio.run(pair.run())
+
+    for key, name in (("1", "Hanna"), ("2", "Boris")):
+        assert {pair.tables.row(system, key)["name"] for system in ("crm", "desk")} == {name}
+    assert (pair.reviews(), account.done) == ([], 2)
+    with pair.store.reading() as tx:
+        assert tx.reviews.get(second.review_id).reviewer == "the rule that the policy has for the field now"
+        assert "rule_added" in [entry.facts.get("reason") for entry in tx.ledger.entries(second.item_id)]
+
+
+def test_a_question_that_a_new_rule_does_not_settle_stays_open(pair: Pair) -> None:
+    pair.tables.edit("crm", "1", name="Anna")
+    pair.tables.edit("desk", "1", name="Hanna")
+    asyncio.run(pair.run())
+    owned(pair, "crm", of="email")
+    asyncio.run(pair.run())
+    (review,) = pair.reviews()
+    assert review.question["field"] == "name"
+
+
+def owned(pair: Pair, owner: str, of: str = "name") -> None:
+    fields: dict[str, Any] = {name: {"at": {"crm": name, "desk": name}} for name in ("name", "email")}
+    fields["email"]["type"] = "email"
+    fields[of]["owner"] = owner
+    write_sync(pair.folder, person={"fields": fields})
 
 
 def test_a_rule_that_the_policy_has_decided_since_is_proposed_no_more(pair: Pair) -> None:

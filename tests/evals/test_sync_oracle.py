@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from domain.merge import Kind, Why
-from evals.sync_oracle import Change, Fault, Story, Told, judged
+from evals.sync_oracle import judged
+from evals.sync_story import Change, Fault, Story, Told
 
 LAST = 9
 
@@ -14,8 +15,8 @@ def edit(number: int, system: str, before: str, after: str, at: int | None = Non
     return Change(number if at is None else at, system, before, after, number)
 
 
-def written(at: int, system: str, before: str, after: str) -> Change:
-    return Change(at, system, before, after)
+def written(at: int, system: str, before: str, after: str, asked: int | None = None) -> Change:
+    return Change(at, system, before, after, asked=asked)
 
 
 def moved(before: str, after: str, why: Why, at: int = LAST, **edited: str) -> Told:
@@ -202,6 +203,33 @@ def test_nothing_is_written_to_what_is_open_but_what_a_person_made_there():
     assert faults(*overwritten, **opened) == [Fault.UNEXPLAINED]
     assert faults(*overwritten, written(7, "desk", "a", "c"), **opened) == [Fault.UNEXPLAINED]
     assert faults(*CONTRADICTION, written(6, "desk", "x", "c"), **opened) == []
+
+
+def test_a_write_that_was_on_its_way_to_a_third_system_when_a_contradiction_began_is_well():
+    heard = (*STANDS, written(2, "base", "", "a"), edit(3, "crm", "a", "b"), edit(4, "desk", "a", "c"))
+    told = [moved("a", "b", Why.ONE_EDIT, 3, crm="b"), moved("b", "b", Why.CONFLICT, 5, desk="c")]
+    opened = {"agreed": "b", "contested": {"desk": "c"}, "moves": told}
+    assert faults(*heard, written(6, "base", "a", "b", asked=3), **opened) == []
+    assert faults(*heard, written(6, "base", "a", "b", asked=5), **opened) == [Fault.UNEXPLAINED]
+    assert faults(*heard, written(6, "base", "a", "b"), **opened) == [Fault.UNEXPLAINED]
+    assert faults(*heard, written(6, "desk", "c", "b", asked=3), **opened) == [Fault.UNEXPLAINED]
+
+
+def test_a_write_that_was_on_its_way_to_a_system_which_contradicts_only_later_is_well():
+    changes = (
+        *STANDS,
+        written(2, "base", "", "a"),
+        edit(3, "crm", "a", "b"),
+        edit(4, "desk", "a", "c"),
+        written(6, "base", "a", "b", asked=3),
+        edit(7, "base", "b", "d"),
+    )
+    told = [
+        moved("a", "b", Why.ONE_EDIT, 3, crm="b"),
+        moved("b", "b", Why.CONFLICT, 5, desk="c"),
+        moved("b", "b", Why.CONFLICT, 8, desk="c", base="d"),
+    ]
+    assert faults(*changes, agreed="b", contested={"desk": "c", "base": "d"}, moves=told) == []
 
 
 def test_what_is_open_is_somebodys():

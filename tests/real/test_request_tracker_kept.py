@@ -1,6 +1,7 @@
 """Tickets that are kept in step, on a real Request Tracker 5; see `test_request_tracker.py` for which one."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -208,6 +209,31 @@ async def test_a_change_between_our_reading_and_our_writing_has_moved_the_record
         assert outcome.moved
         assert (await values_of(kept, ticket))["subject"] == "an agent's"
         await server.put(f"/ticket/{ticket}", json={"Subject": "something else"})
+
+
+async def test_a_change_that_falls_into_our_write_is_never_lost(
+    url: str, token: str, server: httpx.AsyncClient, kept: Kept
+) -> None:
+    """RT looks at the version and writes without a lock: of edits that begin with our write, many fall between."""
+    dice = random.Random(7)  # noqa: S311  a draw to be repeated, not a secret
+    for number in range(12):
+        ticket, edits = await new_ticket(server), list[asyncio.Task[None]]()
+
+        async def edit(ticket: str = ticket, number: int = number, after_s: float = dice.random() * 0.1) -> None:
+            await asyncio.sleep(after_s)
+            (await server.put(f"/ticket/{ticket}", json={"Subject": f"theirs {number}"})).raise_for_status()
+
+        async def begin(edits: list[asyncio.Task[None]] = edits) -> None:
+            edits.append(asyncio.create_task(edit()))
+
+        async with Proxy(url) as proxy:
+            tracker = RequestTracker(proxy.url, token, PATIENT_S)
+            proxy.next(Meanwhile(begin), where=lambda method, _: method == "PUT")
+            outcome = await tracker.send(patch(ticket, {"subject": "by phone"}, subject=f"ours {number}"))
+            await asyncio.gather(*edits)
+            await tracker.aclose()
+
+        assert (await values_of(kept, ticket))["subject"] == f"theirs {number}", outcome
 
 
 async def test_a_patch_whose_answer_is_lost_is_found_unless_somebody_changed_it_since(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.entity import Entity, FieldTerms, Held, Standing, decided, in_step, joined
+from domain.entity import Entity, FieldTerms, Held, Standing, decided, in_step
 from domain.merge import FieldRule, Kind, Why
 
 EVERYWHERE = frozenset({"crm", "desk", "sql"})
@@ -33,13 +33,13 @@ def entity(agreed: str, **records: Held) -> Entity:
 
 
 def test_a_record_that_is_the_first_is_what_is_agreed_on() -> None:
-    step = in_step(NAME, joined(Entity(), "crm", held("Ann ")))
+    step = in_step(NAME, Entity(records={"crm": held("Ann ")}))
     assert step.entity.fields["name"] == Standing(agreed="Ann", set_by=("crm",))
     assert step.writes == {}
 
 
 def test_a_record_is_made_where_there_is_none() -> None:
-    step = in_step(NAME, joined(Entity(), "crm", held("Ann")), creates=frozenset({"desk"}))
+    step = in_step(NAME, Entity(records={"crm": held("Ann")}), creates=frozenset({"desk"}))
     assert step.writes == {"desk": {"name": "Ann"}}
 
 
