@@ -30,7 +30,7 @@ def _faults(story: Story) -> Iterator[tuple[Fault, str]]:
             yield Fault.UNEXPLAINED, f"nobody contradicted anybody: {dict(story.contested)}"
         for change in _touched(story):
             yield Fault.UNEXPLAINED, f"'{change.after}' was written to {change.system} while a person was asked"
-    elif not story.refused and len({_same(text) for text in story.held.values()}) > 1:
+    elif not story.refused and len({_meaning(story.kind, text) for text in story.held.values()}) > 1:
         yield Fault.UNEXPLAINED, f"the systems differ: {dict(story.held)}"
     known = {part for change in typed for part in _parts(story.kind, change.after)}
     for system, text in story.held.items():
@@ -252,6 +252,11 @@ def _parts(kind: Kind, text: str) -> set[str]:
             return _lines(text)
         case _:
             return {_same(text)} - {""}
+
+
+def _meaning(kind: Kind, text: str) -> str:
+    """The same for values that say the same: tags may stand in any order."""
+    return ", ".join(sorted(_tags(text))) if kind is Kind.UNION else _same(text)
 
 
 def _same(text: str) -> str:

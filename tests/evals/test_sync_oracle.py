@@ -282,6 +282,9 @@ class TestTags:
         assert faults(*changes, kind=Kind.UNION) == [Fault.LOST]
         assert faults(*changes, kind=Kind.UNION, moves=[moved("a, b", "a, b", Why.UNION, desk="b")]) == []
 
+    def test_they_may_stand_in_another_order(self):
+        assert faults(edit(1, "crm", "", "a, b"), written(2, "desk", "", "b, a"), kind=Kind.UNION) == []
+
     def test_who_takes_the_last_away_is_not_overruled(self):
         changes = (
             edit(1, "crm", "", "a"),
