@@ -383,6 +383,7 @@ async def test_a_watch_that_does_not_run_is_noticed(office):
 
 
 async def test_the_flow_tells_prefect_and_leaves_its_heartbeat(office, prefect):
+    begun = datetime.now(UTC)
     item, other = office.accept(), office.accept()
     office.now += timedelta(minutes=13)
     async with opened(office.here):
@@ -392,7 +393,7 @@ async def test_the_flow_tells_prefect_and_leaves_its_heartbeat(office, prefect):
         async with opened(office.here):
             await watch(office.policy)
     for one in (item, other):
-        assert await events_about(prefect, f"interlock.item.{one}", 1) == {"interlock.sla.breached": "the lead"}
+        assert await events_about(prefect, f"interlock.item.{one}", begun, 1) == {"interlock.sla.breached": "the lead"}
     with office.store.reading() as tx:
         assert silence(tx, "tiny", office.now) == timedelta(0)
 

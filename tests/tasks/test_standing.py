@@ -270,13 +270,14 @@ def proof_of(works: Works) -> tuple[Any, str]:
 
 
 async def test_the_watch_tells_of_both_on_a_real_prefect_server(works, prefect):
+    begun = datetime.now(UTC)
     works.labelled_as(OTHERWISE)
     await works.answer(await works.decide(WINDOW), "access")
     with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
         async with opened(works.here):
             await watch(works.policy)
     assert len(works.facts(Event.STEPPED_BACK)) == len(works.facts(Event.DRIFTED)) == 1
-    assert await events_about(prefect, "interlock.policy.tiny", 2) == {
+    assert await events_about(prefect, "interlock.policy.tiny", begun, 2) == {
         "interlock.policy.stepped_back": "the lead",
         "interlock.policy.drifted": "the lead",
     }
