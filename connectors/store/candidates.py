@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from connectors.store.crosswalk_rows import Of, of_kind
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, RecordRow
+from connectors.store.parts import in_parts
 from connectors.store.tables import OperationRow
 from domain.linking import Apart
 
@@ -53,7 +54,7 @@ class Candidates:
         query = select(KeyRow.key, func.count()).join(RecordRow, col(KeyRow.record) == RecordRow.seq)
         query = query.where(*_free(of, system), KeyRow.policy == of.policy, KeyRow.object == of.object)
         found: dict[str, int] = {}
-        for some in _few(keys):
+        for some in in_parts(sorted(keys), KEYS):
             found |= dict(self._session.exec(query.where(col(KeyRow.key).in_(some)).group_by(KeyRow.key)).all())
         return found
 
@@ -64,7 +65,7 @@ class Candidates:
         query = query.where(KeyRow.policy == of.policy, KeyRow.object == of.object)
         return [
             Sharing(key, seq or 0, entity or "")
-            for some in _few(keys)
+            for some in in_parts(sorted(keys), KEYS)
             for key, seq, entity in self._session.exec(query.where(col(KeyRow.key).in_(some)))
         ]
 
@@ -73,7 +74,7 @@ class Candidates:
         query = select(RecordRow.seq, RecordRow.now)
         return {
             seq or 0: dict(now)
-            for some in _few(seqs)
+            for some in in_parts(sorted(seqs), KEYS)
             for seq, now in self._session.exec(query.where(_numbered(some))).all()
         }
 
@@ -146,9 +147,3 @@ def _free(of: Of, system: str) -> tuple[Any, ...]:
 
 def _numbered(seqs: Collection[int]) -> Any:
     return col(RecordRow.seq).in_(seqs)
-
-
-def _few(keys: Collection[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(keys)
-    for begin in range(0, len(ordered), KEYS):
-        yield ordered[begin : begin + KEYS]

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, or_, select
 
 from connectors.store.ledger import Ledger
+from connectors.store.parts import in_parts
 from connectors.store.tables import CaseRow, EntryRow, ItemRow, ReviewRow
 from domain.case import Case, Plan
 from domain.item import InboundItem
@@ -39,9 +40,8 @@ class Cases:
     def of(self, policy: str, keys: Iterable[str]) -> dict[str, Case]:
         """Those of these cases of which something was settled, by key."""
         wanted, found = list(set(keys)), dict[str, Case]()
-        for start in range(0, len(wanted), AT_ONCE):
-            some = col(CaseRow.key).in_(wanted[start : start + AT_ONCE])
-            rows = self._session.exec(select(CaseRow).where(CaseRow.policy == policy, some))
+        for some in in_parts(wanted, AT_ONCE):
+            rows = self._session.exec(select(CaseRow).where(CaseRow.policy == policy, col(CaseRow.key).in_(some)))
             found |= {row.key: _case(row) for row in rows}
         return found
 

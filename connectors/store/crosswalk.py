@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, sharing, told_of
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.ledger import Ledger
+from connectors.store.parts import in_parts
 from domain.entity import Entity, Move
 from domain.ledger import Event
 from domain.linking import Apart
@@ -312,9 +313,8 @@ class Crosswalk:
     def _with_records(self, rows: Sequence[EntityRow]) -> list[Due]:
         records: dict[str, dict[str, RecordRow]] = {row.entity_id: {} for row in rows}
         ids = list(records)
-        for begin in range(0, len(ids), IN_ONE_QUERY):
-            for record in self._records_of(ids[begin : begin + IN_ONE_QUERY]):
-                mine = records[record.entity_id or ""]
-                if record.system not in mine or mine[record.system].gone:
-                    mine[record.system] = record
+        for record in (one for some in in_parts(ids, IN_ONE_QUERY) for one in self._records_of(some)):
+            mine = records[record.entity_id or ""]
+            if record.system not in mine or mine[record.system].gone:
+                mine[record.system] = record
         return [Due(row, records[row.entity_id]) for row in rows]

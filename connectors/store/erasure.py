@@ -1,6 +1,6 @@
 """Erases what the store keeps of a person, or of what is over, and leaves the books and the ledger's chain whole."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlmodel import Session, SQLModel, col, func, or_, select
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.erasure_search import PAGE, ErasureSearch
 from connectors.store.ledger import Ledger
+from connectors.store.parts import in_parts
 from connectors.store.tables import (
     CaseRow,
     EntryRow,
@@ -184,6 +185,5 @@ def _empty(row: OperationRow) -> None:
         row.outcome = blank(row.outcome) | {"kind": row.outcome["kind"]}
 
 
-def _pages(keys: Collection[Any]) -> Iterator[list[Any]]:
-    every = sorted(set(keys))
-    yield from (every[begin : begin + PAGE] for begin in range(0, len(every), PAGE))
+def _pages(keys: Collection[Any]) -> Iterator[Sequence[Any]]:
+    return in_parts(sorted(set(keys)), PAGE)

@@ -10,6 +10,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from connectors.store.accounts import DISPOSITION
 from connectors.store.crosswalk_tables import EntityRow, RecordRow
+from connectors.store.parts import in_parts
 from connectors.store.states import State
 from connectors.store.tables import CaseRow, EntryRow, ItemRow, OperationRow
 from connectors.store.watch_tables import EscalationRow, NoticeRow
@@ -229,9 +230,8 @@ class ErasureSearch:
 
     def _rows(self, query: Any, column: Any, keys: Collection[Any]) -> Iterator[Any]:
         """A query's rows for so many keys that they would not fit one statement."""
-        every = sorted(keys)
-        for begin in range(0, len(every), PAGE):
-            yield from self._session.exec(query.where(column.in_(every[begin : begin + PAGE]))).all()
+        for some in in_parts(sorted(keys), PAGE):
+            yield from self._session.exec(query.where(column.in_(some))).all()
 
 
 def _by_policy(cases: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
