@@ -4,7 +4,7 @@ HubSpot has no compare-and-set: between our reading and our write lie some tens 
 changes meanwhile is overwritten, but stays in the property's history, which is read after the write.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, assert_never
 from urllib.parse import quote
@@ -12,13 +12,10 @@ from urllib.parse import quote
 from connectors.crm.hubspot_api import NAME, PastValue, Patch, Stored
 from connectors.crm.hubspot_record import Target, record_of, refused_as
 from connectors.http_outcomes import HttpApi
+from connectors.put_back import put_back
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.expected import refused
 
-BACK = "/back"
-"""Follows the id of a write in that of the write which puts back what it overwrote."""
-MOST_BACKS = 4
-"""Times that what was put back is itself looked after: each needs another edit within the same milliseconds."""
 TOGETHER = timedelta(seconds=1)
 """The versions of a write's properties are of one moment; a second allows for a server that stamps each by itself."""
 
@@ -128,17 +125,10 @@ async def _patch(
 
 
 async def _put_back(api: HttpApi, operation: Operation, target: Target, lost: Overwritten) -> DeliveryOutcome:
-    """Write what was overwritten, as a write of its own that may overwrite as little."""
-    back = operation.model_copy(
-        update={"operation_id": operation.operation_id + BACK, "values": lost.edits, "expected": lost.ours}
-    )
-    if not lost.edits or back.operation_id.count(BACK) > MOST_BACKS:
-        return _moved(operation, lost)
-    match await change(api, back, target):
-        case Written() | Conflict(moved=True):
-            return _moved(operation, lost)
-        case failure:
-            return failure
+    def send(back: Operation) -> Awaitable[DeliveryOutcome]:
+        return change(api, back, target)
+
+    return await put_back(send, operation, lost.edits, lost.ours, _moved(operation, lost))
 
 
 def _moved(operation: Operation, lost: Overwritten) -> Conflict:

@@ -28,14 +28,11 @@ from connectors.help_desk.request_tracker_tickets import (
 )
 from connectors.help_desk.request_tracker_values import DELETED, alike, body_of, values_of
 from connectors.http_outcomes import HttpApi
+from connectors.put_back import put_back
 from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, RetryAfter, Unknown, Written
 from domain.expected import refused
 
 MUST_BE_FILLED = ("queue", "status")
-BACK = "/back"
-"""Follows the id of a write in that of the write which puts back what it overwrote."""
-MOST_BACKS = 4
-"""Times that what was put back is itself looked after: each needs another edit within the same milliseconds."""
 
 
 class _Lost(NamedTuple):
@@ -158,19 +155,10 @@ class Patches:
                 return _Lost(edits, held - edits.keys()) if edits else None
 
     async def _put_back(self, operation: Operation, ticket: Ticket, lost: _Lost) -> DeliveryOutcome:
-        """Write what was overwritten, as a write of its own that may overwrite as little."""
-        back = operation.model_copy(
-            update={
-                "operation_id": operation.operation_id + BACK,
-                "values": lost.edits,
-                "expected": {name: operation.values[name] for name in lost.edits},
-            }
-        )
-        done = await self.send(back) if back.operation_id.count(BACK) <= MOST_BACKS else None
-        if done is not None and not isinstance(done, Written) and not (isinstance(done, Conflict) and done.moved):
-            return done
         said = f"{NAME}: ticket {ticket.id}: somebody changed {', '.join(lost.edits)} as it was written"
-        return Conflict(detail=said, moved=True, wrote=tuple(sorted(lost.wrote)))
+        moved = Conflict(detail=said, moved=True, wrote=tuple(sorted(lost.wrote)))
+        ours = {name: operation.values[name] for name in lost.edits}
+        return await put_back(self.send, operation, lost.edits, ours, moved)
 
     async def _whole(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
         """The ticket with the names of its queue and people, which a search alone gives."""

@@ -1,0 +1,36 @@
+"""Puts back what a write of ours overwrote unseen, where a system has no compare-and-set that holds."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from domain.delivery import Conflict, DeliveryOutcome, Operation, Written
+
+BACK = "/back"
+"""Follows the id of a write in that of the write which puts back what it overwrote."""
+MOST_BACKS = 4
+"""Times that what was put back is itself looked after: each needs another edit within the same milliseconds."""
+
+
+async def put_back(
+    send: Callable[[Operation], Awaitable[DeliveryOutcome]],
+    operation: Operation,
+    edits: Mapping[str, str],
+    ours: Mapping[str, str],
+    moved: Conflict,
+) -> DeliveryOutcome:
+    """Write what was overwritten, as a write of its own that may overwrite as little.
+
+    Args:
+        edits: the values to put back; with none, nothing is written.
+        ours: what `operation` made of these.
+        moved: what is said of `operation` unless that fails.
+    """
+    back = operation.model_copy(
+        update={"operation_id": operation.operation_id + BACK, "values": dict(edits), "expected": dict(ours)}
+    )
+    if not edits or back.operation_id.count(BACK) > MOST_BACKS:
+        return moved
+    match await send(back):
+        case Written() | Conflict(moved=True):
+            return moved
+        case failure:
+            return failure
