@@ -107,11 +107,8 @@ class ActionReview:
 
     def settle(self, tx: Transaction, answer: Answer, now: AwareDatetime) -> bool:
         """Do what was agreed on."""
-        item_id = self.met.claimed.item_id
         decision = settle_action(answer, self.held, self._chosen(answer)[0], self.begun.workflow.terms.mode, now)
-        writes = carry_out(tx, self.begun.workflow, self.met, decision)
-        tx.inbox.replace_decision(item_id, decision, writes, now)
-        return writes > 0
+        return self._keep(tx, decision, now)
 
     def relieve(self, tx: Transaction, mode: Mode, now: AwareDatetime) -> str | None:
         """Let a rule act in a person's place, where one may; gives the rule's name."""
@@ -125,9 +122,13 @@ class ActionReview:
         decision = relieve_action(self.held, rule, made, (*self.met.barred, *doubts), terms, now)
         if decision is None:
             return None
+        self._keep(tx, decision, now)
+        return rule.name
+
+    def _keep(self, tx: Transaction, decision: Decision, now: AwareDatetime) -> bool:
         writes = carry_out(tx, self.begun.workflow, self.met, decision)
         tx.inbox.replace_decision(self.met.claimed.item_id, decision, writes, now)
-        return rule.name
+        return writes > 0
 
     def _chosen(self, answer: Answer) -> tuple[Plan | None, tuple[Reason, ...]]:
         if answer.choice == NONE_OF_THESE:
