@@ -37,6 +37,21 @@ class Books:
     changes: dict[tuple[str, str], list[Change]] = field(default_factory=lambda: defaultdict(list))
     twice: list[str] = field(default_factory=list)
 
+    def note(
+        self,
+        system: str,
+        number: str,
+        at: int,
+        edit: int | None,
+        before: Mapping[str, str],
+        after: Mapping[str, str],
+        asked: int | None = None,
+    ) -> None:
+        """Take down what became another value; see `Change`."""
+        for name, value in after.items():
+            if (was := before.get(name, "")) != value:
+                self.changes[number, name].append(Change(at, system, was, value, edit, asked))
+
 
 class System(Protocol):
     """A system in which people edit incidents, while somebody else keeps it in step with another one."""
@@ -101,7 +116,7 @@ class Crm:
         for change in record.changes:
             made = _from_crm(change.properties)
             edit = int(change.properties[EDITED]) if EDITED in change.properties else None
-            _note(books, CRM, number, change.at_ms, edit, before, made)
+            books.note(CRM, number, change.at_ms, edit, before, made)
             before |= made
 
 
@@ -199,7 +214,7 @@ class Desk:
             if not by_person:
                 made_by[row["id"], str(row["operation_id"])] += 1
             edit = int(row[EDITED]) if by_person else None
-            _note(books, DESK, str(row[NUMBER]), round(row["at_ms"]), edit, _shown(was), _shown(row))
+            books.note(DESK, str(row[NUMBER]), round(row["at_ms"]), edit, _shown(was), _shown(row))
             last[row["id"]] = row
         books.twice += [f"{DESK}: operation {one} on {key}" for (key, one), times in made_by.items() if times > 1]
         return books
@@ -240,17 +255,3 @@ def _from_crm(properties: Mapping[str, str]) -> dict[str, str]:
 
 def _to_crm(values: Mapping[str, str]) -> dict[str, str]:
     return {name: IN_CRM.get(value, value) if name == STATE else value for name, value in values.items()}
-
-
-def _note(
-    books: Books,
-    system: str,
-    number: str,
-    at: int,
-    edit: int | None,
-    before: Mapping[str, str],
-    after: Mapping[str, str],
-) -> None:
-    for name, value in after.items():
-        if (was := before.get(name, "")) != value:
-            books.changes[number, name].append(Change(at, system, was, value, edit))

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import httpx
 from sqlalchemy import Engine, text
 
+from connectors.put_back import BACK
 from connectors.store.engine import Store
-from evals.sync_story import Change
+from evals.sync_log import tags_of
 from evals.sync_systems import Books
 
 SYSTEMS = ("crm", "desk", "base")
@@ -224,7 +225,7 @@ class World:
                 after = self._crm({"properties": {"stage": "", "subject": "", "priority": "", **before, **made}})
                 was = self._crm({"properties": {"stage": "", "subject": "", "priority": "", **before}})
                 edit = int(change["properties"][EDITED]) if EDITED in change["properties"] else None
-                _note(books, "crm", number, change["at_ms"], edit, was, after, asked.get(_whole(change["operation"])))
+                books.note("crm", number, change["at_ms"], edit, was, after, asked.get(_whole(change["operation"])))
                 before |= made
         return books
 
@@ -237,7 +238,7 @@ class World:
             edit = int(row[EDITED]) if row[EDITED] and row[EDITED] != was.get(EDITED) else None
             before = self._row(was) if was else {}
             decided = asked.get(str(row["operation_id"]))
-            _note(books, "base", row["number"], round(row["at_ms"]), edit, before, self._row(row), decided)
+            books.note("base", row["number"], round(row["at_ms"]), edit, before, self._row(row), decided)
             last[row["id"]] = row
         return books
 
@@ -252,7 +253,7 @@ class World:
             names |= {key: "topics" for key, name in custom.items() if name == "Topics"}
             made, *typed = self.typed[number]
             first = {"subject": "Refund", "stage": "new", "priority": "0", "topics": ""}
-            _note(books, "desk", number, made.begun, made.edit, {}, first, None)
+            books.note("desk", number, made.begun, made.edit, {}, first, None)
             at, held = made.begun, dict(first)
             for note in notes:
                 if (name := names.get(note["Field"])) is None:
@@ -265,7 +266,7 @@ class World:
                 at = max(at, by.begun if by else max(noted, decided or 0))
                 after = _after(held[name], old, new) if name == "topics" else new
                 edit = by.edit if by else None
-                _note(books, "desk", number, at, edit, held, held | {name: after}, decided)
+                books.note("desk", number, at, edit, held, held | {name: after}, decided)
                 held[name] = after
         return books
 
@@ -297,30 +298,10 @@ def now_ms() -> int:
     return round(datetime.now(UTC).timestamp() * 1000)
 
 
-def tags_of(text: str) -> set[str]:
-    """The tags of a list."""
-    return {tag.strip() for tag in text.split(",") if tag.strip()}
-
-
 def _after(held: str, old: str, new: str) -> str:
-    return ", ".join(sorted((tags_of(held) - {old}) | ({new} - {""})))
+    return ", ".join(sorted(({*tags_of(held)} - {old}) | ({new} - {""})))
 
 
 def _whole(operation: str) -> str:
     """The write that another one puts right, whose id follows on the first one's."""
-    return operation.partition("/back")[0]
-
-
-def _note(
-    books: Books,
-    system: str,
-    number: str,
-    at: int,
-    edit: int | None,
-    before: Mapping[str, str],
-    after: Mapping[str, str],
-    asked: int | None,
-) -> None:
-    for name in EDITABLE:
-        if (was := before.get(name, "")) != (made := after.get(name, "")):
-            books.changes[number, name].append(Change(at, system, was, made, edit, asked))
+    return operation.partition(BACK)[0]
