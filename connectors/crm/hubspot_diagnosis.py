@@ -1,8 +1,13 @@
 """What HubSpot tells of an account and its key: scopes, the day's calls, the objects' properties, the time zone.
 
-Sources: developers.hubspot.com, API reference, "Account information" and "Properties" (version 2026-03), and the
-changelog on reading a private app's token. Service keys and OAuth tokens are not told of there: their scopes are
-untold, and show when properties are read.
+Sources: developers.hubspot.com, API reference, "Account information" and "Properties" (version 2026-03); of the scopes
+"Private apps" (developers.hubspot.com/docs/api/private-apps, at its end): a POST to
+/oauth/v2/private-apps/get/access-token-info of the token as `tokenKey`, which asks for no scope and answers with
+`userId`, `hubId`, `appId` and `scopes`. No client of HubSpot's own has it (HubSpot/hubspot-api-php, issue 171). A token
+of an account in the EU must stand in the header Authorization too, where all our requests have it. The endpoint of
+OAuth's tokens (/oauth/v1/access-tokens) refuses those of private apps (HubSpot/hubspot-api-nodejs, issue 530), and has
+the token in its address, where logs keep it: it is not asked. The scopes of keys that are not told of are untold, and
+show when properties are read.
 """
 
 from collections.abc import Sequence

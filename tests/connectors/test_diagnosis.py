@@ -1,5 +1,6 @@
 """What each connector finds of its system, by what the vendor answers; nothing is written."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -327,6 +328,15 @@ async def test_what_a_key_may_not_ask_is_untold(respx_mock: respx.MockRouter) ->
     diagnosis = await found(respx_mock, "hubspot", {path: httpx.Response(404, json={})})
     assert [aspect for aspect, _ in graded(diagnosis, Grade.UNTOLD)] == [Aspect.RIGHTS]
     assert not graded(diagnosis, Grade.WRONG)
+
+
+async def test_hubspot_is_asked_for_the_scopes_of_the_token_in_body_and_header(respx_mock: respx.MockRouter) -> None:
+    await found(respx_mock, "hubspot")
+    (asked,) = [call.request for call in respx_mock.calls if call.request.url.path.endswith("/access-token-info")]
+    assert (asked.method, asked.url.path) == ("POST", "/oauth/v2/private-apps/get/access-token-info")
+    assert json.loads(asked.content) == {"tokenKey": "s3cret"}
+    assert asked.headers["Authorization"] == "Bearer s3cret"
+    assert all("s3cret" not in str(call.request.url) for call in respx_mock.calls)
 
 
 async def test_a_clock_that_is_ahead_is_told_by_the_date_header(respx_mock: respx.MockRouter) -> None:
