@@ -12,6 +12,7 @@ from connectors.registry import reading_of
 from domain.errors import Permanent, Retryable, Unavailable
 from domain.escalation import Cause
 from domain.source_state import SourceState, Trouble, failed
+from policies.load import Workflow
 from policies.sources import IntakeSource
 from policies.webhooks import payload_fields
 from tasks.accept import Admitted, Reading, Refused, admit
@@ -37,8 +38,8 @@ async def collect(policy: str) -> int:
     loses nothing, and what was stored is never read again. What is nothing but a write of ours
     come back is left out. A source that fails keeps the others waiting no longer than its
     timeout; one that fails in a row or refuses us is left in peace for a while, and somebody is
-    told once, and again when it is read again. A run that routes what came is started. Returns how
-    many items came.
+    told once, and again when it is read again. A source that the policy does not name any more is
+    in no trouble. A run that routes what came is started. Returns how many items came.
 
     Raises:
         PolicyInvalid: a source is unknown or not set up.
@@ -46,10 +47,26 @@ async def collect(policy: str) -> int:
     here = resources()
     workflow = here.workflow(policy)
     came = sum([await _read(here, policy, wanted) for wanted in workflow.policy.intake.sources])
+    _forget(here, workflow)
     if came:
         with suppress(Unavailable):  # then the schedule takes what came
             await start_route(workflow, here.now())
     return came
+
+
+def _forget(here: Resources, workflow: Workflow) -> None:
+    """End the trouble of sources that the policy does not name any more, which would last for ever."""
+    name = workflow.policy.name
+    read = {kept_as(name, wanted) for wanted in workflow.policy.intake.sources}
+    with here.store.reading() as tx:
+        left = [one for one in tx.sources.troubled() if one.policy == name and one.source not in read]
+    if workflow.sync or not left:  # what is kept in step is read by another flow
+        return
+    with here.store.transaction() as tx:
+        for one in left:
+            tx.sources.forget(one.source)
+            why = f"the policy does not name the source {one.shown} any more"
+            tx.escalations.resolve(Cause.SOURCE_UNREADABLE, one.shown, why, here.now(), policy=name)
 
 
 def kept_as(policy: str, wanted: IntakeSource) -> str:

@@ -1,6 +1,7 @@
 """How the sources that items come from have answered lately, and what came back from them of our own writes."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -16,6 +17,20 @@ from domain.ledger import Event
 from domain.source_state import SourceState, Trouble
 
 
+@dataclass(frozen=True)
+class Troubled:
+    """A source that cannot be read.
+
+    Attributes:
+        source: by which its cursor and its state are kept, and `shown` its name for people.
+    """
+
+    source: str
+    policy: str
+    shown: str
+    state: SourceState
+
+
 class Sources:
     """The state of each source of each policy, by the name that its cursor has too."""
 
@@ -26,10 +41,17 @@ class Sources:
     def of(self, source: str) -> SourceState:
         """A source's state; one that never failed has no trouble."""
         row = self._session.get(SourceRow, source)
-        if row is None:
-            return SourceState()
-        breaker = Breaker(failures=row.failures, open_until=row.open_until, why=row.why)
-        return SourceState(breaker=breaker, trouble=Trouble(row.trouble) if row.trouble else None, since=row.since)
+        return _state(row) if row else SourceState()
+
+    def troubled(self) -> list[Troubled]:
+        """The sources that cannot be read, those that could not be for longest first."""
+        query = select(SourceRow).where(col(SourceRow.trouble).is_not(None))
+        rows = self._session.exec(query.order_by(col(SourceRow.since), col(SourceRow.source)))
+        return [Troubled(row.source, row.policy, row.shown, _state(row)) for row in rows]
+
+    def forget(self, source: str) -> None:
+        """Keep nothing of how a source answers that nobody reads any more."""
+        self._session.delete(self._session.get_one(SourceRow, source))
 
     def put(self, source: str, policy: str, shown: str, state: SourceState, now: datetime) -> bool:
         """Keep a source's state; whether its trouble is another than before, which the ledger records.
@@ -41,8 +63,8 @@ class Sources:
         if state == before:
             return False
         breaker = state.breaker
-        row = SourceRow(source=source, failures=breaker.failures, open_until=breaker.open_until, why=breaker.why)
-        row.trouble, row.since = state.trouble, state.since
+        row = SourceRow(source=source, policy=policy, shown=shown, trouble=state.trouble, since=state.since)
+        row.failures, row.open_until, row.why = breaker.failures, breaker.open_until, breaker.why
         self._session.merge(row)
         if state.trouble is before.trouble:
             return False
@@ -87,3 +109,8 @@ class Sources:
         wanted = EntryRow.item_id == operation.item_id, EntryRow.event == Event.ECHOED
         facts = [row.facts for row in self._session.exec(select(EntryRow).where(*wanted))]
         return {one["change"] for one in facts if one["operation"] == operation.operation_id}
+
+
+def _state(row: SourceRow) -> SourceState:
+    breaker = Breaker(failures=row.failures, open_until=row.open_until, why=row.why)
+    return SourceState(breaker=breaker, trouble=Trouble(row.trouble) if row.trouble else None, since=row.since)

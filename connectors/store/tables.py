@@ -25,9 +25,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def moment(nullable: bool = True) -> Any:
+def moment(nullable: bool = True, index: bool = False) -> Any:
     """A column of times; aware ones go in and come out."""
-    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=nullable))
+    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=nullable, index=index))
 
 
 def document(nullable: bool = True) -> Any:
@@ -238,7 +238,7 @@ class EntryRow(SQLModel, table=True):
 
     seq: int = Field(primary_key=True)
     item_id: str | None = Field(default=None, index=True)
-    at: datetime = moment(nullable=False)
+    at: datetime = moment(nullable=False, index=True)
     event: str = Field(index=True)
     facts: dict[str, Any] = document(nullable=False)
     previous: str

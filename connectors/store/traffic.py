@@ -8,7 +8,9 @@ from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.crosswalk_tables import EntityRow
+from connectors.store.journeys import ms
 from connectors.store.tables import EntryRow, ItemRow
+from connectors.store.watch_tables import JourneyRow
 from domain.ledger import Entry
 
 
@@ -28,7 +30,7 @@ class Traffic:
             .join(ItemRow, col(ItemRow.item_id) == EntryRow.item_id, isouter=True)
             .join(EntityRow, col(EntityRow.entity_id) == EntryRow.item_id, isouter=True)
             .where(col(EntryRow.at) >= since, or_(col(ItemRow.policy) == policy, col(EntityRow.policy) == policy))
-            .order_by(col(EntryRow.seq))
+            .order_by(col(EntryRow.at), col(EntryRow.seq))  # as the index of times has it, so that SQLite takes it
             .execution_options(yield_per=1000)
         )
         with closing(self._session.exec(query)) as rows:
@@ -39,7 +41,9 @@ class Traffic:
         """How many items each source brought that were accepted at `since` or later; duplicates do not count."""
         query = (
             select(ItemRow.source, func.count())
-            .where(ItemRow.policy == policy, ItemRow.accepted_at >= since, col(ItemRow.duplicate_of).is_(None))
+            .join(JourneyRow, col(JourneyRow.item_id) == ItemRow.item_id)  # whose index has policies by time
+            .where(JourneyRow.policy == policy, JourneyRow.accepted_ms >= ms(since))
+            .where(col(ItemRow.duplicate_of).is_(None))
             .group_by(ItemRow.source)
         )
         return {source: int(count) for source, count in self._session.exec(query)}

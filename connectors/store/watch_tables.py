@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from connectors.store.tables import document, moment
@@ -197,6 +197,9 @@ class SourceRow(SQLModel, table=True):
     __tablename__ = "sources"
 
     source: str = Field(primary_key=True)
+    policy: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    shown: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    """What people call it."""
     failures: int = 0
     open_until: datetime | None = moment()
     why: str = ""

@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
 from connectors.ports import Arrival
+from connectors.store.migrations.versions import v0025_troubles_and_times
 from domain.breaker import FAILURES
 from domain.errors import Unauthorised, Unavailable
 from domain.source_state import SourceState, Trouble, failed
@@ -47,6 +52,39 @@ def test_a_state_is_the_same_when_it_is_read_again(desk) -> None:
 
     assert kept(desk).trouble is Trouble.REFUSED
     assert kept(desk) == failed(SourceState(), Unauthorised("wrong password"), kept(desk).since)
+
+
+def troubled(desk) -> list[tuple[str, str, str, Trouble | None]]:
+    with desk.store.reading() as tx:
+        return [(one.source, one.policy, one.shown, one.state.trouble) for one in tx.sources.troubled()]
+
+
+def test_the_troubled_are_those_that_cannot_be_read_and_no_others(desk) -> None:
+    fail(desk, Unavailable("down"))
+    assert troubled(desk) == []
+    fail(desk, Unavailable("down"), FAILURES)
+    assert troubled(desk) == [(SOURCE, "lead_routing", SHOWN, Trouble.AWAY)]
+    put(desk, SourceState())
+    assert troubled(desk) == []
+
+
+def test_one_that_is_forgotten_is_as_one_that_never_failed(desk) -> None:
+    fail(desk, Unauthorised("wrong password"))
+    with desk.store.transaction() as tx:
+        tx.sources.forget(SOURCE)
+    assert troubled(desk) == []
+    assert kept(desk) == SourceState()
+
+
+def test_whose_a_source_from_before_is_its_name_says(raw: Engine) -> None:
+    with raw.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            v0025_troubles_and_times.downgrade()
+            connection.execute(text("INSERT INTO sources (source, failures, why) VALUES ('cases/case/desk', 5, '')"))
+            v0025_troubles_and_times.upgrade()
+        connection.commit()
+        (row,) = connection.execute(text("SELECT policy, shown FROM sources"))
+    assert tuple(row) == ("cases", "case/desk")
 
 
 def change(desk, operation_id: str, at: str, queue: str = "sales") -> Arrival:

@@ -1,6 +1,9 @@
 """What happened to one workflow's items in a stretch of time."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, event, text
 
 from domain.delivery import Written
 from domain.ledger import Event
@@ -35,3 +38,32 @@ def test_items_are_counted_by_their_source_and_duplicates_are_not(desk) -> None:
     with desk.store.reading() as tx:
         assert tx.traffic.sources(POLICY, NOON) == {"mail": 1, "webhook": 1}
         assert tx.traffic.sources(POLICY, NOON + timedelta(days=1)) == {}
+
+
+def test_both_are_found_by_an_index_and_not_by_reading_all_of_it(desk, raw: Engine) -> None:
+    asked: list[tuple[str, Any]] = []
+    with desk.store.reading() as tx:
+        connection = tx.session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        list(tx.traffic.entries(POLICY, NOON))
+        tx.traffic.sources(POLICY, NOON)
+    explain = "EXPLAIN QUERY PLAN" if raw.dialect.name == "sqlite" else "EXPLAIN"
+    with raw.connect() as connection:
+        if raw.dialect.name == "postgresql":
+            connection.execute(text("SET enable_seqscan = off"))  # of a few rows it would always read all
+        plans = [
+            " ".join(str(row) for row in connection.exec_driver_sql(f"{explain} {sql}", given)) for sql, given in asked
+        ]
+    assert [name in plan for name, plan in zip(("ix_ledger_at", "journeys_of_policy"), plans, strict=True)] == [
+        True
+    ] * 2
+
+
+def test_entries_come_the_oldest_first(desk) -> None:
+    for number in range(5):
+        desk.accept(f"m-{number}")
+        desk.later(minutes=number % 2)  # some at the same moment
+    with desk.store.reading() as tx:
+        found = [entry.seq for entry, _ in tx.traffic.entries(POLICY, NOON)]
+    assert found == sorted(found)
+    assert len(found) == 5

@@ -179,6 +179,17 @@ async def test_of_a_source_that_refuses_us_somebody_is_told_until_it_can_be_read
     assert told() == []
 
 
+async def test_a_source_that_the_policy_names_no_more_is_in_no_trouble_and_nobody_is_told_of_it(office: Office) -> None:
+    office.mailbox.failure = Unauthorised("wrong password")
+    await office.collect()
+    office.reads("folder")
+    await office.collect()
+    with office.store.reading() as tx:
+        assert tx.sources.troubled() == []
+        assert tx.escalations.waiting("tiny") == []
+    assert office.events() == ["source_refused", "escalated", "resolved"]
+
+
 async def test_whoever_dies_between_fetch_and_store_has_moved_no_cursor(office: Office) -> None:
     office.mailbox.arrivals = [mail(1)]
     office.mailbox.failure = RuntimeError("killed")
