@@ -47,8 +47,25 @@ class Slice(StrEnum):
     """It stands nowhere: unaccounted, at whatever time it came in; see `domain.account`."""
 
 
+class Work(StrEnum):
+    """What people and systems have to do, or did: each figure is a count of some of it, and each can be listed."""
+
+    ASSIGNED = "assigned"
+    """Reviews that wait, and are with somebody."""
+    UNASSIGNED = "unassigned"
+    """Reviews that wait, and are with nobody in particular."""
+    ANSWERED_BY = "answered_by"
+    """Reviews that somebody answered, in the time of the answer."""
+    UNWRITTEN = "unwritten"
+    """Writes that are to be sent, or looked up."""
+    DEAD_LETTERS = "dead_letters"
+    """Writes that were given up and wait to be mended."""
+
+
 OF_ALL_TIMES = (Slice.DEAD, Slice.LATE, Slice.NOWHERE)
 """What is not chosen by when items came in."""
+OF_NOW = (Slice.DEAD, Slice.NOWHERE, Work.ASSIGNED, Work.UNASSIGNED, Work.UNWRITTEN, Work.DEAD_LETTERS)
+"""What is told as it stands, whatever the time that is chosen."""
 
 
 class Share(Frozen):

@@ -48,6 +48,7 @@ from connectors.store.troubles import Troubles
 from connectors.store.turns import Turns
 from connectors.store.versions import Versions
 from connectors.store.waiting import Waiting
+from connectors.store.workload import Workload
 from domain.errors import PolicyInvalid, Unavailable
 
 HEAD = "0025"
@@ -84,6 +85,7 @@ class Transaction:
         self.ledger = Ledger(session, self.journeys)
         self.accounts = Accounts(session)
         self.figures = Figures(session)
+        self.workload = Workload(session)
         self.inbox = Inbox(session, self.ledger)
         self.proposals = Proposals(session)
         self.versions = Versions(session)

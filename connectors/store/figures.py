@@ -204,37 +204,11 @@ class Figures:
         """Keep what a policy's books came to."""
         self._session.merge(BooksRow(policy=policy, at=now, **account.model_dump()))
 
-    def reviewers(self, choice: Choice) -> dict[str, Share]:
-        """By reviewer: reviews that are with them now (`part`), and those that they have answered since (`of`).
-
-        What waits and is with nobody stands under the empty name.
-        """
-        waiting = select(ReviewRow.assignee, func.count()).where(col(ReviewRow.answered_at).is_(None))
-        answered = select(ReviewRow.reviewer, func.count()).where(col(ReviewRow.answer).is_not(None))
-        answered = answered.where(col(ReviewRow.answered_at) >= choice.since) if choice.since else answered
-        if choice.policy:
-            waiting, answered = (query.where(ReviewRow.policy == choice.policy) for query in (waiting, answered))
-        load: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-        for place, query, who in ((0, waiting, ReviewRow.assignee), (1, answered, ReviewRow.reviewer)):
-            for name, count in self._session.exec(query.group_by(col(who))):
-                load[name or ""][place] += count
-        return {name: Share(part=part, of=of) for name, (part, of) in sorted(load.items())}
-
     def open_reviews(self) -> dict[tuple[str, str], int]:
         """How many reviews wait, by policy and kind."""
         query = select(ReviewRow.policy, ReviewRow.kind, func.count()).where(col(ReviewRow.answered_at).is_(None))
         found = self._session.exec(query.group_by(col(ReviewRow.policy), col(ReviewRow.kind)))
         return {(policy, kind): count for policy, kind, count in found}
-
-    def unwritten(self) -> dict[tuple[str, bool], int]:
-        """How many writes are not written, by system and whether they were given up and wait to be mended."""
-        query = select(OperationRow.system, OperationRow.state, func.count()).where(_UNWRITTEN)
-        found: defaultdict[tuple[str, bool], int] = defaultdict(int)
-        for system, state, count in self._session.exec(
-            query.group_by(col(OperationRow.system), col(OperationRow.state))
-        ):
-            found[system, state == Sending.DEAD] += count
-        return dict(found)
 
     def listed(self, choice: Choice, of: Slice, after: Place | None, count: int) -> list[Listed]:
         """Up to `count` of the items behind a figure, the newest first, from behind a place on."""
@@ -255,9 +229,9 @@ _AUDIT = col(JourneyRow.reason) == Reason.AUDIT
 _CHOSE = col(JourneyRow.verdict).in_((Reason.APPROVED, Reason.OVERRIDDEN, Reason.DISMISSED))
 _SAW = and_(_CHOSE, col(JourneyRow.as_proposed).is_not(None), not_(_AUDIT))
 _BLIND = and_(_AUDIT, col(JourneyRow.verdict).in_(sorted(SETTLED)))
-_UNWRITTEN = text("outbox.state <> 'done'")
+UNWRITTEN = text("outbox.state <> 'done'")
 """As the index has it, so that SQLite finds that it holds for it."""
-_UNSENT = select(OperationRow.item_id).where(_UNWRITTEN)
+_UNSENT = select(OperationRow.item_id).where(UNWRITTEN)
 _ASKED = select(ReviewRow.item_id).where(col(ReviewRow.answered_at).is_(None))
 _DONE = and_(_TOOK, col(JourneyRow.item_id).not_in(_UNSENT), col(JourneyRow.item_id).not_in(_ASKED))
 _TOLD = select(EscalationRow.item_id).where(col(EscalationRow.item_id).is_not(None))

@@ -19,12 +19,13 @@ from connectors.store.figures import Listed
 from console.ledger import story
 from console.web.access import DASHBOARD, Visitor
 from console.web.desk import Desk
+from console.web.lines import line_of, lines
 from console.web.look import Look, mark
 from console.web.lookers import Lookers
 from console.web.metrics import exposed
 from console.web.overview import LISTS, overview
 from console.web.render import HEADERS, page
-from domain.figures import Share, duration, percent
+from domain.figures import Share, percent
 from tasks.resources import Resources
 
 PAGE = 50
@@ -32,18 +33,6 @@ PAGE = 50
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 """The text format's name (Prometheus, "Exposition formats")."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """An item in a list, in words."""
-
-    item_id: str
-    policy: str
-    accepted_at: datetime
-    route: str
-    how: str
-    took: str
 
 
 @dataclass(frozen=True)
@@ -85,26 +74,27 @@ class DashboardPages(Desk):
         return page("dashboard", 200, **self._top(request, visitor), **vars(found))
 
     async def items(self, request: Request) -> Response:
-        """The items behind a figure, the newest first."""
+        """What is behind a figure, the newest first: items, reviews or writes."""
         if (visitor := self._looker(request)) is None:
             return self._ask(401)
         look = Look.read(request.query_params)
-        found = await asyncio.to_thread(self._listed, look)
+        found = await asyncio.to_thread(lines, self.here, look, PAGE + 1)
         more = mark(found[PAGE - 1].place) if len(found) > PAGE else ""
-        shown = {"rows": [_line(one) for one in found[:PAGE]], "more": more, "heading": LISTS[look.of]}
+        heading = f"{LISTS[look.of]}{f': {look.whose}' if look.whose else ''}"
+        shown = {"rows": found[:PAGE], "more": more, "heading": heading}
         return page("items", 200, **self._top(request, visitor), look=look, **shown)
 
     async def item(self, request: Request) -> Response:
-        """One item's story, as its ledger entries tell it."""
+        """One item's story, as its ledger entries tell it; or an entity's or a notice's, which a write is of."""
         if (visitor := self._looker(request)) is None:
             return self._ask(401)
         item_id = request.path_params["item_id"]
         one, told = await asyncio.to_thread(self._story, item_id)
-        if one is None:
+        if one is None and not told:
             raise HTTPException(404, "there is no such item")
         days = [(day, list(entries)) for day, entries in groupby(told, key=lambda entry: entry.at.date())]
         runs = f"{get_current_settings().ui_url}/runs/flow-run/" if get_current_settings().ui_url else ""
-        shown = {"one": _line(one), "days": days, "runs": runs}
+        shown = {"item_id": item_id, "one": one and line_of(one), "days": days, "runs": runs}
         return page("story", 200, **self._top(request, visitor), look=Look.read(request.query_params), **shown)
 
     async def consistency(self, request: Request) -> Response:
@@ -159,10 +149,6 @@ class DashboardPages(Desk):
         key = access.form_key(visitor, now)
         return {"visitor": visitor, "reviewer": reviewer, "form_key": key, "on_dashboard": True}
 
-    def _listed(self, look: Look) -> list[Listed]:
-        with self.here.store.reading() as tx:
-            return tx.figures.listed(look.choice(self.here.now()), look.of, look.place, PAGE + 1)
-
     def _story(self, item_id: str) -> tuple[Listed | None, list[Told]]:
         with self.here.store.reading() as tx:
             entries = list(tx.ledger.entries(item_id))
@@ -177,13 +163,3 @@ class DashboardPages(Desk):
 
 def _run(facts: dict[str, object]) -> str:
     return quote(str(facts.get("run") or facts.get("flow_run") or ""), safe="")
-
-
-def _line(one: Listed) -> Line:
-    if one.kind is None:
-        how = "undecided"
-    elif one.took_ms is None:
-        how = f"waits for a person: {one.reason}"
-    else:
-        how = f"{'a person' if one.kind == 'human' else one.kind}: {one.verdict}"
-    return Line(one.item_id, one.policy, one.accepted_at, one.route or "", how, duration(one.took_ms))

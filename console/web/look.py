@@ -7,10 +7,10 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from connectors.store.figures import Choice, Place
-from domain.figures import Slice
+from domain.figures import OF_NOW, Slice, Work
 
-MOST_DIGITS = 16
-"""Of a time in milliseconds; more would be no number of the database's."""
+MOST_DIGITS = 18
+"""Of a time in microseconds; more would be no number of the database's."""
 
 
 class Period(StrEnum):
@@ -36,14 +36,15 @@ class Look:
     """What is shown; empty for everything.
 
     Attributes:
-        of: whose items are listed.
+        of: what is listed, and of work `whose`: a reviewer's or a system's; empty for all.
         after: where the page before ended; empty for the beginning.
     """
 
     policy: str = ""
     route: str = ""
     period: Period = Period.WEEK
-    of: Slice = Slice.ACCEPTED
+    of: Slice | Work = Slice.ACCEPTED
+    whose: str = ""
     after: str = ""
 
     @classmethod
@@ -54,7 +55,8 @@ class Look:
             asked.get("policy", ""),
             asked.get("route", ""),
             Period(period) if period in set(Period) else Period.WEEK,
-            Slice(of) if of in set(Slice) else Slice.ACCEPTED,
+            Slice(of) if of in set(Slice) else Work(of) if of in set(Work) else Slice.ACCEPTED,
+            asked.get("whose", ""),
             after if _place(after) else "",
         )
 
@@ -66,6 +68,15 @@ class Look:
     def items(self, of: str, **changes: str) -> str:
         """The address of the list behind a figure."""
         return f"/dashboard/items{self.query(of=of, **changes)}"
+
+    def listed(self, **changes: str) -> str:
+        """The part of an address from `?` that asks for the same list, with changes."""
+        return self.query(of=self.of, whose=self.whose, **changes)
+
+    @property
+    def time(self) -> str:
+        """What time the list is about, in words."""
+        return "as of now" if self.of in OF_NOW else PERIODS[self.period][0]
 
     def since(self, now: datetime) -> datetime | None:
         """When the period began."""

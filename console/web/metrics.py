@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from connectors.store.engine import Transaction
 from connectors.store.figures import Choice
 from console.web.overview import price_of
-from domain.figures import Counts
+from domain.figures import Counts, Work
 from tasks.heartbeat import beats
 from tasks.resources import Resources
 
@@ -104,13 +104,18 @@ def _standing(tx: Transaction, here: Resources) -> Iterator[Metric]:
 def _systems(tx: Transaction, here: Resources) -> Iterator[Metric]:
     waiting = GaugeMetricFamily("interlock_writes_waiting", "Writes to be sent or looked up.", labels=("system",))
     dead = GaugeMetricFamily("interlock_dead_letters", "Writes that wait to be mended.", labels=("system",))
-    for (system, given_up), count in tx.figures.unwritten().items():
-        (dead if given_up else waiting).add_metric((system,), count)
+    for system, counts in tx.workload.unwritten(Choice()).items():
+        for of, count in counts.items():
+            (dead if of is Work.DEAD_LETTERS else waiting).add_metric((system,), count)
     yield from (waiting, dead)
     paused = GaugeMetricFamily("interlock_system_paused", "1 while nothing is sent to a system.", labels=("system",))
     for system, breaker in tx.systems.troubled(here.now()).items():
         paused.add_metric((system,), breaker.paused(here.now()))
     yield paused
+    unread = GaugeMetricFamily("interlock_source_unreadable", "1 for what cannot be read.", labels=("policy", "source"))
+    for one in tx.sources.troubled():
+        unread.add_metric((one.policy, one.shown), 1)
+    yield unread
     yield GaugeMetricFamily("interlock_escalations_open", "Escalations nobody took over.", value=tx.escalations.count())
     if price := price_of(here.settings):
         family = GaugeMetricFamily("interlock_token_price", "Of a million tokens.", labels=("of", "currency"))

@@ -11,8 +11,9 @@ from connectors.store.figures import Books, Part
 from console.web.chart import Chart, hours_each, stacked
 from console.web.look import PERIODS, Look, Period
 from console.web.render import ago
+from console.web.standing import Cell, Health, Reviewer, Unread, reviewers, systems, unread
 from console.web.tiles import Measured, Tile, tiles
-from domain.figures import Counts, Price, Share, Slice, percent
+from domain.figures import Counts, Price, Share, Slice, Work, percent
 from domain.review import ReviewKind
 from tasks.heartbeat import STALE_AFTER, beats
 from tasks.resources import Resources
@@ -43,21 +44,6 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Health:
-    """How a system stands.
-
-    Attributes:
-        dead: writes that were given up, and `waiting` those that are to be sent.
-        trouble: why nothing, or little, is sent there; empty where it works.
-    """
-
-    system: str
-    waiting: int
-    dead: int
-    trouble: str
-
-
-@dataclass(frozen=True)
 class Overview:
     """The page."""
 
@@ -73,8 +59,9 @@ class Overview:
     books: list[Books]
     watched: list[Watched]
     health: list[Health]
-    load: dict[str, Share]
-    dead_letters: int
+    unread: list[Unread]
+    load: list[Reviewer]
+    dead_letters: Cell
     open_escalations: int
     waiting_reviews: int
 
@@ -114,7 +101,7 @@ def _shown(
         books=tuple(books),
         price=price_of(settings),
     )
-    health = _health(tx, now)
+    health = systems(tx, look, now)
     policies = sorted(
         {one.policy for one in tx.figures.books()} | {part.policy for part in parts} | {look.policy} - {""}
     )
@@ -131,8 +118,9 @@ def _shown(
         books=books,
         watched=_watched(tx, [name for name in policies if look.policy in ("", name)], now),
         health=health,
-        load=tx.figures.reviewers(choice),
-        dead_letters=sum(one.dead for one in health),
+        unread=list(unread(tx, look, now)),
+        load=reviewers(tx, look, now),
+        dead_letters=Cell(sum(one.dead.count for one in health), look.items(Work.DEAD_LETTERS)),
         open_escalations=tx.escalations.count(),
         waiting_reviews=sum(count for (policy, _), count in reviews.items() if look.policy in ("", policy)),
     )
@@ -195,22 +183,7 @@ def _watched(tx: Transaction, policies: Sequence[str], now: datetime) -> list[Wa
     return [Watched(name, *seen.get(name, ("never", True))) for name in policies]
 
 
-def _health(tx: Transaction, now: datetime) -> list[Health]:
-    troubled, unwritten = tx.systems.troubled(now), tx.figures.unwritten()
-    trouble = {
-        system: f"paused until {breaker.open_until:%H:%M} UTC: {breaker.why}"
-        if breaker.open_until and breaker.paused(now)
-        else f"being probed: {breaker.why}"
-        for system, breaker in troubled.items()
-    }
-    names = sorted({*trouble, *(system for system, _ in unwritten)})
-    return [
-        Health(name, unwritten.get((name, False), 0), unwritten.get((name, True), 0), trouble.get(name, ""))
-        for name in names
-    ]
-
-
-LISTS: dict[Slice, str] = {
+LISTS: dict[Slice | Work, str] = {
     Slice.ACCEPTED: "Items that came in",
     Slice.DONE: "Items that are done",
     Slice.UNDONE: "Items that are not done yet",
@@ -228,5 +201,10 @@ LISTS: dict[Slice, str] = {
     Slice.DEAD: "Items with a dead letter",
     Slice.LATE: "Items that were late",
     Slice.NOWHERE: "Items that are unaccounted for",
+    Work.ASSIGNED: "Reviews that are with somebody",
+    Work.UNASSIGNED: "Reviews that are with nobody in particular",
+    Work.ANSWERED_BY: "Reviews that were answered",
+    Work.UNWRITTEN: "Writes that wait",
+    Work.DEAD_LETTERS: "Dead letters",
 }
 """What each list is called."""

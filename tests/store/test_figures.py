@@ -230,7 +230,7 @@ class TestStanding:
             wait(desk, item_id, "lead_routing", desk.decision(Kind.HUMAN, Reason.BELOW_THRESHOLD, proposed="sales"))
         answer(desk, first, Reason.APPROVED, "sales")
         with desk.store.reading() as tx:
-            load = {name: (share.part, share.of) for name, share in tx.figures.reviewers(Choice()).items()}
+            load = {name: (share.part, share.of) for name, share in tx.workload.reviewers(Choice()).items()}
             assert tx.figures.open_reviews() == {("lead_routing", "route"): 2}
         assert load == {"": (2, 0), "Ada": (0, 1)}
 

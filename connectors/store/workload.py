@@ -1,0 +1,173 @@
+"""What people and systems have to do, and what people did: counts, and the reviews and writes behind each.
+
+As with the figures of items, one condition makes a count and the list behind it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, TextClause, exists, func, or_
+from sqlmodel import Session, col, select
+
+from connectors.store.figures import UNWRITTEN, Choice, Place
+from connectors.store.states import State as Sending
+from connectors.store.tables import OperationRow, ReviewRow
+from connectors.store.watch_tables import JourneyRow
+from domain.figures import Share, Work
+
+REVIEWS = (Work.ASSIGNED, Work.UNASSIGNED, Work.ANSWERED_BY)
+"""What is a list of reviews; the rest are writes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A review behind a figure.
+
+    Attributes:
+        at: when it was opened or, in a list of answers, answered.
+        answer: None while it waits.
+    """
+
+    review_id: str
+    item_id: str
+    policy: str
+    kind: str
+    at: datetime
+    due_at: datetime
+    answer: str | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the list."""
+        return (self.at - _EPOCH) // _MICROSECOND, self.review_id
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write behind a figure.
+
+    Attributes:
+        item_id: in whose story it is told; of a record that is kept in step its entity, of a message its notice.
+        due_at: when it is tried next; None for a dead letter.
+        why: what came of the last try; empty where there was none.
+    """
+
+    number: int
+    item_id: str
+    policy: str
+    system: str
+    state: str
+    due_at: datetime | None
+    why: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the list."""
+        return self.number, self.item_id
+
+
+class Workload:
+    """Who and what has how much to do, to read."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def reviewers(self, choice: Choice) -> dict[str, Share]:
+        """By reviewer: reviews that are with them now (`part`), and those that they have answered since (`of`).
+
+        What waits and is with nobody stands under the empty name.
+        """
+        load: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for of, place in ((Work.ASSIGNED, 0), (Work.UNASSIGNED, 0), (Work.ANSWERED_BY, 1)):
+            who = _WHOSE[of]
+            query = select(who, func.count()).where(*_which(of, choice, "")).group_by(who)
+            for name, count in self._session.exec(query):
+                load[name or ""][place] += count
+        return {name: Share(part=part, of=of) for name, (part, of) in sorted(load.items())}
+
+    def unwritten(self, choice: Choice) -> dict[str, dict[Work, int]]:
+        """How many writes are not written, by system: those to be sent, and those that were given up."""
+        found: defaultdict[str, dict[Work, int]] = defaultdict(dict)
+        for of in (Work.UNWRITTEN, Work.DEAD_LETTERS):
+            query = select(OperationRow.system, func.count()).where(*_which(of, choice, ""))
+            for system, count in self._session.exec(query.group_by(col(OperationRow.system))):
+                found[system][of] = count
+        return dict(found)
+
+    def reviews(self, choice: Choice, of: Work, whose: str, after: Place | None, count: int) -> list[Reviewed]:
+        """Up to `count` of the reviews behind a figure, the newest first, from behind a place on.
+
+        Args:
+            whose: the reviewer; empty for all.
+        """
+        at, review_id = _at(of), col(ReviewRow.review_id)
+        query = select(ReviewRow).where(*_which(of, choice, whose)).order_by(at.desc(), review_id.desc())
+        if after is not None:
+            moment = _EPOCH + max(after[0], 0) * _MICROSECOND
+            query = query.where(at <= moment, or_(at < moment, review_id < after[1]))
+        return [_reviewed(row, of) for row in self._session.exec(query.limit(count))]
+
+    def writes(self, choice: Choice, of: Work, whose: str, after: Place | None, count: int) -> list[Write]:
+        """Up to `count` of the writes behind a figure, the newest first, from behind a place on.
+
+        Args:
+            whose: the system; empty for all.
+        """
+        query = select(OperationRow).where(*_which(of, choice, whose)).order_by(col(OperationRow.seq).desc())
+        query = query if after is None else query.where(col(OperationRow.seq) < after[0])
+        return [_write(row) for row in self._session.exec(query.limit(count))]
+
+
+_WHOSE: dict[Work, Any] = {
+    Work.ASSIGNED: col(ReviewRow.assignee),
+    Work.UNASSIGNED: col(ReviewRow.assignee),
+    Work.ANSWERED_BY: col(ReviewRow.reviewer),
+    Work.UNWRITTEN: col(OperationRow.system),
+    Work.DEAD_LETTERS: col(OperationRow.system),
+}
+_WAITS = col(ReviewRow.answered_at).is_(None)
+
+_IS: dict[Work, tuple[ColumnElement[bool] | TextClause, ...]] = {
+    Work.ASSIGNED: (_WAITS, col(ReviewRow.assignee).is_not(None)),
+    Work.UNASSIGNED: (_WAITS, col(ReviewRow.assignee).is_(None)),
+    Work.ANSWERED_BY: (col(ReviewRow.answer).is_not(None),),
+    Work.UNWRITTEN: (UNWRITTEN, col(OperationRow.state) != Sending.DEAD),
+    Work.DEAD_LETTERS: (UNWRITTEN, col(OperationRow.state) == Sending.DEAD),
+}
+
+
+def _which(of: Work, choice: Choice, whose: str) -> Iterator[ColumnElement[bool] | TextClause]:
+    """What is meant; work that waits is told as of now, whenever it came in."""
+    row: Any = ReviewRow if of in REVIEWS else OperationRow
+    yield from _IS[of]
+    if whose:
+        yield _WHOSE[of] == whose
+    if choice.policy is not None:
+        yield row.policy == choice.policy
+    if choice.route is not None:
+        yield exists().where(col(JourneyRow.item_id) == row.item_id, col(JourneyRow.route) == choice.route)
+    if choice.since is not None and of is Work.ANSWERED_BY:
+        yield _at(of) >= choice.since
+
+
+def _at(of: Work) -> Any:
+    return col(ReviewRow.answered_at if of is Work.ANSWERED_BY else ReviewRow.opened_at)
+
+
+def _reviewed(row: ReviewRow, of: Work) -> Reviewed:
+    at = row.answered_at if of is Work.ANSWERED_BY and row.answered_at else row.opened_at
+    named = ("review_id", "item_id", "policy", "kind", "due_at", "answer")
+    return Reviewed(at=at, **{name: getattr(row, name) for name in named})
+
+
+def _write(row: OperationRow) -> Write:
+    due_at = None if row.state == Sending.DEAD else row.due_at
+    outcome = row.outcome or {}
+    why = str(outcome.get("detail") or outcome.get("kind") or "")
+    return Write(row.seq or 0, row.item_id, row.policy, row.system, row.state, due_at, why)
