@@ -1,6 +1,7 @@
 """The conservation check: where every accepted item stands, counted from the tables."""
 
-from sqlalchemy import Exists, case, exists, func
+from sqlalchemy import Exists, case, exists, func, text
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from connectors.store.states import DUE, HELD, State
@@ -60,6 +61,19 @@ DISPOSITION = case(
 decision asked for, stands nowhere: it is unaccounted. So does one with a write that waits for
 an answer for which nobody is asked."""
 
+_written_of = select(OperationRow.item_id, func.count().label("written")).where(OperationRow.state == State.DONE)
+_writes = _written_of.group_by(col(OperationRow.item_id)).subquery()
+FINISHED = (
+    select(ItemRow.item_id)
+    .join(_writes, _writes.c.item_id == ItemRow.item_id, isouter=True)
+    .where(col(ItemRow.duplicate_of).is_(None), col(ItemRow.decided), ~col(ItemRow.waits))
+    .where(func.coalesce(_writes.c.written, 0) == ItemRow.writes_due)
+    .where(col(ItemRow.item_id).not_in(select(OperationRow.item_id).where(text("outbox.state <> 'done'"))))
+    .where(col(ItemRow.item_id).not_in(select(ReviewRow.item_id).where(col(ReviewRow.answered_at).is_(None))))
+)
+"""The items that are done, nearly all of them: found at once, so that only the others need be looked at one by one."""
 
-STANDING = select(ItemRow.item_id).where(col(ItemRow.duplicate_of).is_(None), DISPOSITION != "")
-"""The items that stand somewhere; what was accepted and is none of these is unaccounted."""
+
+def stands(item_id: Mapped[str]) -> Exists:
+    """Whether an item stands somewhere; one that was accepted and does not is unaccounted."""
+    return exists().where(col(ItemRow.item_id) == item_id, col(ItemRow.duplicate_of).is_(None), DISPOSITION != "")

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, not_, or_, text, true, union
 from sqlmodel import Session, col, select
 
-from connectors.store.accounts import STANDING
+from connectors.store.accounts import FINISHED, stands
 from connectors.store.drift_tables import DriftRow, PassRow
 from connectors.store.journeys import moment_of, ms
 from connectors.store.states import State as Sending
@@ -212,6 +212,7 @@ class Figures:
 
     def listed(self, choice: Choice, of: Slice, after: Place | None, count: int) -> list[Listed]:
         """Up to `count` of the items behind a figure, the newest first, from behind a place on."""
+        self._room_to_sort()
         at, item_id = col(JourneyRow.accepted_ms), col(JourneyRow.item_id)
         query = select(JourneyRow).where(*_fits(choice, of), _is(of, choice)).order_by(at.desc(), item_id.desc())
         if after is not None:
@@ -253,7 +254,7 @@ _IS: dict[Slice, ColumnElement[bool]] = {
     Slice.ESCALATED: col(JourneyRow.item_id).in_(_TOLD),
     Slice.GIVEN_UP: col(JourneyRow.given_up) > 0,
     Slice.DEAD: col(JourneyRow.item_id).in_(_DEAD),
-    Slice.NOWHERE: col(JourneyRow.item_id).not_in(STANDING),
+    Slice.NOWHERE: and_(col(JourneyRow.item_id).not_in(FINISHED), not_(stands(col(JourneyRow.item_id)))),
 }
 """Which items are of a slice, of those that were chosen; `LATE` depends on the choice."""
 
