@@ -22,7 +22,7 @@ Spelling = Callable[[str], str]
 
 
 HEAD = ""
-"""Who set what is agreed on, where that was not the owner."""
+"""Who set what is agreed on, where that was not the owner, or the owner makes something else of it now."""
 
 
 class Kind(StrEnum):
@@ -129,7 +129,8 @@ def merge(
     counted = {name: value for name, value in edits.items() if value.strip() or clears or name == rule.owner}
     knowing = {name for name in counted if {*set_by} == {name} and not sides[name].new}
     unaware = any(same(sides[name].base) != same(agreed) for name in counted if name not in knowing)
-    head = {rule.owner if rule.owner is not None and rule.owner in set_by else HEAD: agreed} if unaware else {}
+    owners = rule.owner if rule.owner in {*set_by} - {*counted} else None
+    head = {owners or HEAD: agreed} if unaware else {}
     value, why = _value(rule, agreed, head | counted, {name: sides[name] for name in counted}, same)
     if not counted and edits and same(agreed) != same(""):
         why = Why.KEPT_FILLED

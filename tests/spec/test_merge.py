@@ -216,6 +216,9 @@ LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
             FieldRule(owner="desk"), "b", {"crm"}, LATE, "c", Why.OWNER, {"crm": "c"}, id="the owner may be late"
         ),
         pytest.param(
+            FieldRule(owner="desk"), "b", {"crm", "desk"}, LATE, "c", Why.OWNER, {"crm": "c"},
+            id="even of what it has set with others"),
+        pytest.param(
             ASK, "b", {"crm"}, LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {}, id="it says the same"
         ),
         pytest.param(
