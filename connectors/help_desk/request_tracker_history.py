@@ -125,7 +125,7 @@ class History:
             if name not in held:
                 stored |= {name} if _is_stored(name, steps, wrote, fields) else set()
                 continue
-            edit = _replaced(name, steps, wrote, fields)
+            edit = _replaced(name, steps, wrote, fields, None if version else before)
             if not any(same(name, edit, known) for known in (before, wrote)):
                 lost[name] = edit
         return Traced(lost, frozenset(stored))
@@ -162,11 +162,16 @@ class History:
                 assert_never(other)
 
 
-def _replaced(name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str, CustomField]) -> str:
+def _replaced(
+    name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str, CustomField], before: str | None
+) -> str:
     """What the last change that is not ours had made; what we wrote, if there was none.
 
     Our user may be another program's, or a person's, as well: what led elsewhere than to what we wrote is not ours.
     Of several values RT adds what is new before it takes away what is not wanted.
+
+    Args:
+        before: what was there before us, where only that tells where ours begins among our user's changes.
     """
     if _is_single(name, fields):
         same = alike(fields)
@@ -174,8 +179,9 @@ def _replaced(name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str,
         return next(others, wrote)
     want = _several(name, wrote)
     held, added = set(want), False
+    begun = None if before is None else _several(name, before)
     for old, new, ours in reversed(steps):
-        if not ours or (new and new not in want) or old in want or (old and added):
+        if held == begun or not ours or (new and new not in want) or old in want or (old and added):
             return SEPARATOR.join(sorted(held))
         held, added = (held - {new}) | ({old} - {""}), bool(new)
     return wrote

@@ -672,6 +672,20 @@ async def test_what_a_write_replaced_whose_answer_was_lost_is_put_back_when_it_i
     assert await tracker.find(wrote) == Written(kind="updated", external_id="7", found=True)
 
 
+@pytest.mark.parametrize(("before", "is_well"), [("a, b", True), ("a", True), ("", False)])
+async def test_what_our_user_had_made_before_a_lost_answer_is_no_part_of_the_write(
+    tracker: RequestTracker, respx_mock: respx.MockRouter, before: str, *, is_well: bool
+) -> None:
+    definitions(respx_mock)
+    reading(respx_mock, held_with("op-1", {"CustomFields": [{"name": "Topics", "values": ["b"]}]}))
+    typed = [note(51, "4", "", "a", "CustomField"), note(52, "4", "", "b", "CustomField")]
+    history(respx_mock, note(45, "2", "", "op-0", "CustomField"), *typed, note(58, "4", "a", "", "CustomField"), OURS)
+
+    found = await tracker.find(patch({"topics": before}, topics="b"))
+
+    assert (found is not None and found.kind == "updated") is is_well
+
+
 async def test_a_history_that_cannot_be_read_leaves_open_what_became_of_the_write(
     tracker: RequestTracker, respx_mock: respx.MockRouter
 ) -> None:
