@@ -90,14 +90,15 @@ def _overrules(story: Story, move: Told, edit: Change) -> bool:
         return False
     if not value and edit.system != story.owner and _heard(move, edit):
         return True
-    return _is_by_rule(story, move, value) and (_heard(move, edit) or _had(story, move, edit))
+    return _is_by_rule(story, move, edit) and (_heard(move, edit) or _had(story, move, edit))
 
 
-def _is_by_rule(story: Story, move: Told, value: str) -> bool:
-    """Whether what is agreed on is what the rule, by which the history says it was set, puts before `value`."""
+def _is_by_rule(story: Story, move: Told, edit: Change) -> bool:
+    """Whether what is agreed on is what the rule, by which the history says it was set, puts before an edit."""
+    value = _same(edit.after)
     match move.why:
         case Why.OWNER:
-            return _same(move.after) == _owners(story, move)
+            return _same(move.after) == _owners(story, move) or _is_of_owners(story, move, edit)
         case Why.FORWARD:
             reached = [_same(stage) for stage in story.stages]
             after = _same(move.after)
@@ -113,6 +114,21 @@ def _owners(story: Story, move: Told) -> str | None:
     made = [one for one in story.changes if one.system == story.owner and one.edit is not None and one.at <= move.at]
     before = _same(move.before)
     return before if any(_same(one.after) == before for one in made) else None
+
+
+def _is_of_owners(story: Story, move: Told, edit: Change) -> bool:
+    """Whether others made what is agreed on of what the owner had made, which who made this edit had not seen."""
+    value, made = (
+        _same(move.after),
+        [one for one in story.changes if one.system == story.owner and one.edit is not None],
+    )
+    for step in reversed([one for one in story.moves if one.at <= move.at]):
+        if _same(step.after) == value != _same(step.before):
+            value = _same(step.before)
+            of_owner = [one for one in made if _same(one.after) == value and one.at <= step.at]
+            if any(not _saw(story, edit, one) for one in of_owner):
+                return True
+    return False
 
 
 def _heard(move: Told, edit: Change) -> bool:
@@ -176,7 +192,24 @@ def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str,
     replaced = _is_replaced(story, edit, later, has)
     made = [move for move in story.moves if move.why is Why.UNION and move.at >= edit.at]
     heard = [move for move in made if edit.system in move.edited and has(move.edited[edit.system])]
-    return stands or replaced or any(not has(move.after) for move in heard)
+    added_too = not on and _is_added_too(story, edit, tag)
+    return stands or replaced or added_too or any(not has(move.after) for move in heard)
+
+
+def _is_added_too(story: Story, edit: Change, tag: str) -> bool:
+    """Whether somebody elsewhere added a tag, and that was not heard yet when it was removed here: it stays."""
+
+    def heard_at(one: Change) -> int:
+        heard = [move.at for move in story.moves if move.at >= one.at and tag in _tags(move.edited.get(one.system, ""))]
+        return min(heard, default=one.at)
+
+    return any(
+        one.edit is not None
+        and one.system != edit.system
+        and tag in _tags(one.after) - _tags(one.before)
+        and heard_at(one) > edit.at
+        for one in story.changes
+    )
 
 
 def _twice(story: Story) -> Iterator[tuple[Fault, str]]:
