@@ -59,10 +59,14 @@ def _lost(story: Story, edit: Change, later: Sequence[Change]) -> Iterator[str]:
 
 def _value_is_known(story: Story, edit: Change, later: Sequence[Change]) -> bool:
     value = _same(edit.after)
-    stands = all(_same(text) == value for text in story.held.values())
-    replaced = _is_replaced(story, edit, later, lambda text: _same(text) == value)
+
+    def is_value(text: str) -> bool:
+        return _same(text) == value
+
+    stands = all(map(is_value, story.held.values()))
+    replaced = _is_replaced(story, edit, later, is_value)
     told = any(_overrules(story, move, edit) or _replaces(story, move, edit) for move in story.moves)
-    return stands or replaced or told or _is_put_back(story, edit)
+    return stands or replaced or told or _is_put_back(story, edit, is_value)
 
 
 def _is_replaced(story: Story, edit: Change, later: Sequence[Change], has: Callable[[str], bool]) -> bool:
@@ -153,24 +157,23 @@ def _had(story: Story, move: Told, edit: Change) -> bool:
     return taken and _same(move.before) == value
 
 
-def _is_put_back(story: Story, edit: Change) -> bool:
-    """Whether people only took back what they had made of a known value, before anybody heard of it."""
-    value = _same(edit.after)
+def _is_put_back(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:
+    """Whether people only took back what they had made of something known, before anybody heard of it."""
     run = _before(story, edit)
-    since = next((place for place, one in enumerate(run) if _same(one.before) == value), None)
+    since = next((place for place, one in enumerate(run) if has(one.before)), None)
     if since is None:
         return False
     own = [move for move in story.moves if edit.system in move.edited]
-    agreed = {_same(text) for move in story.moves for text in (move.before, move.after)}
-    known = agreed | {_same(move.edited[edit.system]) for move in own}
-    return value in known and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
+    known = [text for move in story.moves for text in (move.before, move.after)]
+    known += [move.edited[edit.system] for move in own]
+    return any(map(has, known)) and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
 
 
 def _origin(story: Story, move: Told, system: str) -> Change | None:
     """The edit in a system that something was made of: the last of that value before it."""
-    value = _same(move.edited[system])
+    value = _meaning(story.kind, move.edited[system])
     made = [one for one in story.changes if one.system == system and one.edit is not None and one.at <= move.at]
-    return next((one for one in reversed(made) if _same(one.after) == value), None)
+    return next((one for one in reversed(made) if _meaning(story.kind, one.after) == value), None)
 
 
 def _before(story: Story, edit: Change) -> list[Change]:
@@ -193,7 +196,8 @@ def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str,
     made = [move for move in story.moves if move.why is Why.UNION and move.at >= edit.at]
     heard = [move for move in made if edit.system in move.edited and has(move.edited[edit.system])]
     added_too = not on and _is_added_too(story, edit, tag)
-    return stands or replaced or added_too or any(not has(move.after) for move in heard)
+    told = added_too or any(not has(move.after) for move in heard)
+    return stands or replaced or told or _is_put_back(story, edit, has)
 
 
 def _is_added_too(story: Story, edit: Change, tag: str) -> bool:

@@ -331,15 +331,32 @@ class TestTags:
             == []
         )
 
-    @pytest.mark.parametrize(("heard", "found"), [(4, []), (2, [Fault.LOST])])
-    def test_a_tag_that_was_added_elsewhere_before_anybody_heard_of_its_removal_stays(self, heard, found):
+    @pytest.mark.parametrize(
+        ("heard", "edited", "found"), [(4, {"desk": "a"}, []), (2, {"crm": "a", "desk": "a"}, [Fault.LOST])]
+    )
+    def test_a_tag_that_was_added_elsewhere_before_anybody_heard_of_its_removal_stays(self, heard, edited, found):
         changes = (
             edit(1, "crm", "", "a"),
             edit(2, "desk", "", "a"),
             edit(3, "crm", "a", ""),
             written(5, "crm", "", "a"),
         )
-        assert faults(*changes, kind=Kind.UNION, moves=[moved("", "a", Why.ONE_EDIT, heard, desk="a")]) == found
+        assert faults(*changes, kind=Kind.UNION, moves=[moved("", "a", Why.ONE_EDIT, heard, **edited)]) == found
+
+    def test_a_tag_that_was_taken_away_and_put_back_before_anybody_heard_of_it_can_be_taken_away_elsewhere(self):
+        changes = (
+            edit(1, "crm", "", "a, b"),
+            written(2, "desk", "", "a, b"),
+            edit(3, "crm", "a, b", "a"),
+            edit(4, "desk", "a, b", "a"),
+            edit(5, "desk", "a", "b"),
+            edit(6, "desk", "b", "b, a"),
+            written(7, "desk", "b, a", "a"),
+        )
+        moves = [moved("", "a, b", Why.ONE_EDIT, 2, crm="a, b"), moved("a, b", "a", Why.ONE_EDIT, 3, crm="a")]
+        heard = moved("a", "a", Why.UNION, 4, desk="a")
+        assert faults(*changes, kind=Kind.UNION, moves=moves) == []
+        assert faults(*changes, kind=Kind.UNION, moves=[*moves, heard]) == [Fault.LOST]
 
 
 class TestNotes:
