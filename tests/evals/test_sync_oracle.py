@@ -358,6 +358,17 @@ class TestTags:
         assert faults(*changes, kind=Kind.UNION, moves=moves) == []
         assert faults(*changes, kind=Kind.UNION, moves=[*moves, heard]) == [Fault.LOST]
 
+    @pytest.mark.parametrize(("agreed", "found"), [("a", []), ("", [Fault.LOST])])
+    def test_who_adds_what_is_agreed_on_already_is_replaced_by_who_takes_that_away(self, agreed, found):
+        changes = (
+            edit(1, "crm", "", "a"),
+            edit(3, "crm", "a", ""),
+            edit(4, "desk", "", "a"),
+            written(6, "desk", "a", ""),
+        )
+        moves = [moved("", agreed, Why.ONE_EDIT, 2, crm="a"), moved("a", "", Why.ONE_EDIT, 5, crm="")]
+        assert faults(*changes, kind=Kind.UNION, moves=moves) == found
+
 
 class TestNotes:
     def test_each_stands_once_in_whatever_order(self):
