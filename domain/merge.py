@@ -12,6 +12,7 @@ The idea is that of `diff3`: Khanna, Kunal and Pierce, "A Formal Investigation o
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from itertools import takewhile
+from types import MappingProxyType
 
 from pydantic import Field, model_validator
 
@@ -22,7 +23,7 @@ Spelling = Callable[[str], str]
 
 
 HEAD = ""
-"""Who set what is agreed on, where that was not the owner."""
+"""Who set what is agreed on."""
 
 
 class Kind(StrEnum):
@@ -108,35 +109,64 @@ class Merged(Frozen):
 
 
 def merge(
-    rule: FieldRule, agreed: str, sides: Mapping[str, Side], spelling: Spelling, set_by: Collection[str] = ()
+    rule: FieldRule,
+    agreed: str,
+    sides: Mapping[str, Side],
+    spelling: Spelling,
+    set_by: Mapping[str, str] = MappingProxyType({}),
 ) -> Merged:
     """What becomes of one field; the same whatever the order of `sides`.
 
     A field that was never agreed on has a blank base and is blank in `agreed`: then whatever is
     filled in counts as an edit. An edit of a side whose base is not what is agreed on was made without
-    knowing that: what is agreed on is then held against it, as if it were an edit of those who set it. Nobody
+    knowing that: what is agreed on is then held against it. Where the owner has set that, or what others have made it
+    of since, and the edit was made without knowing what the owner had set, the owner's goes before it. Nobody
     contradicts what they alone have set, as long as it is the same record. Who clears a list of tags has removed them
     all; of everything else a blank is an edit only if it is the owner's.
 
     Args:
         agreed: what the systems last agreed on, perhaps without all of them holding it yet.
         sides: by system, at least one; a system that does not have the field is left out.
-        set_by: the systems that made `agreed` what it is.
+        set_by: the systems that made `agreed` what it is, and what each made of it.
     """
     same = meaning(rule, spelling)
     edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
     clears = rule.kind is Kind.UNION
     counted = {name: value for name, value in edits.items() if value.strip() or clears or name == rule.owner}
     knowing = {name for name in counted if {*set_by} == {name} and not sides[name].new}
-    unaware = any(same(sides[name].base) != same(agreed) for name in counted if name not in knowing)
-    head = {rule.owner if rule.owner is not None and rule.owner in set_by else HEAD: agreed} if unaware else {}
-    value, why = _value(rule, agreed, head | counted, {name: sides[name] for name in counted}, same)
+    unaware = {name for name in counted if name not in knowing and same(sides[name].base) != same(agreed)}
+    late = unaware if _is_owners(rule, sides, counted, unaware, set_by, same) else set()
+    heard = {name: value for name, value in counted.items() if name not in late}
+    head = {HEAD: agreed} if unaware - late else {}
+    value, why = _value(rule, agreed, head | heard, {name: sides[name] for name in heard}, same)
+    if late and why is not Why.CONFLICT:
+        alike = all(same(counted[name]) == same(value) for name in late)
+        why = (Why.SAME_EDIT if why is Why.UNCHANGED else why) if alike else Why.OWNER
     if not counted and edits and same(agreed) != same(""):
         why = Why.KEPT_FILLED
     if why is Why.CONFLICT:
         return Merged(value=agreed, why=why, edited=tuple(edits))
     writes = {name: value for name, side in sorted(sides.items()) if same(side.now) != same(value)}
     return Merged(value=value, why=why, edited=tuple(edits), writes=writes)
+
+
+def _is_owners(
+    rule: FieldRule,
+    sides: Mapping[str, Side],
+    counted: Mapping[str, str],
+    unaware: Collection[str],
+    set_by: Mapping[str, str],
+    same: Spelling,
+) -> bool:
+    """Whether what is agreed on goes before the edits that were made without knowing it, as the owner's.
+
+    The owner who edits it anew speaks by that; an unknown stage is for a person.
+    """
+    if rule.owner is None or rule.owner not in set_by or rule.owner in counted:
+        return False
+    if rule.kind is Kind.FORWARD and any(_unknown(rule.stages, value, same) for value in counted.values()):
+        return False
+    return all(same(sides[name].base) != same(set_by[rule.owner]) for name in unaware)
 
 
 def meaning(rule: FieldRule, spelling: Spelling) -> Spelling:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from domain.merge import Kind, Why
-from evals.sync_story import Change, Fault, Finding, Story, Told
+from evals.sync_story import Change, Fault, Finding, Story, Told, lines, meaning, parts, same, tags
 
 
 def judged(story: Story) -> list[Finding]:
@@ -30,11 +30,11 @@ def _faults(story: Story) -> Iterator[tuple[Fault, str]]:
             yield Fault.UNEXPLAINED, f"nobody contradicted anybody: {dict(story.contested)}"
         for change in _touched(story):
             yield Fault.UNEXPLAINED, f"'{change.after}' was written to {change.system} while a person was asked"
-    elif not story.refused and len({_meaning(story.kind, text) for text in story.held.values()}) > 1:
+    elif not story.refused and len({meaning(story.kind, text) for text in story.held.values()}) > 1:
         yield Fault.UNEXPLAINED, f"the systems differ: {dict(story.held)}"
-    known = {part for change in typed for part in _parts(story.kind, change.after)}
+    known = {part for change in typed for part in parts(story.kind, change.after)}
     for system, text in story.held.items():
-        if strange := sorted(_parts(story.kind, text) - known):
+        if strange := sorted(parts(story.kind, text) - known):
             yield Fault.UNEXPLAINED, f"nobody made it '{strange[0]}' in {system}"
 
 
@@ -43,26 +43,30 @@ def _lost(story: Story, edit: Change, later: Sequence[Change]) -> Iterator[str]:
     held = [story.agreed, *story.contested.values(), *story.held.values()] if story.contested else []
     match story.kind:
         case Kind.APPEND:
-            for line in _lines(edit.after) - _lines(edit.before):
-                everywhere = all(line in _lines(text) for text in story.held.values())
-                if not everywhere and not any(line in _lines(text) for text in held):
+            for line in lines(edit.after) - lines(edit.before):
+                everywhere = all(line in lines(text) for text in story.held.values())
+                if not everywhere and not any(line in lines(text) for text in held):
                     yield f"'{line}' is not everywhere"
         case Kind.UNION:
-            before, after = _tags(edit.before), _tags(edit.after)
+            before, after = tags(edit.before), tags(edit.after)
             for tag in sorted(before ^ after):
                 if not _tag_is_known(story, edit, later, tag, on=tag in after) and not held:
                     yield f"'{tag}' was {'added' if tag in after else 'removed'}, and is not so everywhere"
         case _:
-            if not any(_same(text) == _same(edit.after) for text in held) and not _value_is_known(story, edit, later):
+            if not any(same(text) == same(edit.after) for text in held) and not _value_is_known(story, edit, later):
                 yield f"'{edit.after}' stands nowhere"
 
 
 def _value_is_known(story: Story, edit: Change, later: Sequence[Change]) -> bool:
-    value = _same(edit.after)
-    stands = all(_same(text) == value for text in story.held.values())
-    replaced = _is_replaced(story, edit, later, lambda text: _same(text) == value)
+    value = same(edit.after)
+
+    def is_value(text: str) -> bool:
+        return same(text) == value
+
+    stands = all(map(is_value, story.held.values()))
+    replaced = _is_replaced(story, edit, later, is_value)
     told = any(_overrules(story, move, edit) or _replaces(story, move, edit) for move in story.moves)
-    return stands or replaced or told or _is_put_back(story, edit)
+    return stands or replaced or told or _is_put_back(story, edit, is_value) or _is_no_news(story, edit, is_value)
 
 
 def _is_replaced(story: Story, edit: Change, later: Sequence[Change], has: Callable[[str], bool]) -> bool:
@@ -85,22 +89,23 @@ def _is_replaced(story: Story, edit: Change, later: Sequence[Change], has: Calla
 
 def _overrules(story: Story, move: Told, edit: Change) -> bool:
     """Whether a rule, or a person who decided, put something else in the place of what was made of a field."""
-    value = _same(edit.after)
-    if _same(move.after) == value:
+    value = same(edit.after)
+    if same(move.after) == value:
         return False
     if not value and edit.system != story.owner and _heard(move, edit):
         return True
-    return _is_by_rule(story, move, value) and (_heard(move, edit) or _had(story, move, edit))
+    return _is_by_rule(story, move, edit) and (_heard(move, edit) or _had(story, move, edit))
 
 
-def _is_by_rule(story: Story, move: Told, value: str) -> bool:
-    """Whether what is agreed on is what the rule, by which the history says it was set, puts before `value`."""
+def _is_by_rule(story: Story, move: Told, edit: Change) -> bool:
+    """Whether what is agreed on is what the rule, by which the history says it was set, puts before an edit."""
+    value = same(edit.after)
     match move.why:
         case Why.OWNER:
-            return _same(move.after) == _owners(story, move)
+            return same(move.after) == _owners(story, move) or _is_of_owners(story, move, edit)
         case Why.FORWARD:
-            reached = [_same(stage) for stage in story.stages]
-            after = _same(move.after)
+            reached = [same(stage) for stage in story.stages]
+            after = same(move.after)
             return after in reached and value in reached and reached.index(after) > reached.index(value)
         case _:
             return move.why is Why.DECIDED
@@ -109,52 +114,76 @@ def _is_by_rule(story: Story, move: Told, value: str) -> bool:
 def _owners(story: Story, move: Told) -> str | None:
     """What the owner makes of a field: its edit, or what it made of it before and is agreed on."""
     if story.owner in move.edited:
-        return _same(move.edited[story.owner])
+        return same(move.edited[story.owner])
     made = [one for one in story.changes if one.system == story.owner and one.edit is not None and one.at <= move.at]
-    before = _same(move.before)
-    return before if any(_same(one.after) == before for one in made) else None
+    before = same(move.before)
+    return before if any(same(one.after) == before for one in made) else None
+
+
+def _is_of_owners(story: Story, move: Told, edit: Change) -> bool:
+    """Whether others made what is agreed on of what the owner had made, which who made this edit had not seen."""
+    value, made = (
+        same(move.after),
+        [one for one in story.changes if one.system == story.owner and one.edit is not None],
+    )
+    for step in reversed([one for one in story.moves if one.at <= move.at]):
+        if same(step.after) == value != same(step.before):
+            value = same(step.before)
+            of_owner = [one for one in made if same(one.after) == value and one.at <= step.at]
+            if any(not _saw(story, edit, one) for one in of_owner):
+                return True
+    return False
 
 
 def _heard(move: Told, edit: Change) -> bool:
     """Whether it was made of this edit, among others."""
-    return move.at >= edit.at and edit.system in move.edited and _same(move.edited[edit.system]) == _same(edit.after)
+    return move.at >= edit.at and edit.system in move.edited and same(move.edited[edit.system]) == same(edit.after)
 
 
 def _replaces(story: Story, move: Told, edit: Change) -> bool:
     """Whether the value was agreed on, and replaced by what people made of that very value, perhaps at once."""
     return _had(story, move, edit) and any(
         one.edit is not None
-        and _same(move.edited.get(one.system, one.before)) == _same(one.after)
-        and any(_same(step.before) == _same(edit.after) for step in _before(story, one))
+        and same(move.edited.get(one.system, one.before)) == same(one.after)
+        and any(same(step.before) == same(edit.after) for step in _before(story, one))
         for one in story.changes
     )
 
 
 def _had(story: Story, move: Told, edit: Change) -> bool:
     """Whether the edit was heard and its value agreed on, before something was made of other edits after it."""
-    value = _same(edit.after)
-    taken = any(_heard(one, edit) and _same(one.after) == value and one.at <= move.at for one in story.moves)
-    return taken and _same(move.before) == value
+    value = same(edit.after)
+    taken = any(_heard(one, edit) and same(one.after) == value and one.at <= move.at for one in story.moves)
+    return taken and same(move.before) == value
 
 
-def _is_put_back(story: Story, edit: Change) -> bool:
-    """Whether people only took back what they had made of a known value, before anybody heard of it."""
-    value = _same(edit.after)
+def _is_put_back(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:
+    """Whether people only took back what they had made of something known, before anybody heard of it."""
     run = _before(story, edit)
-    since = next((place for place, one in enumerate(run) if _same(one.before) == value), None)
+    since = next((place for place, one in enumerate(run) if has(one.before)), None)
     if since is None:
         return False
     own = [move for move in story.moves if edit.system in move.edited]
-    agreed = {_same(text) for move in story.moves for text in (move.before, move.after)}
-    known = agreed | {_same(move.edited[edit.system]) for move in own}
-    return value in known and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
+    known = [text for move in story.moves for text in (move.before, move.after)]
+    known += [move.edited[edit.system] for move in own]
+    return any(map(has, known)) and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
+
+
+def _is_no_news(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:
+    """Whether an edit only said what was agreed on already, and somebody who had seen that elsewhere changed it."""
+    agreed = [move.after for move in story.moves if move.at <= edit.at]
+    if not agreed or not has(agreed[-1]):
+        return False
+    changed = [one.system for one in story.changes if one.edit is not None and has(one.before) and not has(one.after)]
+    later = [move for move in story.moves if move.at > edit.at and not has(move.after)]
+    return any(system in move.edited and system != edit.system for move in later for system in changed)
 
 
 def _origin(story: Story, move: Told, system: str) -> Change | None:
     """The edit in a system that something was made of: the last of that value before it."""
-    value = _same(move.edited[system])
+    value = meaning(story.kind, move.edited[system])
     made = [one for one in story.changes if one.system == system and one.edit is not None and one.at <= move.at]
-    return next((one for one in reversed(made) if _same(one.after) == value), None)
+    return next((one for one in reversed(made) if meaning(story.kind, one.after) == value), None)
 
 
 def _before(story: Story, edit: Change) -> list[Change]:
@@ -170,29 +199,47 @@ def _before(story: Story, edit: Change) -> list[Change]:
 
 def _tag_is_known(story: Story, edit: Change, later: Sequence[Change], tag: str, *, on: bool) -> bool:
     def has(text: str) -> bool:
-        return (tag in _tags(text)) is on
+        return (tag in tags(text)) is on
 
     stands = all(has(text) for text in story.held.values())
     replaced = _is_replaced(story, edit, later, has)
     made = [move for move in story.moves if move.why is Why.UNION and move.at >= edit.at]
     heard = [move for move in made if edit.system in move.edited and has(move.edited[edit.system])]
-    return stands or replaced or any(not has(move.after) for move in heard)
+    added_too = not on and _is_added_too(story, edit, tag)
+    told = added_too or any(not has(move.after) for move in heard)
+    return stands or replaced or told or _is_put_back(story, edit, has) or _is_no_news(story, edit, has)
+
+
+def _is_added_too(story: Story, edit: Change, tag: str) -> bool:
+    """Whether somebody elsewhere added a tag, and that was not heard yet when it was removed here: it stays."""
+
+    def heard_at(one: Change) -> int:
+        heard = [move.at for move in story.moves if move.at >= one.at and tag in tags(move.edited.get(one.system, ""))]
+        return min(heard, default=one.at)
+
+    return any(
+        one.edit is not None
+        and one.system != edit.system
+        and tag in tags(one.after) - tags(one.before)
+        and heard_at(one) > edit.at
+        for one in story.changes
+    )
 
 
 def _twice(story: Story) -> Iterator[tuple[Fault, str]]:
     for system, text in story.held.items():
-        for line, times in Counter(filter(None, map(_same, text.splitlines()))).items():
+        for line, times in Counter(filter(None, map(same, text.splitlines()))).items():
             if times > 1:
                 yield Fault.DOUBLED, f"'{line}' stands {times} times in {system}"
 
 
 def _is_real(story: Story, typed: Iterable[Change]) -> bool:
     """Whether two people in different systems said what is open, and neither saw what the other had said."""
-    said = {_same(text) for text in (story.agreed, *story.contested.values())}
-    sides = [one for one in typed if _same(one.after) in said]
+    said = {same(text) for text in (story.agreed, *story.contested.values())}
+    sides = [one for one in typed if same(one.after) in said]
     return any(
         one.system != other.system
-        and _same(one.after) != _same(other.after)
+        and same(one.after) != same(other.after)
         and not _saw(story, one, other)
         and not _saw(story, other, one)
         for one in sides
@@ -229,7 +276,7 @@ def _was_under_way(story: Story, written: Change, begun: int) -> bool:
 def _is_own(before: Sequence[Change], written: Change) -> bool:
     """Whether what is written to a system is what a person made there last."""
     own = [one for one in before if one.system == written.system and one.edit is not None]
-    return bool(own) and _same(own[-1].after) == _same(written.after)
+    return bool(own) and same(own[-1].after) == same(written.after)
 
 
 def _saw(story: Story, later: Change, earlier: Change) -> bool:
@@ -238,34 +285,6 @@ def _saw(story: Story, later: Change, earlier: Change) -> bool:
         change.system == later.system
         and earlier.at <= change.at <= later.at
         and change.edit is None
-        and _same(change.after) == _same(earlier.after)
+        and same(change.after) == same(earlier.after)
         for change in story.changes
     )
-
-
-def _parts(kind: Kind, text: str) -> set[str]:
-    """What somebody must have made: the value, or each tag or line of it."""
-    match kind:
-        case Kind.UNION:
-            return _tags(text)
-        case Kind.APPEND:
-            return _lines(text)
-        case _:
-            return {_same(text)} - {""}
-
-
-def _meaning(kind: Kind, text: str) -> str:
-    """The same for values that say the same: tags may stand in any order."""
-    return ", ".join(sorted(_tags(text))) if kind is Kind.UNION else _same(text)
-
-
-def _same(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _tags(text: str) -> set[str]:
-    return {tag for tag in (_same(part) for part in text.split(",")) if tag}
-
-
-def _lines(text: str) -> set[str]:
-    return {line for line in map(_same, text.splitlines()) if line}

@@ -77,3 +77,34 @@ class Finding:
     thing: str
     field: str
     why: str
+
+
+def parts(kind: Kind, text: str) -> set[str]:
+    """What somebody must have made: the value, or each tag or line of it."""
+    match kind:
+        case Kind.UNION:
+            return tags(text)
+        case Kind.APPEND:
+            return lines(text)
+        case _:
+            return {same(text)} - {""}
+
+
+def meaning(kind: Kind, text: str) -> str:
+    """The same for values that say the same: tags may stand in any order."""
+    return ", ".join(sorted(tags(text))) if kind is Kind.UNION else same(text)
+
+
+def same(text: str) -> str:
+    """The one spelling of values that differ in blanks alone."""
+    return " ".join(text.split())
+
+
+def tags(text: str) -> set[str]:
+    """The tags of a list of them, whatever their order."""
+    return {tag for tag in (same(part) for part in text.split(",")) if tag}
+
+
+def lines(text: str) -> set[str]:
+    """The lines of a text that say something."""
+    return {line for line in map(same, text.splitlines()) if line}

@@ -8,7 +8,7 @@ from flows.chunks import work_off
 from flows.deliver import WAIT_S
 from tasks.decide import decide_fields
 from tasks.extract import extract
-from tasks.names import named
+from tasks.names import named, whole
 
 
 @flow(name="intake", flow_run_name=named("intake"))
@@ -26,6 +26,6 @@ async def intake(policy: str, wait_s: float = WAIT_S) -> Account:
 
     async def decide_chunk(items: list[ClaimedItem]) -> None:
         await extract(policy, items)
-        await decide_fields(policy, items)
+        await decide_fields(policy, whole(items))
 
     return await work_off(policy, wait_s, decide_chunk, classifies=False)

@@ -9,7 +9,7 @@ from flows.deliver import WAIT_S
 from tasks.act import act
 from tasks.choose import choose_actions
 from tasks.meet import meet
-from tasks.names import named
+from tasks.names import named, whole
 
 
 @flow(name="next-action", flow_run_name=named("next-action"))
@@ -27,7 +27,8 @@ async def next_action(policy: str, wait_s: float = WAIT_S) -> Account:
     """
 
     async def decide_chunk(items: list[ClaimedItem]) -> None:
-        if met := await meet(policy, items):
-            await act(policy, met, *await choose_actions(policy, met))
+        if met := await meet(policy, whole(items)):
+            chosen = await choose_actions(policy, met)
+            await act(policy, whole(met), *map(whole, chosen))
 
     return await work_off(policy, wait_s, decide_chunk, classifies=True, lanes=1)

@@ -8,7 +8,7 @@ from flows.chunks import work_off
 from flows.deliver import WAIT_S
 from tasks.decide import decide_items
 from tasks.extract import extract
-from tasks.names import named
+from tasks.names import named, whole
 from tasks.propose import propose
 
 
@@ -29,6 +29,6 @@ async def route(policy: str, wait_s: float = WAIT_S) -> Account:
     async def decide_chunk(items: list[ClaimedItem]) -> None:
         await extract(policy, items)
         proposed = await propose(policy, items)
-        await decide_items(policy, items, proposed)
+        await decide_items(policy, whole(items), whole(proposed))
 
     return await work_off(policy, wait_s, decide_chunk, classifies=True)

@@ -1,6 +1,7 @@
 """Decides about items and keeps the decisions, with the writes and reviews they ask for."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 from prefect import task
 
 from connectors.store.engine import Transaction
+from connectors.store.parts import in_parts
 from domain.decide import decide, fingerprint
 from domain.decision import Decision, RuleMatch, Terms
+from domain.delivery import Operation
 from domain.errors import PolicyInvalid
 from domain.extraction import Extraction
 from domain.intake import decide_intake
@@ -30,31 +33,29 @@ from tasks.propose import Proposed
 from tasks.resources import Resources, resources
 from tasks.standing import in_force
 
+TOGETHER = 25
+"""Decisions that are kept in one transaction, some tens of milliseconds: as long as other workers wait for the store,
+and this one's requests for their turn."""
+
 
 @task(task_run_name=named("decide"), **ACT)
 async def decide_items(policy: str, items: list[ClaimedItem], proposed: dict[str, Proposed]) -> list[Decision]:
     """Decide where a chunk is routed; an act, safe to repeat: an item keeps its first decision.
 
     The mode is the policy's, or a lower one to which the audit made it step back. Proposal,
-    decision, writes, review and ledger entries of the whole chunk are one transaction.
+    decision, writes, review and ledger entries of an item are one transaction.
     """
     here = resources()
     workflow, terms = _in_force(here, policy)
     if workflow.cases:  # its actions have preconditions and approvals that nobody looks at here
         raise PolicyInvalid(f"{workflow.path} is about cases: run flows.next_action on it")
-    decisions = []
-    for one in _readings(here, workflow, items):
-        proposal = proposed[one.claimed.item_id].proposal
-        decided = decide(proposal, one.rule, terms, here.now(), one.checked.missing, one.claimed.item_id)
-        decisions.append((one, proposal, decided))
-    with here.store.transaction() as tx:
-        begin(tx, workflow, here.now())
-        tx.inbox.read([claimed.item_id for claimed in items])
-        with tx.ledger.together():
-            for one, proposal, decided in decisions:
-                _keep(tx, workflow, one, proposal, decided, facts_of(proposed[one.claimed.item_id], decided))
-        _hear(tx, workflow, [one for one, _, _ in decisions], here.now())
-    return [decided for _, _, decided in decisions]
+
+    def outcome(one: _Reading) -> _Outcome:
+        what = proposed[one.claimed.item_id]
+        decided = decide(what.proposal, one.rule, terms, here.now(), one.checked.missing, one.claimed.item_id)
+        return _outcome(workflow, one, what.proposal, decided, facts_of(what, decided))
+
+    return await _decide(here, workflow, items, outcome)
 
 
 @task(task_run_name=named("decide"), **ACT)
@@ -62,19 +63,13 @@ async def decide_fields(policy: str, items: list[ClaimedItem]) -> list[Decision]
     """Decide by its fields whether each item of a chunk is written; otherwise as `decide_items`."""
     here = resources()
     workflow, terms = _in_force(here, policy)
-    decisions = []
-    for one in _readings(here, workflow, items):
+
+    def outcome(one: _Reading) -> _Outcome:
         proposal = _unlabelled(here, workflow, one)
         decided = decide_intake(proposal, one.checked.gaps, one.rule, terms, here.now(), one.claimed.item_id)
-        decisions.append((one, proposal, decided))
-    with here.store.transaction() as tx:
-        begin(tx, workflow, here.now())
-        tx.inbox.read([claimed.item_id for claimed in items])
-        with tx.ledger.together():
-            for one, proposal, decided in decisions:
-                _keep(tx, workflow, one, proposal, decided)
-        _hear(tx, workflow, [one for one, _, _ in decisions], here.now())
-    return [decided for _, _, decided in decisions]
+        return _outcome(workflow, one, proposal, decided)
+
+    return await _decide(here, workflow, items, outcome)
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,18 @@ class _Reading:
     extraction: Extraction | None
     checked: Checked
     rule: RuleMatch | None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A decision with all that it asks for; `facts`: of its proposal, where the ledger tells of that by itself."""
+
+    reading: _Reading
+    proposal: Proposal
+    decision: Decision
+    writes: Sequence[Operation]
+    review: Review | None
+    facts: dict[str, Any] | None
 
 
 def _in_force(here: Resources, policy: str) -> tuple[Workflow, Terms]:
@@ -117,26 +124,50 @@ def _unlabelled(here: Resources, workflow: Workflow, one: _Reading) -> Proposal:
     )
 
 
-def _keep(
-    tx: Transaction,
+def _outcome(
     workflow: Workflow,
     one: _Reading,
     proposal: Proposal,
     decision: Decision,
     facts: dict[str, Any] | None = None,
-) -> None:
-    """Store an item's first decision with what it asks for, its proposal's `facts` first; nothing if it has one."""
-    claimed, now = one.claimed, decision.decided_at
-    if tx.inbox.is_decided(claimed.item_id):
+) -> _Outcome:
+    """What is kept of a decision; made before anybody else has to wait for the store."""
+    writes = operations(one.claimed, one.checked, decision, workflow)
+    review = _review(workflow, one.claimed, proposal, decision) if decision.waits else None
+    return _Outcome(one, proposal, decision, writes, review, facts)
+
+
+async def _decide(
+    here: Resources, workflow: Workflow, items: Sequence[ClaimedItem], outcome: Callable[[_Reading], _Outcome]
+) -> list[Decision]:
+    """Keep each item's first decision, with what it asks for; gives the decisions."""
+    decisions: list[Decision] = []
+    for part in in_parts(items, TOGETHER):
+        outcomes = [outcome(one) for one in _readings(here, workflow, part)]
+        with here.store.transaction() as tx:
+            begin(tx, workflow, here.now())
+            tx.inbox.read([claimed.item_id for claimed in part])
+            with tx.ledger.together():
+                for one in outcomes:
+                    _keep(tx, workflow, one)
+            _hear(tx, workflow, [one.reading for one in outcomes], here.now())
+        decisions += [one.decision for one in outcomes]
+        await asyncio.sleep(0)  # what is asked and sent at the same time goes on
+    return decisions
+
+
+def _keep(tx: Transaction, workflow: Workflow, one: _Outcome) -> None:
+    """Store an item's first decision with what it asks for, its proposal's facts first; nothing if it has one."""
+    item_id, now = one.reading.claimed.item_id, one.decision.decided_at
+    if tx.inbox.is_decided(item_id):
         return
-    if facts is not None:
-        tx.ledger.append(claimed.item_id, Event.PROPOSED, now, **facts)
-    writes = operations(claimed, one.checked, decision, workflow)
-    tx.inbox.keep_decision(claimed.item_id, proposal, decision, len(writes), now)
-    for write in writes:
+    if one.facts is not None:
+        tx.ledger.append(item_id, Event.PROPOSED, now, **one.facts)
+    tx.inbox.keep_decision(item_id, one.proposal, one.decision, len(one.writes), now)
+    for write in one.writes:
         tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
-    if decision.waits:
-        tx.reviews.open(_review(workflow, claimed, proposal, decision), now)
+    if one.review is not None:
+        tx.reviews.open(one.review, now)
 
 
 def _hear(tx: Transaction, workflow: Workflow, readings: Sequence[_Reading], now: datetime) -> None:

@@ -258,7 +258,9 @@ async def _found(here: Resources, write: Operation, due: Due) -> DeliveryOutcome
     found = without_key(found, write) if found else None
     if isinstance(found, Unknown) and not due.tries.sends and _is_traceless(here, write):
         return NotThere(detail="somebody looked and had it sent again")
-    return found or not_there(due.sent_until, here.settings.settles_s, here.capabilities(write).search_lag_s)
+    can = here.capabilities(write)
+    recognised = can.idempotency is Idempotency.KEY  # what still comes of the send is known there by its key
+    return found or not_there(None if recognised else due.sent_until, here.settings.settles_s, can.search_lag_s)
 
 
 def _is_traceless(here: Resources, write: Operation) -> bool:

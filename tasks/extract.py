@@ -22,7 +22,7 @@ from policies.extract import Extract
 from policies.fields import FieldType
 from policies.model import Policy
 from prompts.extraction import extraction_fingerprint, extraction_turns
-from tasks.names import ACT, named
+from tasks.names import ACT, named, whole
 from tasks.propose import FIRST_RETRY_S, outcome_of
 from tasks.resources import Resources, resources
 
@@ -42,7 +42,7 @@ class Search(Frozen):
 async def extract(policy: str, items: Sequence[ClaimedItem]) -> None:
     """Find what the policy wants in the items' texts, and keep it with them; nothing where it wants nothing."""
     if resources().workflow(policy).policy.extract is not None:
-        await extract_items(policy, list(items))
+        await extract_items(policy, whole(list(items)))
 
 
 @task(task_run_name=named("extract"), **ACT)

@@ -71,27 +71,22 @@ async def open_forms(policy: str) -> int:
     here = resources()
     workflow = here.workflow(policy).policy
     with here.store.reading() as tx:
-        waiting = tx.reviews.waiting(workflow.name)
+        waiting = tx.reviews.in_forms(workflow.name)
     states = await _states(review.flow_run for review in waiting if review.flow_run)
     _note_cancelled(here, waiting, states)
     shown = {review.review_id for review in waiting if _is_live(states.get(review.flow_run or ""), here.now())}
     ended = [review for review in waiting if review.flow_run in states and review.review_id not in shown]
     await _bury((review.flow_run or "" for review in ended), states)
     shown |= {review.review_id for review in ended if await _resumed(here, review, states)}
+    room = max(0, workflow.review.forms - len(shown))
     with here.store.reading() as tx:
-        open_now = tx.reviews.waiting(workflow.name)
-    lacking = [
-        (review.review_id, review.forms)
-        for review in open_now
-        if review.review_id not in shown and review.forms < MOST_FORMS and review.cancelled < MOST_CANCELLED
-    ][: max(0, workflow.review.forms - len(shown))]
+        lacking = tx.reviews.lacking_forms(workflow.name, shown, MOST_FORMS, MOST_CANCELLED, room)
     try:
-        await _start(here, workflow.name, lacking)
+        await _start(here, workflow.name, [(review.review_id, review.forms) for review in lacking])
     except ObjectNotFound:
         get_run_logger().warning(
-            "%d reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "
+            "reviews wait, and Prefect has no deployment %s to show them. Run 'prefect deploy --all', "
             "or answer on the page of 'interlock serve', or with 'interlock reviews list' and 'decide'.",
-            len(open_now),
             DEPLOYMENT,
         )
         return 0
@@ -244,6 +239,8 @@ async def _states(flow_runs: Iterable[str]) -> dict[str, State[object]]:
     """The states of flow runs; those that Prefect no longer has are left out."""
     ids = [UUID(flow_run) for flow_run in flow_runs]
     states: dict[str, State[object]] = {}
+    if not ids:
+        return states
     async with get_client() as client:
         for start in range(0, len(ids), READ_AT_ONCE):
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids[start : start + READ_AT_ONCE]))

@@ -27,7 +27,7 @@ from domain.tampering import signs
 from domain.values import Frozen, digest
 from policies.load import Workflow
 from prompts.render import conversation
-from tasks.names import named
+from tasks.names import named, whole
 from tasks.resources import Resources, resources
 
 FIRST_RETRY_S = 1.0
@@ -76,7 +76,7 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
     with here.store.reading() as tx:
         known = tx.proposals.recall(question.key for question in questions)
     asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
-    state = await asking(policy, questions, return_state=True)  # type: ignore[misc]  # Prefect forgets: async
+    state = await asking(policy, whole(questions), return_state=True)  # type: ignore[misc]  # Prefect forgets: async
     proposed = await _settled(state, known)
     return {
         item_id: answer if number == 0 else answer.model_copy(update={"cached": True})

@@ -1,4 +1,4 @@
-"""Finds in a ticket's history what a write of ours replaced although somebody had just changed it.
+"""Finds in a ticket's history what a write of ours replaced unseen, and what was replaced of it since.
 
 RT compares the version before it writes, with no lock between: an edit that falls in there is taken, and
 overwritten. It stays in the history. RT notes each change just after it is made, so that of two at the same time
@@ -62,24 +62,37 @@ class Step(NamedTuple):
     ours: bool
 
 
+class Traced(NamedTuple):
+    """What a ticket's history tells of a write.
+
+    Attributes:
+        replaced: the edits that it replaced unseen, by name.
+        stored: the names of what was stored of it, though the ticket holds something else by now.
+    """
+
+    replaced: dict[str, str]
+    stored: frozenset[str]
+
+
 class History:
     """What happened to tickets lately."""
 
     def __init__(self, api: HttpApi) -> None:
         self._api = api
 
-    async def overwritten(
+    async def traced(
         self,
         ticket: Ticket,
         operation: Operation,
-        names: Collection[str],
+        sent: Collection[str],
+        held: Collection[str],
         fields: Mapping[str, CustomField],
         version: int = 0,
-    ) -> dict[str, str] | RetryAfter:
-        """What `operation` replaced unseen, by name; empty if the ticket's last hundred changes do not tell of it.
+    ) -> Traced | RetryAfter:
+        """What became of an operation's values; nothing if the ticket's last hundred changes do not tell of it.
 
         Args:
-            names: of those values of the operation which the ticket holds.
+            sent: the names of those values which are looked for, and `held` of those which the ticket holds.
             fields: the custom fields, by the values' names.
             version: the ticket's, over which it was written; 0 where it is not known, and then what was noted since
                 another write of ours counts.
@@ -98,21 +111,24 @@ class History:
         marks = [note for note in answer.items if note.field == own and note.new]
         ours = next((mark for mark in marks if mark.new == operation.operation_id), None)
         if ours is None:
-            return {}
+            return Traced({}, frozenset())
         since = version or max((mark.id for mark in marks if mark.id < ours.id), default=0)
         near = [note for note in reversed(answer.items) if note.id > since and abs(note.at - ours.at) <= TOGETHER]
-        same, lost = alike(fields), dict[str, str]()
+        same, lost, stored = alike(fields), dict[str, str](), set[str]()
         for name, before in sorted((operation.expected or {}).items()):
-            if name not in names:
+            if name not in sent:
                 continue
             steps = await self._steps(name, near, fields, ours.by)
             if not isinstance(steps, list):
                 return steps
             wrote = operation.values[name]
-            edit = _replaced(name, steps, wrote, fields)
+            if name not in held:
+                stored |= {name} if _is_stored(name, steps, wrote, fields) else set()
+                continue
+            edit = _replaced(name, steps, wrote, fields, None if version else before)
             if not any(same(name, edit, known) for known in (before, wrote)):
                 lost[name] = edit
-        return lost
+        return Traced(lost, frozenset(stored))
 
     async def _steps(
         self, name: str, notes: Sequence[Note], fields: Mapping[str, CustomField], us: Ref
@@ -146,20 +162,44 @@ class History:
                 assert_never(other)
 
 
-def _replaced(name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str, CustomField]) -> str:
+def _replaced(
+    name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str, CustomField], before: str | None
+) -> str:
     """What the last change that is not ours had made; what we wrote, if there was none.
 
     Our user may be another program's, or a person's, as well: what led elsewhere than to what we wrote is not ours.
     Of several values RT adds what is new before it takes away what is not wanted.
+
+    Args:
+        before: what was there before us, where only that tells where ours begins among our user's changes.
     """
-    if name not in PEOPLE and (name not in fields or fields[name].most == 1):
+    if _is_single(name, fields):
         same = alike(fields)
         others = (step.new for step in reversed(steps) if not (step.ours and same(name, step.new, wrote)))
         return next(others, wrote)
-    want = {text.casefold() if name in PEOPLE else text for text in addresses(wrote)}
+    want = _several(name, wrote)
     held, added = set(want), False
+    begun = None if before is None else _several(name, before)
     for old, new, ours in reversed(steps):
-        if not ours or (new and new not in want) or old in want or (old and added):
+        if held == begun or not ours or (new and new not in want) or old in want or (old and added):
             return SEPARATOR.join(sorted(held))
         held, added = (held - {new}) | ({old} - {""}), bool(new)
     return wrote
+
+
+def _is_stored(name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str, CustomField]) -> bool:
+    """Whether something of what we wrote was noted: it was there, before somebody replaced it."""
+    ours = [step for step in steps if step.ours]
+    if _is_single(name, fields):
+        same = alike(fields)
+        return any(same(name, step.new, wrote) for step in ours)
+    want = _several(name, wrote)
+    return any(step.new in want if step.new else step.old not in want for step in ours)
+
+
+def _is_single(name: str, fields: Mapping[str, CustomField]) -> bool:
+    return name not in PEOPLE and (name not in fields or fields[name].most == 1)
+
+
+def _several(name: str, text: str) -> set[str]:
+    return {part.casefold() if name in PEOPLE else part for part in addresses(text)}

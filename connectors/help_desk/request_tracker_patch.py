@@ -1,7 +1,7 @@
 """Changes a ticket of Request Tracker's that is as it was expected to be, over the version that was read."""
 
-from collections.abc import Collection
-from typing import NamedTuple, assert_never
+from collections.abc import Collection, Mapping
+from typing import assert_never
 
 from connectors.help_desk.request_tracker_api import (
     EXPANDED,
@@ -13,7 +13,7 @@ from connectors.help_desk.request_tracker_api import (
     Tickets,
 )
 from connectors.help_desk.request_tracker_definitions import Definitions
-from connectors.help_desk.request_tracker_history import History
+from connectors.help_desk.request_tracker_history import History, Traced
 from connectors.help_desk.request_tracker_tickets import (
     KEY_FIELD,
     OPERATION_FIELD,
@@ -33,13 +33,6 @@ from domain.delivery import Conflict, DeliveryOutcome, Invalid, Operation, Retry
 from domain.expected import refused
 
 MUST_BE_FILLED = ("queue", "status")
-
-
-class _Lost(NamedTuple):
-    """What a write of ours replaced unseen: the edits, by name, and the names of what it wrote beside that."""
-
-    edits: dict[str, str]
-    wrote: Collection[str]
 
 
 class Patches:
@@ -72,9 +65,11 @@ class Patches:
         if not isinstance(fields, dict):
             return fields
         if carries(ticket, operation):  # it was sent before, and nobody has looked what it replaced
-            lost = await self._overwritten(operation, ticket, fields, operation.values.keys())
-            if lost is not None:
-                return lost if isinstance(lost, RetryAfter) else await self._put_back(operation, ticket, lost)
+            traced = await self._traced(operation, ticket, fields, operation.values.keys())
+            if isinstance(traced, RetryAfter):
+                return traced
+            if traced.replaced:
+                return await self._put_back(operation, ticket, traced.replaced, operation.values)
         now, same = values_of(ticket), alike(fields)
         if conflict := refused(NAME, operation, now, same):
             return conflict
@@ -101,9 +96,11 @@ class Patches:
         fields = await self._fields(operation, ticket)
         if not isinstance(fields, dict):
             return fields if isinstance(fields, RetryAfter) else RetryAfter(detail=fields.detail)
-        lost = await self._overwritten(operation, ticket, fields, operation.values.keys())
-        if lost is not None:
-            return lost if isinstance(lost, RetryAfter) else None
+        traced = await self._traced(operation, ticket, fields, operation.values.keys())
+        if isinstance(traced, RetryAfter):
+            return traced
+        if traced.replaced:
+            return None
         if wrong := _lacking(operation, ticket, fields):
             said = f"{NAME}: ticket {ticket.id} has the operation's id, and {', '.join(wrong)} of something else"
             return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values)))
@@ -119,46 +116,48 @@ class Patches:
     ) -> DeliveryOutcome:
         """What was written, by reading it: RT skips what it does not take, and says so in words alone.
 
-        What is neither as it was before nor as it was sent, somebody else has written since.
+        What is neither as it was before nor as it was sent, somebody else has written: after us, where the history
+        has what we sent as well.
         """
         ticket = await self._whole(str(before.id))
         if not isinstance(ticket, Ticket):
             return Unknown(detail=f"ticket {before.id} was updated, and could not be read again: {ticket.detail}")
-        lost = await self._overwritten(operation, ticket, fields, sent, version)
-        if isinstance(lost, RetryAfter):
-            return Unknown(detail=f"ticket {before.id} was updated, and its history could not be read: {lost.detail}")
-        if lost is not None:
-            return await self._put_back(operation, ticket, lost)
-        if not (wrong := _lacking(operation, ticket, fields)):
+        traced = await self._traced(operation, ticket, fields, sent, version)
+        if isinstance(traced, RetryAfter):
+            return Unknown(detail=f"ticket {before.id} was updated, and its history could not be read: {traced.detail}")
+        wrong = _lacking(operation, ticket, fields)
+        wrote = operation.values.keys() - ({*wrong} & {*sent} - traced.stored)
+        if traced.replaced:
+            return await self._put_back(operation, ticket, traced.replaced, wrote)
+        if not wrong:
             return Written(kind="updated", external_id=str(ticket.id), values=_given(operation, ticket))
         now, then, same = values_of(ticket), values_of(before), alike(fields)
-        if skipped := [name for name in wrong if same(name, now.get(slug(name), ""), then.get(slug(name), ""))]:
+        kept = [name for name in wrong if same(name, now.get(slug(name), ""), then.get(slug(name), ""))]
+        if skipped := [name for name in kept if name not in traced.stored]:
             lacking = f"ticket {ticket.id} was written, but did not take {', '.join(skipped)}"
             return Invalid(detail=f"{NAME}: {lacking}; set that there, and try again")
         said = f"{NAME}: ticket {ticket.id}: somebody else has written {', '.join(wrong)}"
-        return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values.keys() - {*wrong})))
+        return Conflict(detail=said, moved=True, wrote=tuple(sorted(wrote)))
 
-    async def _overwritten(
+    async def _traced(
         self,
         operation: Operation,
         ticket: Ticket,
         fields: dict[str, CustomField],
         sent: Collection[str],
         version: int = 0,
-    ) -> _Lost | RetryAfter | None:
-        """What the operation replaced unseen, of what the ticket still holds as it was sent; None for nothing."""
+    ) -> Traced | RetryAfter:
+        """What the history tells of the values that were sent."""
         held = operation.values.keys() - {*_lacking(operation, ticket, fields)}
-        match await self._history.overwritten(ticket, operation, held & {*sent}, fields, version):
-            case RetryAfter() as later:
-                return later
-            case edits:
-                return _Lost(edits, held - edits.keys()) if edits else None
+        return await self._history.traced(ticket, operation, sent, held, fields, version)
 
-    async def _put_back(self, operation: Operation, ticket: Ticket, lost: _Lost) -> DeliveryOutcome:
-        said = f"{NAME}: ticket {ticket.id}: somebody changed {', '.join(lost.edits)} as it was written"
-        moved = Conflict(detail=said, moved=True, wrote=tuple(sorted(lost.wrote)))
-        ours = {name: operation.values[name] for name in lost.edits}
-        return await put_back(self.send, operation, lost.edits, ours, moved)
+    async def _put_back(
+        self, operation: Operation, ticket: Ticket, edits: Mapping[str, str], wrote: Collection[str]
+    ) -> DeliveryOutcome:
+        said = f"{NAME}: ticket {ticket.id}: somebody changed {', '.join(edits)} as it was written"
+        moved = Conflict(detail=said, moved=True, wrote=tuple(sorted({*wrote} - edits.keys())))
+        ours = {name: operation.values[name] for name in edits}
+        return await put_back(self.send, operation, edits, ours, moved)
 
     async def _whole(self, ticket_id: str) -> Ticket | Invalid | RetryAfter:
         """The ticket with the names of its queue and people, which a search alone gives."""

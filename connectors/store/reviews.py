@@ -1,6 +1,6 @@
 """Reviews: what waits for a person, since when, until when."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,9 @@ from domain.decision import Reason
 from domain.ledger import Event
 from domain.review import Answer, Review, ReviewKind
 from domain.values import digest
+
+
+_WAITING = select(ReviewRow).where(col(ReviewRow.answered_at).is_(None)).order_by(col(ReviewRow.due_at))
 
 
 class Reviews:
@@ -44,8 +47,27 @@ class Reviews:
 
     def waiting(self, policy: str | None = None) -> list[ReviewRow]:
         """Reviews without an answer, the most urgent first."""
-        query = select(ReviewRow).where(col(ReviewRow.answered_at).is_(None)).order_by(col(ReviewRow.due_at))
-        return list(self._session.exec(query.where(ReviewRow.policy == policy) if policy else query))
+        return list(self._session.exec(_WAITING.where(ReviewRow.policy == policy) if policy else _WAITING))
+
+    def in_forms(self, policy: str) -> list[ReviewRow]:
+        """Reviews without an answer that a flow run was started for, the most urgent first."""
+        return list(
+            self._session.exec(_WAITING.where(ReviewRow.policy == policy, col(ReviewRow.flow_run).is_not(None)))
+        )
+
+    def lacking_forms(
+        self, policy: str, shown: Collection[str], forms: int, cancelled: int, count: int
+    ) -> list[ReviewRow]:
+        """Up to `count` reviews without an answer that are to be shown, the most urgent first.
+
+        Args:
+            shown: those that are shown already.
+            forms: flow runs after which none is started for a review any more,
+            cancelled: and cancelled ones after which.
+        """
+        tired = or_(col(ReviewRow.forms) >= forms, col(ReviewRow.cancelled) >= cancelled)
+        wanted = _WAITING.where(ReviewRow.policy == policy, ~tired, col(ReviewRow.review_id).not_in(shown))
+        return list(self._session.exec(wanted.limit(count)))
 
     def shown(self, review_id: str, flow_run: str, now: datetime) -> None:
         """Note the flow run that shows the form."""

@@ -570,6 +570,62 @@ async def test_a_record_whose_edit_was_put_back_has_moved_and_holds_what_else_wa
     )
 
 
+SINCE = {
+    "somebody who saw it": (
+        [note(51, "Subject", "Refund", "ours"), OURS, note(61, "Subject", "ours", "theirs") | EVE],
+        {"subject": "ours"},
+        {"Subject": "theirs"},
+        ("subject",),
+    ),
+    "somebody who took it back": (
+        [note(51, "Subject", "Refund", "ours"), OURS, note(61, "Subject", "ours", "Refund") | EVE],
+        {"subject": "ours"},
+        {"Subject": "Refund"},
+        ("subject",),
+    ),
+    "somebody before it, as ours is not there": (
+        [note(51, "Subject", "Refund", "theirs") | EVE, OURS],
+        {"subject": "ours"},
+        {"Subject": "theirs"},
+        (),
+    ),
+    "somebody who took out a value that we had added": (
+        [note(51, "4", "", "b", "CustomField"), OURS, note(61, "4", "b", "", "CustomField") | EVE],
+        {"topics": "b"},
+        {"CustomFields": [{"name": "Topics", "values": []}]},
+        ("topics",),
+    ),
+    "somebody who added a value that we had taken out": (
+        [note(51, "4", "a", "", "CustomField"), OURS, note(61, "4", "", "a", "CustomField") | EVE],
+        {"topics": ""},
+        {"CustomFields": [{"name": "Topics", "values": ["a"]}]},
+        ("topics",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("notes", "sent", "after", "wrote"), SINCE.values(), ids=SINCE)
+async def test_what_the_history_has_of_a_write_was_written_before_somebody_changed_it(
+    tracker: RequestTracker,
+    respx_mock: respx.MockRouter,
+    notes: list[Json],
+    sent: dict[str, str],
+    after: Json,
+    wrote: tuple[str, ...],
+) -> None:
+    definitions(respx_mock)
+    topics = {"topics": "a"} if sent == {"topics": ""} else {"topics": ""}
+    before = {"subject": "Refund"} if "subject" in sent else topics
+    reading(respx_mock, ticket(**made_of(before)), held_with("op-1", after))
+    history(respx_mock, *notes)
+    put = respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+
+    outcome = await tracker.send(patch(before, **sent))
+
+    assert isinstance(outcome, Conflict)
+    assert (outcome.moved, outcome.wrote, put.call_count) == (True, wrote, 1)
+
+
 NOT_LOST = {
     "what was noted before the version that was read": [note(40, "Subject", "Refund", "old")],
     "what came back to what it was": [note(51, "Subject", "Refund", "x"), note(52, "Subject", "x", "Refund")],
@@ -614,6 +670,20 @@ async def test_what_a_write_replaced_whose_answer_was_lost_is_put_back_when_it_i
     reading(respx_mock, ours)
     history(respx_mock, *notes)
     assert await tracker.find(wrote) == Written(kind="updated", external_id="7", found=True)
+
+
+@pytest.mark.parametrize(("before", "is_well"), [("a, b", True), ("a", True), ("", False)])
+async def test_what_our_user_had_made_before_a_lost_answer_is_no_part_of_the_write(
+    tracker: RequestTracker, respx_mock: respx.MockRouter, before: str, *, is_well: bool
+) -> None:
+    definitions(respx_mock)
+    reading(respx_mock, held_with("op-1", {"CustomFields": [{"name": "Topics", "values": ["b"]}]}))
+    typed = [note(51, "4", "", "a", "CustomField"), note(52, "4", "", "b", "CustomField")]
+    history(respx_mock, note(45, "2", "", "op-0", "CustomField"), *typed, note(58, "4", "a", "", "CustomField"), OURS)
+
+    found = await tracker.find(patch({"topics": before}, topics="b"))
+
+    assert (found is not None and found.kind == "updated") is is_well
 
 
 async def test_a_history_that_cannot_be_read_leaves_open_what_became_of_the_write(

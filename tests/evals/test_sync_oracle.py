@@ -125,6 +125,31 @@ def test_an_edit_that_was_taken_and_then_overruled_by_the_owner_is_well():
     assert faults(*changes, moves=[taken, moved("b", "c", Why.ONE_EDIT, 5, crm="c")], owner="crm") == [Fault.LOST]
 
 
+def test_what_somebody_made_of_the_owners_value_goes_before_an_edit_by_who_had_not_seen_that():
+    def told(*seen: Change, before: str = "a") -> list[Fault]:
+        return faults(
+            edit(1, "desk", "", "a"),
+            written(2, "base", "", "a"),
+            written(2, "crm", "", "a"),
+            edit(3, "desk", "a", "b"),
+            written(4, "base", "a", "b"),
+            *seen,
+            edit(5, "base", "b", "d"),
+            edit(6, "crm", before, "c"),
+            written(7, "desk", "b", "d"),
+            written(8, "crm", "c", "d"),
+            moves=[
+                moved("a", "b", Why.ONE_EDIT, 4, desk="b"),
+                moved("b", "d", Why.ONE_EDIT, 6, base="d"),
+                moved("d", "d", Why.OWNER, 7, crm="c"),
+            ],
+            owner="desk",
+        )
+
+    assert told() == []
+    assert told(written(4, "crm", "a", "b"), before="b") == [Fault.LOST]
+
+
 BACK_AND_FORTH = (
     *STANDS,
     edit(3, "desk", "a", "b"),
@@ -305,6 +330,44 @@ class TestTags:
             )
             == []
         )
+
+    @pytest.mark.parametrize(
+        ("heard", "edited", "found"), [(4, {"desk": "a"}, []), (2, {"crm": "a", "desk": "a"}, [Fault.LOST])]
+    )
+    def test_a_tag_that_was_added_elsewhere_before_anybody_heard_of_its_removal_stays(self, heard, edited, found):
+        changes = (
+            edit(1, "crm", "", "a"),
+            edit(2, "desk", "", "a"),
+            edit(3, "crm", "a", ""),
+            written(5, "crm", "", "a"),
+        )
+        assert faults(*changes, kind=Kind.UNION, moves=[moved("", "a", Why.ONE_EDIT, heard, **edited)]) == found
+
+    def test_a_tag_that_was_taken_away_and_put_back_before_anybody_heard_of_it_can_be_taken_away_elsewhere(self):
+        changes = (
+            edit(1, "crm", "", "a, b"),
+            written(2, "desk", "", "a, b"),
+            edit(3, "crm", "a, b", "a"),
+            edit(4, "desk", "a, b", "a"),
+            edit(5, "desk", "a", "b"),
+            edit(6, "desk", "b", "b, a"),
+            written(7, "desk", "b, a", "a"),
+        )
+        moves = [moved("", "a, b", Why.ONE_EDIT, 2, crm="a, b"), moved("a, b", "a", Why.ONE_EDIT, 3, crm="a")]
+        heard = moved("a", "a", Why.UNION, 4, desk="a")
+        assert faults(*changes, kind=Kind.UNION, moves=moves) == []
+        assert faults(*changes, kind=Kind.UNION, moves=[*moves, heard]) == [Fault.LOST]
+
+    @pytest.mark.parametrize(("agreed", "found"), [("a", []), ("", [Fault.LOST])])
+    def test_who_adds_what_is_agreed_on_already_is_replaced_by_who_takes_that_away(self, agreed, found):
+        changes = (
+            edit(1, "crm", "", "a"),
+            edit(3, "crm", "a", ""),
+            edit(4, "desk", "", "a"),
+            written(6, "desk", "a", ""),
+        )
+        moves = [moved("", agreed, Why.ONE_EDIT, 2, crm="a"), moved("a", "", Why.ONE_EDIT, 5, crm="")]
+        assert faults(*changes, kind=Kind.UNION, moves=moves) == found
 
 
 class TestNotes:

@@ -159,6 +159,20 @@ async def test_after_the_lag_what_is_not_there_is_sent_again(store: Store) -> No
     assert post.now >= NOON + timedelta(seconds=30)
 
 
+async def test_where_our_key_is_recognised_nothing_is_waited_for(store: Store) -> None:
+    by_key = Capabilities(upsert=Upsert.NONE, idempotency=Idempotency.KEY, search_lag_s=30)
+    post = Post(store, FakeSystem(outcomes=[Unknown(detail="no answer")], capabilities=by_key))
+    post.here.settings = post.here.settings.model_copy(update={"settles_s": 60})
+    post.put("a")
+    await post.deliver()
+    post.system.stored = []  # under way still, or lost: sent again it is the same write
+
+    await post.deliver_all()
+
+    assert len(post.system.stored) == 1
+    assert post.now < NOON + timedelta(seconds=30)
+
+
 async def test_a_limit_that_one_write_meets_keeps_the_others_from_being_sent(store: Store) -> None:
     system = FakeSystem(outcomes=[RetryAfter(seconds=60, limit="daily", detail="429")])
     post = Post(store, system)
