@@ -28,7 +28,7 @@ async def next_action(policy: str, wait_s: float = WAIT_S) -> Account:
 
     async def decide_chunk(items: list[ClaimedItem]) -> None:
         if met := await meet(policy, whole(items)):
-            chosen = await choose_actions(policy, met)
-            await act(policy, whole(met), *map(whole, chosen))
+            proposed, said = await choose_actions(policy, met)
+            await act(policy, whole(met), whole(proposed), whole(said))
 
     return await work_off(policy, wait_s, decide_chunk, classifies=True, lanes=1)

@@ -16,7 +16,6 @@ from domain.ledger import Event
 from domain.review import Answer, Review, ReviewKind
 from domain.values import digest
 
-
 _WAITING = select(ReviewRow).where(col(ReviewRow.answered_at).is_(None)).order_by(col(ReviewRow.due_at))
 
 

@@ -208,8 +208,10 @@ LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
     ("rule", "agreed", "set_by", "held", "value", "why", "writes"),
     [
         pytest.param(ASK, "b", {"crm": "b"}, LATE, "b", Why.CONFLICT, {}, id="unaware of each other: for a person"),
-        pytest.param(ASK, "b", {"desk": "b"}, LATE, "c", Why.ONE_EDIT, {"crm": "c"}, id="nobody contradicts themselves"),
-        pytest.param(ASK, "b", {"crm": "b", "desk": "b"}, LATE, "b", Why.CONFLICT, {}, id="but those who said the same as they"),
+        pytest.param(
+            ASK, "b", {"desk": "b"}, LATE, "c", Why.ONE_EDIT, {"crm": "c"}, id="nobody contradicts themselves"),
+        pytest.param(
+            ASK, "b", {"crm": "b", "desk": "b"}, LATE, "b", Why.CONFLICT, {}, id="but those who said the same as they"),
         pytest.param(OWNED, "b", {"crm": "b"}, LATE, "b", Why.OWNER, {"desk": "b"}, id="the owner's still goes before"),
         pytest.param(OWNED, "b", {"sql": "b"}, LATE, "b", Why.CONFLICT, {}, id="which the owner only took over"),
         pytest.param(
@@ -237,8 +239,8 @@ LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
             OWNED_STAGE, "offer", {"crm": "offer"}, {"desk": Side(now="lost", base="lead")}, "offer", Why.CONFLICT, {},
             id="stages: an unknown one is for a person, late or not"),
         pytest.param(
-            ASK, "b", {"crm": "b"}, LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {}, id="it says the same"
-        ),
+            ASK, "b", {"crm": "b"}, LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {},
+            id="it says the same"),
         pytest.param(
             TAGS, "x,z", {"crm": "x,z"}, {"crm": Side(now="x,z", base="x,z"), "desk": Side(now="y", base="x")}, "z, y",
             Why.UNION, {"crm": "z, y", "desk": "z, y"}, id="tags: late additions and removals count"),
@@ -246,14 +248,14 @@ LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
             NOTES, "n\na", {"crm": "n\na"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n\nb", base="n")},
             "n\na\nb", Why.APPEND, dict.fromkeys(("crm", "desk"), "n\na\nb"), id="notes: late ones come behind"),
         pytest.param(
-            NOTES, "n\na", {"crm": "n\na"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n", base="")}, "n\na",
-            Why.APPEND, {"desk": "n\na"}, id="notes: a new record has some of them"),
+            NOTES, "n\na", {"crm": "n\na"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n", base="")},
+            "n\na", Why.APPEND, {"desk": "n\na"}, id="notes: a new record has some of them"),
         pytest.param(
             NOTES, "n", {"crm": "n"}, {"crm": Side(now="n", base="n"), "desk": Side(now="n\nb", base="")}, "n\nb",
             Why.APPEND, {"crm": "n\nb"}, id="notes: or more than them"),
         pytest.param(
-            STAGE, "won", {"crm": "won"}, {"crm": Side(now="won", base="won"), "desk": Side(now="offer", base="lead")}, "won",
-            Why.FORWARD, {"desk": "won"}, id="stages: a late one is behind"),
+            STAGE, "won", {"crm": "won"}, {"crm": Side(now="won", base="won"), "desk": Side(now="offer", base="lead")},
+            "won", Why.FORWARD, {"desk": "won"}, id="stages: a late one is behind"),
     ],
 )  # fmt: skip
 def test_an_edit_that_was_made_without_knowing_what_is_agreed_on_contradicts_that(
