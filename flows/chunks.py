@@ -68,16 +68,14 @@ async def _decided(
 ) -> list[State[int]]:
     """Decide up to the plan's items in chunks, and send what each chunk makes due; how the sending ended."""
     left, held, sent = plan.items, set[str](), list[State[int]]()
-    claiming = asyncio.Lock()
 
     async def lane() -> None:
         nonlocal left
         while (count := min(left, plan.chunk)) > 0:
             left -= count
-            async with claiming:
-                items = await claim(policy, str(flow_run.id), count, sorted(held))
-                chunk = {item.item_id for item in items}
-                held.update(chunk)
+            items = claim(policy, str(flow_run.id), count, sorted(held))
+            chunk = {item.item_id for item in items}
+            held.update(chunk)
             if not items:
                 return
             left += count - len(items)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from domain.proposal import NONE_OF_THESE
 from domain.values import digest
@@ -63,7 +63,14 @@ def _system(workflow: Workflow) -> str:
 
 
 def _render(prompt: str, part: str, **values: object) -> str:
-    return ENVIRONMENT.get_template(f"{prompt}/{part}.jinja").render(values).strip()
+    return _template(f"{prompt}/{part}.jinja").render(values).strip()
+
+
+@cache
+def _template(name: str) -> Template:
+    template = ENVIRONMENT.get_template(name)
+    template.globals = {**template.globals}  # they are copied at each rendering: of a chain of mappings, slowly
+    return template
 
 
 def _shortened(example: str) -> str:

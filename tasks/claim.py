@@ -3,16 +3,12 @@
 from collections.abc import Collection
 from datetime import timedelta
 
-from prefect import task
-
 from domain.item import ClaimedItem
-from tasks.names import ACT, named
 from tasks.resources import resources
 
 
-@task(task_run_name=named("claim"), **ACT)
-async def claim(policy: str, run: str, count: int, held: Collection[str] = ()) -> list[ClaimedItem]:
-    """Lease up to `count` undecided items to this run, the oldest first; an act, safe to repeat.
+def claim(policy: str, run: str, count: int, held: Collection[str] = ()) -> list[ClaimedItem]:
+    """Lease up to `count` undecided items to this run, the oldest first; safe to repeat.
 
     When a run dies, its leases end and another run takes the items over.
 

@@ -1,13 +1,10 @@
 """Opens and migrates the database, and gives transactions in which one writer writes at a time."""
 
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
@@ -40,6 +37,7 @@ from connectors.store.proposals import Proposals
 from connectors.store.reviews import Reviews
 from connectors.store.sources import Sources
 from connectors.store.spells import Spells
+from connectors.store.sqlite import BUSY_TIMEOUT_S, begin_to_write, set_up
 from connectors.store.standings import Standings
 from connectors.store.strays import Strays
 from connectors.store.systems import Systems
@@ -56,9 +54,6 @@ HEAD = "0025"
 
 MIGRATION_LOCK = 7_001
 """PostgreSQL's advisory lock while tables are migrated; any number that nobody else uses."""
-
-BUSY_TIMEOUT_S = 60
-"""How long a writer waits for another on SQLite."""
 
 _NO_URL = "INTERLOCK_DATABASE_URL is no database URL; write sqlite:///PATH or postgresql://…"
 
@@ -147,7 +142,7 @@ class Store:
         """
         with _answering(), Session(self._engine, expire_on_commit=False) as session:
             if self._sqlite:
-                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+                begin_to_write(session.connection())
             transaction = Transaction(session)
             transaction.ledger.lock()
             yield transaction
@@ -246,15 +241,8 @@ def _engine(url: str) -> Engine:
         raise PolicyInvalid("PostgreSQL needs its driver: pip install 'interlock[postgres]'") from exc
     except OSError as exc:
         raise PolicyInvalid(f"INTERLOCK_DATABASE_URL: the folder of its file cannot be made: {exc}") from exc
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", set_up)
     return engine
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by us, as IMMEDIATE where they write
-    _use_wal(connection)
-    connection.execute("PRAGMA synchronous=FULL")  # a commit survives a power cut, not only a kill
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _open(engine: Engine) -> None:
@@ -265,20 +253,6 @@ def _open(engine: Engine) -> None:
         raise Unavailable(f"the database at {where} does not answer: {exc.orig}") from exc
     except DatabaseError as exc:
         raise PolicyInvalid(f"the database at {where} cannot be used: {exc.orig}") from exc
-
-
-def _use_wal(connection: Any) -> None:
-    """Switch to WAL mode; SQLite does not wait for others who switch at the same moment, so we do."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _migrate(engine: Engine) -> None:
@@ -294,7 +268,7 @@ def _migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            begin_to_write(connection)
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection

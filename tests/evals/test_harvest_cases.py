@@ -54,7 +54,7 @@ class Post:
 
     async def works(self) -> None:
         async with opened(self.resources()):
-            items = await claim.fn(self.policy, "run", 1)
+            items = claim(self.policy, "run", 1)
             said = {one.item_id: Proposed(proposal=proposal(None, None, None), cached=False) for one in items}
             await act.fn(self.policy, await meet.fn(self.policy, items), said, {})
 
@@ -153,7 +153,7 @@ async def test_the_command_says_how_many_answers_about_fields_it_left_out_and_wh
         with store.transaction() as tx:
             tx.inbox.accept("tiny", message("o", "three of them please"), timedelta(0), now)
         async with opened(here):
-            await decide_fields.fn(policy, await claim.fn(policy, "run", 1))
+            await decide_fields.fn(policy, claim(policy, "run", 1))
         with store.reading() as tx:
             (row,) = tx.reviews.waiting()
         inputs = {"order_number": "SO-123456"}

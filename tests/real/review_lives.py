@@ -81,7 +81,7 @@ async def live(home: Path, policy: str, kind: ReviewKind, step: str, minutes: fl
         clock=lambda: datetime.now(UTC) + timedelta(minutes=minutes),
     )
     async with opened(here):
-        if items := await claim.fn(policy, "a run", 1):
+        if items := claim(policy, "a run", 1):
             await decide(policy, kind, items)
         for reviewer in PEOPLE:
             answer(here, kind, reviewer)

@@ -161,7 +161,7 @@ class Office:
         read = read_mail(self.mail(), "the mailbox", datetime.now(UTC))
         (admitted,) = admit(self.here, self.policy, [read])
         assert isinstance(admitted, Admitted)
-        items = await claim.fn(self.policy, "run", 1)
+        items = claim(self.policy, "run", 1)
         await extract_items.fn(self.policy, items)
         silent = Proposal(key=admitted.item_id, outcome=AskOutcome.NO_MODEL, model="none", classifier="")
         await decide_items.fn(self.policy, items, {admitted.item_id: Proposed(proposal=silent, cached=False)})

@@ -64,7 +64,7 @@ class Office:
         decided: list[Decision] = []
         async with opened(self.here):
             for _ in range(times):
-                items = await claim.fn(self.policy, "run", 4)
+                items = claim(self.policy, "run", 4)
                 situations = await meet.fn(self.policy, items) if items else []
                 if situations:
                     decided += await act.fn(self.policy, situations, await self.proposed(situations), self.said)
@@ -678,7 +678,7 @@ async def test_an_event_whose_case_moved_on_while_it_was_thought_about_is_met_an
     await office.works()
     (paid,) = office.comes(event("paid", "p", amount="40 EUR"))
     async with opened(office.here):
-        slow = await meet.fn(office.policy, await claim.fn(office.policy, "slow", 1))
+        slow = await meet.fn(office.policy, claim(office.policy, "slow", 1))
         proposed = await office.proposed(slow)
         before = office.case()
         with office.store.transaction() as tx:
@@ -704,7 +704,7 @@ async def test_the_flow_for_messages_refuses_a_policy_about_cases(office):
     office.comes(ASKED)
     async with opened(office.here):
         with pytest.raises(PolicyInvalid, match=r"run flows.next_action on it"):
-            await decide_items.fn(office.policy, await claim.fn(office.policy, "run", 1), {})
+            await decide_items.fn(office.policy, claim(office.policy, "run", 1), {})
 
 
 async def test_a_policy_about_messages_has_no_deadlines(office):

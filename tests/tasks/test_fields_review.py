@@ -48,7 +48,7 @@ class Desk:
         with self.store.transaction() as tx:
             item_id, _ = tx.inbox.accept("tiny", message(external_id, text, email), timedelta(0), self.here.now())
         async with opened(self.here):
-            items = await claim.fn(self.policy, "run", 10)
+            items = claim(self.policy, "run", 10)
             await extract_items.fn(self.policy, items)
             await decide_fields.fn(self.policy, items)
         return item_id

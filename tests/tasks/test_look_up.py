@@ -71,7 +71,7 @@ class Bench:
         with self.store.transaction() as tx:
             tx.inbox.accept("parcels", item, timedelta(0), self.now)
         async with opened(self.here):
-            items = await claim.fn(self.policy, "run", 1)
+            items = claim(self.policy, "run", 1)
             situations = await meet.fn(self.policy, items)
             unsure = {one.item_id: Proposed(proposal=proposal(confidence=0.4), cached=False) for one in items}
             await act.fn(self.policy, situations, unsure, {})
