@@ -23,8 +23,8 @@ WARM = 40
 """Tickets that every process does first: imports, connections and fitted examples are not what is measured."""
 CONCURRENCY = 16
 """Tickets that are asked about at the same time, by default; as the peers do."""
-CHUNK = 100
-"""Tickets that one Prefect task does."""
+CHUNK = 200
+"""Tickets that one Prefect task does, the most that a policy may say."""
 ITEMS_A_RUN = 5_000
 LEASE_MINUTES = 0.5
 """As long as nobody takes over what a killed worker held."""
@@ -73,11 +73,16 @@ class Bench(Books):
 
 
 class Latency(Books):
-    """With a model that takes its time: what is reached of what that alone would allow."""
+    """With a model that takes its time: what is reached of what that alone would allow.
+
+    Attributes:
+        concurrency: questions at the same time, of all `processes` together.
+    """
 
     items: int
     latency_ms: float
     concurrency: int
+    processes: int
     ideal_items_per_s: float
     items_per_s: float
     share_of_ideal: float
@@ -235,19 +240,21 @@ def speed(rounds: Sequence[tuple[float, float]]) -> Speed:
     return Speed(items_per_s=round(reached, 1), ratio=round(median(one / bare for bare, one in rounds), 3))
 
 
-def measure_latency(items: int, latency_ms: float, concurrency: int, database: str) -> Latency:
-    """One process with a model that takes its time."""
+def measure_latency(items: int, latency_ms: float, concurrency: int, processes: int, database: str) -> Latency:
+    """Processes that share what they may ask at the same time of a model that takes its time."""
     home, tickets = fresh("latency"), Tickets()
+    each = max(1, concurrency // processes)
     with rig_of(home, latency_ms, database, {}) as rig:
-        policy = write_workflow(home, concurrency, ITEMS_A_RUN, 2 * concurrency, LEASE_MINUTES)
-        workers = warmed(rig, policy, 1, tickets)
+        policy = write_workflow(home, each, ITEMS_A_RUN, 2 * each, LEASE_MINUTES)
+        workers = warmed(rig, policy, processes, tickets)
         reached = items / timed(workers, tickets.take(items)).seconds
         found = asyncio.run(books(rig, range(tickets.given), ()))
-    best = ideal(latency_ms, concurrency)
+    best = ideal(latency_ms, each * processes)
     return Latency(
         items=items,
         latency_ms=latency_ms,
-        concurrency=concurrency,
+        concurrency=each * processes,
+        processes=processes,
         ideal_items_per_s=round(best, 1),
         items_per_s=round(reached, 1),
         share_of_ideal=round(reached / best, 3),

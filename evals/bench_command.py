@@ -12,6 +12,7 @@ Items = Annotated[int, typer.Option(min=10, help="Items of each measurement.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds of floor, one process and two.")]
 LatencyMs = Annotated[float, typer.Option(min=0, help="Measure with a model that takes so long.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Questions at the same time, with --latency-ms.")]
+Processes = Annotated[int, typer.Option(min=1, help="Processes that share these questions, with --latency-ms.")]
 Workers = Annotated[bool, typer.Option("--workers", help="Measure one worker, two, and three with one killed.")]
 Grow = Annotated[int, typer.Option(min=0, help="Measure 1,000 items, then so many.")]
 Database = Annotated[str, typer.Option(help="Empty database, postgresql://…; a file by default.")]
@@ -22,6 +23,7 @@ def bench(
     rounds: Rounds = 3,
     latency_ms: LatencyMs = 0,
     concurrency: Concurrency = 64,
+    processes: Processes = 1,
     workers: Workers = False,
     grow: Grow = 0,
     database: Database = "",
@@ -38,7 +40,7 @@ def bench(
         elif grow:
             found = measure_growth(grow, database, ERR)
         elif latency_ms:
-            found = measure_latency(items, latency_ms, concurrency, database)
+            found = measure_latency(items, latency_ms, concurrency, processes, database)
         else:
             found = measure_bench(items, rounds, database, ERR)
     print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
