@@ -52,7 +52,10 @@ def outcomes(standing: Standing, sides: Mapping[str, Side], spelling: Spelling) 
     if any(union.separator in value for value in (standing.agreed, *standing.contested.values())):
         rules["union of the tags"] = union
     rules["append what was added"] = FieldRule(kind=Kind.APPEND)
-    merged = {told: merge(rule, standing.agreed, sides, spelling, standing.set_by) for told, rule in rules.items()}
+    merged = {
+        told: merge(rule, standing.agreed, sides, spelling, standing.set_by, standing.since)
+        for told, rule in rules.items()
+    }
     return {told: one.value for told, one in merged.items() if one.writes}
 
 

@@ -9,7 +9,7 @@ other stands still, and the others go on.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from domain.merge import FieldRule, Merged, Side, Why, merge
 from domain.values import Frozen
@@ -38,22 +38,18 @@ class Standing(Frozen):
 
     Attributes:
         agreed: what the systems are to hold.
-        set_by: the systems, or the person, that made it so, and what each made of it; where not all systems knew what
-            was agreed on before that, those who had set that as well.
+        set_by: the systems, or the person, that made it so; where not all systems knew what was agreed on before that,
+            those who had set that as well.
+        since: where the owner is among them, what was agreed on since it set the field, its own value first.
         contested: what the systems say instead, while a person is asked; empty while there is no contradiction.
         contests: how often there was one.
     """
 
     agreed: str = ""
-    set_by: dict[str, str] = Field(default_factory=dict)
+    set_by: tuple[str, ...] = ()
+    since: tuple[str, ...] = ()
     contested: dict[str, str] = Field(default_factory=dict)
     contests: int = 0
-
-    @field_validator("set_by", mode="before")
-    @classmethod
-    def _were_names(cls, value: object) -> object:
-        """Stores of before tell who alone: of what they made of it nobody is taken to know."""
-        return dict.fromkeys(value, "") if isinstance(value, list | tuple) else value
 
 
 class Held(Frozen):
@@ -155,7 +151,7 @@ def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[
         fit = {name: side for name, side in sides.items() if name not in unfit}
         if not fit:
             continue
-        merged = merge(of.rule, before.agreed, fit, of.spelling, before.set_by)
+        merged = merge(of.rule, before.agreed, fit, of.spelling, before.set_by, before.since)
         fields[field] = after = _standing(of, before, merged, fit)
         writes = merged.writes.keys() & of.written_to if after.agreed or after.set_by else frozenset[str]()
         if after.contested != before.contested or (merged.edited and merged.why is not Why.CONFLICT):
@@ -180,7 +176,7 @@ def in_step(terms: Mapping[str, FieldTerms], entity: Entity, creates: frozenset[
 def decided(entity: Entity, field: str, value: str, by: str) -> Entity:
     """The entity once somebody has said what a contested field is; the edits that they were shown are heard by that."""
     before = entity.fields[field]
-    standing = Standing(agreed=value, set_by={by: value}, contests=before.contests)
+    standing = Standing(agreed=value, set_by=(by,), contests=before.contests)
     records = {
         name: record.model_copy(update={"base": record.base | {field: before.contested[name]}})
         if name in before.contested
@@ -218,10 +214,11 @@ def _standing(of: FieldTerms, before: Standing, merged: Merged, sides: Mapping[s
     if of.spelling(merged.value) == of.spelling(before.agreed):
         return _level(before) if before.contested else before
     level = all(of.spelling(side.base) == of.spelling(before.agreed) for side in sides.values())
-    edited = {name: sides[name].now for name in merged.edited}
-    set_by = edited if level else before.set_by | edited
+    set_by = merged.edited if level else tuple(sorted({*before.set_by, *merged.edited}))
     agreed = of.normal(merged.value) if merged.value.strip() else ""
-    return Standing(agreed=agreed, set_by=set_by, contests=before.contests)
+    followed = (*before.since, agreed) if before.since and not level else ()
+    since = (agreed,) if of.rule.owner in merged.edited else followed
+    return Standing(agreed=agreed, set_by=set_by, since=since, contests=before.contests)
 
 
 def _whole(

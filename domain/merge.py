@@ -12,7 +12,6 @@ The idea is that of `diff3`: Khanna, Kunal and Pierce, "A Formal Investigation o
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from itertools import takewhile
-from types import MappingProxyType
 
 from pydantic import Field, model_validator
 
@@ -113,21 +112,23 @@ def merge(
     agreed: str,
     sides: Mapping[str, Side],
     spelling: Spelling,
-    set_by: Mapping[str, str] = MappingProxyType({}),
+    set_by: Collection[str] = (),
+    since: Collection[str] = (),
 ) -> Merged:
     """What becomes of one field; the same whatever the order of `sides`.
 
     A field that was never agreed on has a blank base and is blank in `agreed`: then whatever is
     filled in counts as an edit. An edit of a side whose base is not what is agreed on was made without
     knowing that: what is agreed on is then held against it. Where the owner has set that, or what others have made it
-    of since, and the edit was made without knowing what the owner had set, the owner's goes before it. Nobody
+    of since, and the edit was made without knowing any of that, the owner's goes before it. Nobody
     contradicts what they alone have set, as long as it is the same record. Who clears a list of tags has removed them
     all; of everything else a blank is an edit only if it is the owner's.
 
     Args:
         agreed: what the systems last agreed on, perhaps without all of them holding it yet.
         sides: by system, at least one; a system that does not have the field is left out.
-        set_by: the systems that made `agreed` what it is, and what each made of it.
+        set_by: the systems that made `agreed` what it is.
+        since: where the owner is among them, what was agreed on since then, the owner's first.
     """
     same = meaning(rule, spelling)
     edits = {name: side.now for name, side in sorted(sides.items()) if same(side.now) != same(side.base)}
@@ -135,7 +136,9 @@ def merge(
     counted = {name: value for name, value in edits.items() if value.strip() or clears or name == rule.owner}
     knowing = {name for name in counted if {*set_by} == {name} and not sides[name].new}
     unaware = {name for name in counted if name not in knowing and same(sides[name].base) != same(agreed)}
-    late = unaware if _is_owners(rule, sides, counted, unaware, set_by, same) else set()
+    late = unaware if _is_owners(rule, counted, set_by, same) else set()
+    if any(not sides[name].new and same(sides[name].base) in {*map(same, since)} for name in late):
+        late = set()  # who had seen it contradicts what others made of it
     heard = {name: value for name, value in counted.items() if name not in late}
     head = {HEAD: agreed} if unaware - late else {}
     value, why = _value(rule, agreed, head | heard, {name: sides[name] for name in heard}, same)
@@ -150,23 +153,14 @@ def merge(
     return Merged(value=value, why=why, edited=tuple(edits), writes=writes)
 
 
-def _is_owners(
-    rule: FieldRule,
-    sides: Mapping[str, Side],
-    counted: Mapping[str, str],
-    unaware: Collection[str],
-    set_by: Mapping[str, str],
-    same: Spelling,
-) -> bool:
-    """Whether what is agreed on goes before the edits that were made without knowing it, as the owner's.
+def _is_owners(rule: FieldRule, counted: Mapping[str, str], set_by: Collection[str], same: Spelling) -> bool:
+    """Whether what is agreed on is the owner's, or what others have made of that; an unknown stage is for a person.
 
-    The owner who edits it anew speaks by that; an unknown stage is for a person.
+    The owner who edits it anew speaks by that.
     """
-    if rule.owner is None or rule.owner not in set_by or rule.owner in counted:
+    if rule.owner not in set_by or rule.owner in counted:
         return False
-    if rule.kind is Kind.FORWARD and any(_unknown(rule.stages, value, same) for value in counted.values()):
-        return False
-    return all(same(sides[name].base) != same(set_by[rule.owner]) for name in unaware)
+    return rule.kind is not Kind.FORWARD or not any(_unknown(rule.stages, one, same) for one in counted.values())
 
 
 def meaning(rule: FieldRule, spelling: Spelling) -> Spelling:

@@ -121,17 +121,16 @@ def _owners(story: Story, move: Told) -> str | None:
 
 
 def _is_of_owners(story: Story, move: Told, edit: Change) -> bool:
-    """Whether others made what is agreed on of what the owner had made, which who made this edit had not seen."""
-    value, made = (
-        same(move.after),
-        [one for one in story.changes if one.system == story.owner and one.edit is not None],
-    )
+    """Whether others made what is agreed on of what the owner had made, and who made this edit saw none of that."""
+    made = [one for one in story.changes if one.system == story.owner and one.edit is not None]
+    since = [same(move.after)]
     for step in reversed([one for one in story.moves if one.at <= move.at]):
-        if same(step.after) == value != same(step.before):
-            value = same(step.before)
-            of_owner = [one for one in made if same(one.after) == value and one.at <= step.at]
-            if any(not _saw(story, edit, one) for one in of_owner):
-                return True
+        if same(step.after) != since[-1] or same(step.before) == since[-1]:
+            continue
+        since.append(same(step.before))
+        if begun := [one.at for one in made if same(one.after) == since[-1] and one.at <= step.at]:
+            shown = [one for one in story.changes if one.system == edit.system and max(begun) <= one.at < edit.at]
+            return not {same(one.after) for one in shown} & {*since}
     return False
 
 
@@ -174,9 +173,9 @@ def _is_no_news(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:
     agreed = [move.after for move in story.moves if move.at <= edit.at]
     if not agreed or not has(agreed[-1]):
         return False
-    changed = [one.system for one in story.changes if one.edit is not None and has(one.before) and not has(one.after)]
     later = [move for move in story.moves if move.at > edit.at and not has(move.after)]
-    return any(system in move.edited and system != edit.system for move in later for system in changed)
+    by = [_origin(story, move, system) for move in later for system in move.edited if system != edit.system]
+    return any(has(one.before) for last in by if last is not None for one in _before(story, last))
 
 
 def _origin(story: Story, move: Told, system: str) -> Change | None:

@@ -104,7 +104,7 @@ def _entities(fields: list[str], records: int) -> Iterator[Entity]:
     """Records that two systems hold, one after the other; of some a field was edited since."""
     for number in range(records):
         held = _values(number)
-        standing = {name: Standing(agreed=text, set_by={"crm": text}) for name, text in held.items()}
+        standing = {name: Standing(agreed=text, set_by=("crm",)) for name, text in held.items()}
         draw = share(str(number))
         edited = fields[number % len(fields)]
         sides = {name: dict(held) for name in SYSTEMS}

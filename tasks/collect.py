@@ -1,6 +1,6 @@
 """Fetches what sources have: mails, files, other systems' changes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
@@ -9,6 +9,8 @@ from prefect import get_run_logger, task
 
 from connectors.ports import Arrival, Unreadable
 from connectors.registry import reading_of
+from connectors.store.engine import Transaction
+from connectors.store.sources import Troubled
 from domain.errors import Permanent, Retryable, Unavailable
 from domain.escalation import Cause
 from domain.source_state import SourceState, Trouble, failed
@@ -58,15 +60,20 @@ def _forget(here: Resources, workflow: Workflow) -> None:
     """End the trouble of sources that the policy does not name any more, which would last for ever."""
     name = workflow.policy.name
     read = {kept_as(name, wanted) for wanted in workflow.policy.intake.sources}
-    with here.store.reading() as tx:
-        left = [one for one in tx.sources.troubled() if one.policy == name and one.source not in read]
-    if workflow.sync or not left:  # what is kept in step is read by another flow
+    if workflow.sync:  # what is kept in step is read by another flow
         return
+    with here.store.reading() as tx:
+        if not _unread(tx, name, read):
+            return
     with here.store.transaction() as tx:
-        for one in left:
+        for one in _unread(tx, name, read):
             tx.sources.forget(one.source)
             why = f"the policy does not name the source {one.shown} any more"
             tx.escalations.resolve(Cause.SOURCE_UNREADABLE, one.shown, why, here.now(), policy=name)
+
+
+def _unread(tx: Transaction, policy: str, read: Collection[str]) -> list[Troubled]:
+    return [one for one in tx.sources.troubled() if one.policy == policy and one.source not in read]
 
 
 def kept_as(policy: str, wanted: IntakeSource) -> str:

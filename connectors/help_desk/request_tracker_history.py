@@ -180,8 +180,10 @@ def _replaced(
     want = _several(name, wrote)
     held, added = set(want), False
     begun = None if before is None else _several(name, before)
-    for old, new, ours in reversed(steps):
-        if held == begun or not ours or (new and new not in want) or old in want or (old and added):
+    for place in reversed(range(len(steps))):
+        old, new, ours = steps[place]
+        all_ours = all(step.ours for step in steps[: place + 1])
+        if (held == begun and all_ours) or not ours or (new and new not in want) or old in want or (old and added):
             return SEPARATOR.join(sorted(held))
         held, added = (held - {new}) | ({old} - {""}), bool(new)
     return wrote

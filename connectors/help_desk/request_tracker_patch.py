@@ -69,7 +69,8 @@ class Patches:
             if isinstance(traced, RetryAfter):
                 return traced
             if traced.replaced:
-                return await self._put_back(operation, ticket, traced.replaced, operation.values)
+                wrote = _written(operation, _lacking(operation, ticket, fields), traced)
+                return await self._put_back(operation, ticket, traced.replaced, wrote)
         now, same = values_of(ticket), alike(fields)
         if conflict := refused(NAME, operation, now, same):
             return conflict
@@ -103,7 +104,7 @@ class Patches:
             return None
         if wrong := _lacking(operation, ticket, fields):
             said = f"{NAME}: ticket {ticket.id} has the operation's id, and {', '.join(wrong)} of something else"
-            return Conflict(detail=said, moved=True, wrote=tuple(sorted(operation.values)))
+            return Conflict(detail=said, moved=True, wrote=tuple(sorted(_written(operation, wrong, traced))))
         return Written(kind="updated", external_id=str(ticket.id), found=True)
 
     async def _checked(
@@ -126,7 +127,7 @@ class Patches:
         if isinstance(traced, RetryAfter):
             return Unknown(detail=f"ticket {before.id} was updated, and its history could not be read: {traced.detail}")
         wrong = _lacking(operation, ticket, fields)
-        wrote = operation.values.keys() - ({*wrong} & {*sent} - traced.stored)
+        wrote = _written(operation, [name for name in wrong if name in sent], traced)
         if traced.replaced:
             return await self._put_back(operation, ticket, traced.replaced, wrote)
         if not wrong:
@@ -178,6 +179,14 @@ class Patches:
             return _not_taken(operation, fields) or fields
 
         return await self._definitions.resolved(operation, operation.values.get("queue") or str(ticket.queue.id), take)
+
+
+def _written(operation: Operation, wrong: Collection[str], traced: Traced) -> set[str]:
+    """The names of what was written, be it that the ticket holds something else by now: what RT did not take was not.
+
+    Of values that say what they expect the history was asked.
+    """
+    return operation.values.keys() - ({*wrong} & (operation.expected or {}).keys() - traced.stored)
 
 
 def _version(ticket: Ticket) -> int:

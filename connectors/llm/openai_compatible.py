@@ -62,8 +62,7 @@ class OpenAICompatible:
 
     def __init__(self, base_url: str, model: str, api_key: str) -> None:
         self.model = model
-        http = openai.DefaultAioHttpClient()  # half the processor time of the other one
-        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, http_client=http)
+        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
 
     async def choose(
         self, messages: Sequence[Message], labels: Sequence[str], *, reasks: int, samples: int, timeout_s: float

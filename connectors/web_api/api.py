@@ -53,7 +53,8 @@ class Api:
         """What the description says that the system can do."""
         described = self._described
         traced = Idempotency.TRACE if described.find is not None else Idempotency.NONE
-        kept = Idempotency.KEY if described.after_unknown == "send_again" else traced
+        harmless = Idempotency.KEY if described.idempotency_header else Idempotency.CONTENT
+        kept = harmless if described.after_unknown == "send_again" else traced
         versioned = described.search is not None and described.search.version is not None
         return Capabilities(
             upsert=Upsert.SEARCH if described.search is not None else Upsert.NONE,

@@ -399,14 +399,17 @@ async def test_a_value_that_no_header_can_carry_is_refused(contacts: Api, respx_
 
 async def test_what_follows_a_lost_answer_without_a_look_up_is_as_described(contacts: Api, tmp_path: Path) -> None:
     for_people = open_api(write(tmp_path, SEARCHED.replace("send_again", "person")), {})
+    by_key = open_api(write(tmp_path, f"idempotency_header: Idempotency-Key\n{SEARCHED}"), {})
 
     assert await contacts.find(operation()) is None
     assert isinstance(await for_people.find(operation()), Unknown)
-    assert (contacts.capabilities.idempotency, for_people.capabilities.idempotency) == (
+    assert [api.capabilities.idempotency for api in (contacts, by_key, for_people)] == [
+        Idempotency.CONTENT,
         Idempotency.KEY,
         Idempotency.NONE,
-    )
+    ]
     await for_people.aclose()
+    await by_key.aclose()
 
 
 async def test_all_apis_together_promise_no_more_than_the_least(tmp_path: Path) -> None:

@@ -686,6 +686,40 @@ async def test_what_our_user_had_made_before_a_lost_answer_is_no_part_of_the_wri
     assert (found is not None and found.kind == "updated") is is_well
 
 
+async def test_what_was_never_taken_was_not_written_before_somebody_changed_it(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    definitions(respx_mock)
+    skipped = ticket("op-1", Subject="theirs", Priority="0")
+    wrote = patch({"subject": "Refund", "priority": "0"}, subject="ours", priority="9")
+    reading(respx_mock, skipped)
+    history(respx_mock, note(51, "Subject", "Refund", "ours"), OURS, note(61, "Subject", "ours", "theirs") | EVE)
+
+    found = await tracker.find(wrote)
+
+    assert isinstance(found, Conflict)
+    assert found.wrote == ("subject",)
+    hidden = ticket("op-1", Subject="ours", Priority="0")
+    reading(respx_mock, hidden, hidden, ticket("op-1/back", Subject="theirs", Priority="0"))
+    history(respx_mock, note(51, "Subject", "Refund", "theirs") | EVE, note(52, "Subject", "Refund", "ours"), OURS)
+    respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+    sent = await tracker.send(wrote)
+    assert isinstance(sent, Conflict)
+    assert sent.wrote == ()
+
+
+async def test_what_somebody_took_out_before_a_lost_answer_is_put_back(
+    tracker: RequestTracker, respx_mock: respx.MockRouter
+) -> None:
+    definitions(respx_mock)
+    reading(respx_mock, held_with("op-1", {"CustomFields": [{"name": "Topics", "values": ["a", "b", "c"]}]}))
+    taken = note(51, "4", "b", "", "CustomField") | EVE
+    ours = [note(52, "4", "", "b", "CustomField"), note(53, "4", "", "c", "CustomField"), OURS]
+    history(respx_mock, note(45, "2", "", "op-0", "CustomField"), taken, *ours)
+
+    assert await tracker.find(patch({"topics": "a, b"}, topics="a, b, c")) is None
+
+
 async def test_a_history_that_cannot_be_read_leaves_open_what_became_of_the_write(
     tracker: RequestTracker, respx_mock: respx.MockRouter
 ) -> None:

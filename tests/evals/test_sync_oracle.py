@@ -148,6 +148,7 @@ def test_what_somebody_made_of_the_owners_value_goes_before_an_edit_by_who_had_n
 
     assert told() == []
     assert told(written(4, "crm", "a", "b"), before="b") == [Fault.LOST]
+    assert told(written(5, "crm", "a", "d"), before="d") == [Fault.LOST]
 
 
 BACK_AND_FORTH = (

@@ -8,7 +8,7 @@ from domain.linking import same_by
 from domain.merge import Side
 from domain.review import Answer
 
-STANDING = Standing(agreed="Ann", set_by={"crm": "Ann"}, contested={"crm": "Anna", "desk": ""})
+STANDING = Standing(agreed="Ann", set_by=("crm",), contested={"crm": "Anna", "desk": ""})
 
 
 def answer(choice: str, **inputs: str) -> Answer:

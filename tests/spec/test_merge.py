@@ -205,63 +205,70 @@ LATE = {"crm": Side(now="b", base="b"), "desk": Side(now="c", base="a")}
 
 
 @pytest.mark.parametrize(
-    ("rule", "agreed", "set_by", "held", "value", "why", "writes"),
+    ("rule", "agreed", "set_by", "since", "held", "value", "why", "writes"),
     [
-        pytest.param(ASK, "b", {"crm": "b"}, LATE, "b", Why.CONFLICT, {}, id="unaware of each other: for a person"),
+        pytest.param(ASK, "b", {"crm"}, (), LATE, "b", Why.CONFLICT, {}, id="unaware of each other: for a person"),
         pytest.param(
-            ASK, "b", {"desk": "b"}, LATE, "c", Why.ONE_EDIT, {"crm": "c"}, id="nobody contradicts themselves"),
+            ASK, "b", {"desk"}, (), LATE, "c", Why.ONE_EDIT, {"crm": "c"}, id="nobody contradicts themselves"),
         pytest.param(
-            ASK, "b", {"crm": "b", "desk": "b"}, LATE, "b", Why.CONFLICT, {}, id="but those who said the same as they"),
-        pytest.param(OWNED, "b", {"crm": "b"}, LATE, "b", Why.OWNER, {"desk": "b"}, id="the owner's still goes before"),
-        pytest.param(OWNED, "b", {"sql": "b"}, LATE, "b", Why.CONFLICT, {}, id="which the owner only took over"),
+            ASK, "b", {"crm", "desk"}, (), LATE, "b", Why.CONFLICT, {}, id="but those who said the same as they"),
         pytest.param(
-            FieldRule(owner="desk"), "b", {"crm": "b"}, LATE, "c", Why.OWNER, {"crm": "c"}, id="the owner may be late"
+            OWNED, "b", {"crm"}, ("b",), LATE, "b", Why.OWNER, {"desk": "b"}, id="the owner's still goes before"),
+        pytest.param(OWNED, "b", {"sql"}, (), LATE, "b", Why.CONFLICT, {}, id="which the owner only took over"),
+        pytest.param(
+            FieldRule(owner="desk"), "b", {"crm"}, (), LATE, "c", Why.OWNER, {"crm": "c"}, id="the owner may be late"
         ),
         pytest.param(
-            FieldRule(owner="desk"), "b", {"crm": "b", "desk": "x"}, LATE, "c", Why.OWNER, {"crm": "c"},
+            FieldRule(owner="desk"), "b", {"crm", "desk"}, ("x", "b"), LATE, "c", Why.OWNER, {"crm": "c"},
             id="even of what others have made of its own"),
         pytest.param(
-            OWNED, "b", {"crm": "x", "sql": "b"}, LATE, "b", Why.OWNER, {"desk": "b"},
+            OWNED, "b", {"crm", "sql"}, ("x", "b"), LATE, "b", Why.OWNER, {"desk": "b"},
             id="what others have made of the owner's stands for it"),
         pytest.param(
-            OWNED, "b", {"crm": "a", "sql": "b"}, LATE, "b", Why.CONFLICT, {},
+            OWNED, "b", {"crm", "sql"}, ("a", "b"), LATE, "b", Why.CONFLICT, {},
             id="but not to those who knew the owner's"),
         pytest.param(
-            OWNED, "b", {"crm": "b"}, LATE | {"sql": Side(now="d", base="b")}, "d", Why.OWNER,
+            OWNED, "b", {"crm", "sql"}, ("x", "a", "b"), LATE, "b", Why.CONFLICT, {},
+            id="nor to those who knew what others had made of it"),
+        pytest.param(
+            OWNED, "b", {"crm", "sql"}, ("", "b"), {"desk": Side(now="c", new=True)}, "b", Why.OWNER, {"desk": "b"},
+            id="a record that is new knew nothing"),
+        pytest.param(
+            OWNED, "b", {"crm"}, ("b",), LATE | {"sql": Side(now="d", base="b")}, "d", Why.OWNER,
             {"crm": "d", "desk": "d"}, id="nor is it lost what others make of it now"),
         pytest.param(
-            OWNED, "b", {"crm": "b"}, LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {},
+            OWNED, "b", {"crm"}, ("b",), LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {},
             id="it says the same as the owner"),
         pytest.param(
-            OWNED, "b", {"crm": "b"}, LATE | {"desk": Side(now="D", base="a"), "sql": Side(now="d", base="b")}, "d",
+            OWNED, "b", {"crm"}, ("b",), LATE | {"desk": Side(now="D", base="a"), "sql": Side(now="d", base="b")}, "d",
             Why.ONE_EDIT, {"crm": "d"}, id="it says the same as who goes on from the owner's"),
         pytest.param(
-            OWNED_STAGE, "offer", {"crm": "offer"}, {"desk": Side(now="lost", base="lead")}, "offer", Why.CONFLICT, {},
+            OWNED_STAGE, "offer", {"crm"}, (), {"desk": Side(now="lost", base="lead")}, "offer", Why.CONFLICT, {},
             id="stages: an unknown one is for a person, late or not"),
         pytest.param(
-            ASK, "b", {"crm": "b"}, LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {},
+            ASK, "b", {"crm"}, (), LATE | {"desk": Side(now="B", base="a")}, "b", Why.SAME_EDIT, {},
             id="it says the same"),
         pytest.param(
-            TAGS, "x,z", {"crm": "x,z"}, {"crm": Side(now="x,z", base="x,z"), "desk": Side(now="y", base="x")}, "z, y",
+            TAGS, "x,z", {"crm"}, (), {"crm": Side(now="x,z", base="x,z"), "desk": Side(now="y", base="x")}, "z, y",
             Why.UNION, {"crm": "z, y", "desk": "z, y"}, id="tags: late additions and removals count"),
         pytest.param(
-            NOTES, "n\na", {"crm": "n\na"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n\nb", base="n")},
+            NOTES, "n\na", {"crm"}, (), {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n\nb", base="n")},
             "n\na\nb", Why.APPEND, dict.fromkeys(("crm", "desk"), "n\na\nb"), id="notes: late ones come behind"),
         pytest.param(
-            NOTES, "n\na", {"crm": "n\na"}, {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n", base="")},
+            NOTES, "n\na", {"crm"}, (), {"crm": Side(now="n\na", base="n\na"), "desk": Side(now="n", base="")},
             "n\na", Why.APPEND, {"desk": "n\na"}, id="notes: a new record has some of them"),
         pytest.param(
-            NOTES, "n", {"crm": "n"}, {"crm": Side(now="n", base="n"), "desk": Side(now="n\nb", base="")}, "n\nb",
+            NOTES, "n", {"crm"}, (), {"crm": Side(now="n", base="n"), "desk": Side(now="n\nb", base="")}, "n\nb",
             Why.APPEND, {"crm": "n\nb"}, id="notes: or more than them"),
         pytest.param(
-            STAGE, "won", {"crm": "won"}, {"crm": Side(now="won", base="won"), "desk": Side(now="offer", base="lead")},
+            STAGE, "won", {"crm"}, (), {"crm": Side(now="won", base="won"), "desk": Side(now="offer", base="lead")},
             "won", Why.FORWARD, {"desk": "won"}, id="stages: a late one is behind"),
     ],
 )  # fmt: skip
 def test_an_edit_that_was_made_without_knowing_what_is_agreed_on_contradicts_that(
-    rule, agreed, set_by, held, value, why, writes
+    rule, agreed, set_by, since, held, value, why, writes
 ) -> None:
-    merged = merge(rule, agreed, held, spelling, set_by)
+    merged = merge(rule, agreed, held, spelling, set_by, since)
     assert (merged.value, merged.why, merged.writes) == (value, why, writes)
 
 

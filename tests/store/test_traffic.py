@@ -62,8 +62,9 @@ def test_both_are_found_by_an_index_and_not_by_reading_all_of_it(desk, raw: Engi
 def test_entries_come_the_oldest_first(desk) -> None:
     for number in range(5):
         desk.accept(f"m-{number}")
-        desk.later(minutes=number % 2)  # some at the same moment
+        desk.later(minutes=-(number % 2))  # some at the same moment, and some by a clock that was set back
     with desk.store.reading() as tx:
-        found = [entry.seq for entry, _ in tx.traffic.entries(POLICY, NOON)]
+        found = [(entry.at, entry.seq) for entry, _ in tx.traffic.entries(POLICY, NOON - timedelta(hours=1))]
     assert found == sorted(found)
+    assert [seq for _, seq in found] != sorted(seq for _, seq in found)
     assert len(found) == 5
