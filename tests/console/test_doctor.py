@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.types.entrypoint import EntrypointType
 from sqlalchemy import create_engine, text
@@ -315,7 +316,9 @@ async def test_prefects_deployments_and_workers_are_held_against_the_plan(prefec
         checks = await look_at_prefect(plan, skews)
         assert ("schedule", "deliver") in [(area, subject) for area, subject, _ in told(checks)]
         async with get_client() as client:
-            await client.create_work_pool(WorkPoolCreate(name="interlock", type="process"), overwrite=True)
+            with suppress(ObjectNotFound):
+                await client.delete_work_pool("interlock")  # and what other tests left of workers in it
+            await client.create_work_pool(WorkPoolCreate(name="interlock", type="process"))
         deployment = await deliver.ato_deployment(
             name="deliver", work_pool_name="interlock", entrypoint_type=EntrypointType.MODULE_PATH, interval=90
         )
