@@ -115,20 +115,19 @@ def _owners(story: Story, move: Told) -> str | None:
     """What the owner makes of a field: its edit, or what it made of it before and is agreed on."""
     if story.owner in move.edited:
         return same(move.edited[story.owner])
-    made = [one for one in story.changes if one.system == story.owner and one.edit is not None and one.at <= move.at]
+    made = _made(story, story.owner, move.at)
     before = same(move.before)
     return before if any(same(one.after) == before for one in made) else None
 
 
 def _is_of_owners(story: Story, move: Told, edit: Change) -> bool:
     """Whether others made what is agreed on of what the owner had made, and who made this edit saw none of that."""
-    made = [one for one in story.changes if one.system == story.owner and one.edit is not None]
     since = [same(move.after)]
     for step in reversed([one for one in story.moves if one.at <= move.at]):
         if same(step.after) != since[-1] or same(step.before) == since[-1]:
             continue
         since.append(same(step.before))
-        if begun := [one.at for one in made if same(one.after) == since[-1] and one.at <= step.at]:
+        if begun := [one.at for one in _made(story, story.owner, step.at) if same(one.after) == since[-1]]:
             shown = [one for one in story.changes if one.system == edit.system and max(begun) <= one.at < edit.at]
             return not {same(one.after) for one in shown} & {*since}
     return False
@@ -181,8 +180,13 @@ def _is_no_news(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:
 def _origin(story: Story, move: Told, system: str) -> Change | None:
     """The edit in a system that something was made of: the last of that value before it."""
     value = meaning(story.kind, move.edited[system])
-    made = [one for one in story.changes if one.system == system and one.edit is not None and one.at <= move.at]
+    made = _made(story, system, move.at)
     return next((one for one in reversed(made) if meaning(story.kind, one.after) == value), None)
+
+
+def _made(story: Story, system: str | None, until: int) -> list[Change]:
+    """The edits of people in a system up to a moment."""
+    return [one for one in story.changes if one.system == system and one.edit is not None and one.at <= until]
 
 
 def _before(story: Story, edit: Change) -> list[Change]:

@@ -179,11 +179,10 @@ def _replaced(
         return next(others, wrote)
     want = _several(name, wrote)
     held, added = set(want), False
-    begun = None if before is None else _several(name, before)
-    for place in reversed(range(len(steps))):
-        old, new, ours = steps[place]
-        all_ours = all(step.ours for step in steps[: place + 1])
-        if (held == begun and all_ours) or not ours or (new and new not in want) or old in want or (old and added):
+    alone = all(step.ours for step in steps)
+    begun = _several(name, before) if before is not None and alone else None
+    for old, new, ours in reversed(steps):
+        if held == begun or not ours or (new and new not in want) or old in want or (old and added):
             return SEPARATOR.join(sorted(held))
         held, added = (held - {new}) | ({old} - {""}), bool(new)
     return wrote
