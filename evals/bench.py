@@ -73,19 +73,23 @@ class Bench(Books):
 
 
 class Latency(Books):
-    """With a model that takes its time: what is reached of what that alone would allow.
+    """With a model that takes its time: what is reached of what that alone would allow; medians as in `Bench`.
 
     Attributes:
-        concurrency: questions at the same time, of all `processes` together.
+        concurrency: questions at the same time, of all `processes` together; the floor asks as many from its one.
+        floor_share_of_ideal: what bare asyncio reaches on the same machine, and `ratio`: the flow's share of that.
     """
 
     items: int
+    rounds: int
     latency_ms: float
     concurrency: int
     processes: int
     ideal_items_per_s: float
     items_per_s: float
     share_of_ideal: float
+    floor_share_of_ideal: float
+    ratio: float
 
 
 class Growth(Books):
@@ -175,6 +179,13 @@ def warmed(rig: Rig, policy: Path, count: int, tickets: Tickets) -> list[Worker]
     return workers
 
 
+def warmed_floor(rig: Rig, concurrency: int, tickets: Tickets) -> tuple[Worker, list[range]]:
+    """The floor, and the few tickets that it has done."""
+    floor, numbers = rig.start(FLOOR, rig.stub, str(rig.home / "floor.db"), str(concurrency)), tickets.take(WARM)
+    timed([floor], numbers)
+    return floor, [numbers]
+
+
 async def books(rig: Rig, numbers: range, floors: Sequence[range]) -> Books:
     """What became of tickets, by the system that was written to and by the ledger.
 
@@ -203,12 +214,10 @@ def fresh(name: str) -> Path:
 
 def measure_bench(items: int, rounds: int, database: str, say: Console) -> Bench:
     """The floor, one process and two, in turn."""
-    home, tickets, floors = fresh("floor"), Tickets(), list[range]()
+    home, tickets = fresh("floor"), Tickets()
     with rig_of(home, 0, database, {}) as rig:
         policy = write_workflow(home, CONCURRENCY, ITEMS_A_RUN, CHUNK, LEASE_MINUTES)
-        floor = rig.start(FLOOR, rig.stub, str(home / "floor.db"), str(CONCURRENCY))
-        floors.append(tickets.take(WARM))
-        timed([floor], floors[0])
+        floor, floors = warmed_floor(rig, CONCURRENCY, tickets)
         workers = warmed(rig, policy, 2, tickets)
         seen: list[tuple[Took, Took, Took]] = []
         for _ in range(rounds):
@@ -240,24 +249,37 @@ def speed(rounds: Sequence[tuple[float, float]]) -> Speed:
     return Speed(items_per_s=round(reached, 1), ratio=round(median(one / bare for bare, one in rounds), 3))
 
 
-def measure_latency(items: int, latency_ms: float, concurrency: int, processes: int, database: str) -> Latency:
-    """Processes that share what they may ask at the same time of a model that takes its time."""
+def measure_latency(
+    items: int, rounds: int, latency_ms: float, concurrency: int, processes: int, database: str, say: Console
+) -> Latency:
+    """The floor, and processes that share what they may ask at once of a model that takes its time, in turn."""
     home, tickets = fresh("latency"), Tickets()
     each = max(1, concurrency // processes)
+    best = ideal(latency_ms, each * processes)
     with rig_of(home, latency_ms, database, {}) as rig:
         policy = write_workflow(home, each, ITEMS_A_RUN, 2 * each, LEASE_MINUTES)
+        floor, floors = warmed_floor(rig, each * processes, tickets)
         workers = warmed(rig, policy, processes, tickets)
-        reached = items / timed(workers, tickets.take(items)).seconds
-        found = asyncio.run(books(rig, range(tickets.given), ()))
-    best = ideal(latency_ms, each * processes)
+        seen: list[tuple[float, float]] = []
+        for _ in range(rounds):
+            floors.append(tickets.take(items))
+            bare = items / timed([floor], floors[-1]).seconds
+            seen.append((bare, items / timed(workers, tickets.take(items)).seconds))
+            told = ", ".join(f"{one:.1f}" for one in seen[-1])
+            say.print(f"items a second, floor, {processes} of the flow: {told}", highlight=False)
+        found = asyncio.run(books(rig, range(tickets.given), floors))
+    reached = speed(seen)
     return Latency(
         items=items,
+        rounds=rounds,
         latency_ms=latency_ms,
         concurrency=each * processes,
         processes=processes,
         ideal_items_per_s=round(best, 1),
-        items_per_s=round(reached, 1),
-        share_of_ideal=round(reached / best, 3),
+        items_per_s=reached.items_per_s,
+        share_of_ideal=round(reached.items_per_s / best, 3),
+        floor_share_of_ideal=round(median(bare for bare, _ in seen) / best, 3),
+        ratio=reached.ratio,
         **found.model_dump(),
     )
 

@@ -8,8 +8,13 @@ from evals.asking import explained
 from evals.options import AsJson
 from evals.shown import ERR, print_flat
 
-Items = Annotated[int, typer.Option(min=10, help="Items of each measurement.")]
-Rounds = Annotated[int, typer.Option(min=1, help="Rounds of floor, one process and two.")]
+Items = Annotated[
+    int | None,
+    typer.Option(
+        min=10, help="Items of each measurement; if not told 500, with --latency-ms 4000, with --workers 2000."
+    ),
+]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds of the floor and the flow.")]
 LatencyMs = Annotated[float, typer.Option(min=0, help="Measure with a model that takes so long.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Questions at the same time, with --latency-ms.")]
 Processes = Annotated[int, typer.Option(min=1, help="Processes that share these questions, with --latency-ms.")]
@@ -19,7 +24,7 @@ Database = Annotated[str, typer.Option(help="Empty database, postgresql://…; a
 
 
 def bench(
-    items: Items = 500,
+    items: Items = None,
     rounds: Rounds = 3,
     latency_ms: LatencyMs = 0,
     concurrency: Concurrency = 64,
@@ -36,13 +41,13 @@ def bench(
     found: Books
     with explained():
         if workers:
-            found = measure_scaling(items, latency_ms or DEFAULT_LATENCY_MS, concurrency, database)
+            found = measure_scaling(items or 2_000, latency_ms or DEFAULT_LATENCY_MS, concurrency, database)
         elif grow:
             found = measure_growth(grow, database, ERR)
         elif latency_ms:
-            found = measure_latency(items, latency_ms, concurrency, processes, database)
+            found = measure_latency(items or 4_000, rounds, latency_ms, concurrency, processes, database, ERR)
         else:
-            found = measure_bench(items, rounds, database, ERR)
+            found = measure_bench(items or 500, rounds, database, ERR)
     print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
     if not found.hold:
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ from connectors.store.engine import Transaction
 from connectors.store.parts import in_parts
 from domain.decide import decide, fingerprint
 from domain.decision import Decision, RuleMatch, Terms
-from domain.delivery import Operation
+from domain.delivery import Operation, Patience
 from domain.errors import PolicyInvalid
 from domain.extraction import Extraction
 from domain.intake import decide_intake
@@ -148,26 +148,29 @@ async def _decide(
             begin(tx, workflow, here.now())
             tx.inbox.read([claimed.item_id for claimed in part])
             with tx.ledger.together():
-                for one in outcomes:
-                    _keep(tx, workflow, one)
+                kept = [one for one in outcomes if _keep(tx, one)]
+                tx.outbox.put_all([_patient(workflow, write) for one in kept for write in one.writes], here.now())
             _hear(tx, workflow, [one.reading for one in outcomes], here.now())
         decisions += [one.decision for one in outcomes]
         await asyncio.sleep(0)  # what is asked and sent at the same time goes on
     return decisions
 
 
-def _keep(tx: Transaction, workflow: Workflow, one: _Outcome) -> None:
-    """Store an item's first decision with what it asks for, its proposal's facts first; nothing if it has one."""
+def _keep(tx: Transaction, one: _Outcome) -> bool:
+    """Store an item's first decision, its proposal's facts first, and its review; False if it has one: that holds."""
     item_id, now = one.reading.claimed.item_id, one.decision.decided_at
     if tx.inbox.is_decided(item_id):
-        return
+        return False
     if one.facts is not None:
         tx.ledger.append(item_id, Event.PROPOSED, now, **one.facts)
     tx.inbox.keep_decision(item_id, one.proposal, one.decision, len(one.writes), now)
-    for write in one.writes:
-        tx.outbox.put(write, workflow.policy.destinations[write.destination].patience, now)
     if one.review is not None:
         tx.reviews.open(one.review, now)
+    return True
+
+
+def _patient(workflow: Workflow, write: Operation) -> tuple[Operation, Patience]:
+    return write, workflow.policy.destinations[write.destination].patience
 
 
 def _hear(tx: Transaction, workflow: Workflow, readings: Sequence[_Reading], now: datetime) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, or_
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Session, col, select
 
 from connectors.store.arrivals import Arrived, Seen
@@ -200,6 +201,8 @@ class Inbox:
     def _put(self, row: ItemRow, decision: Decision, writes_due: int, now: datetime) -> None:
         row.decision = decision.model_dump(mode="json")
         row.decided, row.waits, row.writes_due = True, decision.waits, writes_due
+        for told in ("waits", "writes_due"):  # changed or not: rows with the same columns are one statement
+            flag_modified(row, told)
         run, row.lease_owner, row.lease_until = row.lease_owner, None, None
         facts = decision.model_dump(
             mode="json",

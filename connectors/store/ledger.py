@@ -13,6 +13,9 @@ from connectors.store.journeys import Journeys
 from connectors.store.tables import EntryRow, HeadRow
 from domain.ledger import Entry, Event, link
 
+ONE_STATEMENT = {"render_nulls": True}
+"""Else SQLAlchemy makes a statement of each run of rows in which the same columns are NULL: half as many as rows."""
+
 
 class Ledger:
     """Appends to the chain and reads it; what journeys are told by follows each entry."""
@@ -58,7 +61,7 @@ class Ledger:
         yield  # where it fails, the transaction does too
         rows, self._held = self._held, None
         if rows:
-            self._session.execute(insert(EntryRow), rows)
+            self._session.execute(insert(EntryRow), rows, execution_options=ONE_STATEMENT)
 
     def _linked(self, item_id: str | None, event: Event, at: datetime, facts: dict[str, Any]) -> Entry:
         if self._head is None:

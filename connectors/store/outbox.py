@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, and_, case, func, or_
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_
 from sqlmodel import Session, col, select
 
 from connectors.registry import scope_of
@@ -58,29 +58,23 @@ class Outbox:
         self._read |= {row.operation_id: row for row in rows}
 
     def put(self, operation: Operation, patience: Patience, now: datetime) -> None:
-        """Queue a write behind those that were put before; the same one twice is refused by the database."""
-        self._session.add(
-            OperationRow(
-                operation_id=operation.operation_id,
-                item_id=operation.item_id,
-                policy=operation.policy,
-                system=operation.system,
-                scope=scope_of(operation),
-                record_key=operation.record_key,
-                operation=operation.model_dump(mode="json"),
-                patience=patience.model_dump(),
-                state=State.UNCOMPARED if operation.search else State.PENDING,
-                due_at=now,
-            )
-        )
-        self._ledger.append(
-            operation.item_id,
-            Event.QUEUED,
-            now,
-            operation=operation.operation_id,
-            destination=operation.destination,
-            record_key=operation.record_key,
-        )
+        """`put_all` of one write."""
+        self.put_all([(operation, patience)], now)
+
+    def put_all(self, writes: Sequence[tuple[Operation, Patience]], now: datetime) -> None:
+        """Queue writes, in one statement, behind those that were put before.
+
+        The same one twice is refused by the database.
+        """
+        if not writes:
+            return
+        self._session.execute(insert(OperationRow), [_new(*write, now) for write in writes])
+        queued = [
+            {"operation": one.operation_id, "destination": one.destination, "record_key": one.record_key}
+            for one, _ in writes
+        ]
+        told = [(one.item_id, Event.QUEUED, facts) for (one, _), facts in zip(writes, queued, strict=True)]
+        self._ledger.append_all(told, now)
 
     def claim(
         self,
@@ -305,3 +299,21 @@ class Outbox:
         if operation_id in self._read:
             return self._read[operation_id]
         return self._session.exec(select(OperationRow).where(OperationRow.operation_id == operation_id)).one()
+
+
+def _new(operation: Operation, patience: Patience, now: datetime) -> dict[str, Any]:
+    """The row of a write that nobody has tried."""
+    return {
+        "operation_id": operation.operation_id,
+        "item_id": operation.item_id,
+        "policy": operation.policy,
+        "system": operation.system,
+        "scope": scope_of(operation),
+        "record_key": operation.record_key,
+        "operation": operation.model_dump(mode="json"),
+        "patience": patience.model_dump(),
+        "state": State.UNCOMPARED if operation.search else State.PENDING,
+        "sends": 0,
+        "look_ups": 0,
+        "due_at": now,
+    }
