@@ -50,6 +50,12 @@ class Slice(StrEnum):
 class Work(StrEnum):
     """What people and systems have to do, or did: each figure is a count of some of it, and each can be listed."""
 
+    WAITING = "waiting"
+    """Reviews that wait."""
+    CONFLICTS = "conflicts"
+    """Of them, those of values that systems contradict each other about."""
+    ESCALATIONS = "escalations"
+    """Escalations that nobody has taken over."""
     ASSIGNED = "assigned"
     """Reviews that wait, and are with somebody."""
     UNASSIGNED = "unassigned"
@@ -64,7 +70,7 @@ class Work(StrEnum):
 
 OF_ALL_TIMES = (Slice.DEAD, Slice.LATE, Slice.NOWHERE)
 """What is not chosen by when items came in."""
-OF_NOW = (Slice.DEAD, Slice.NOWHERE, Work.ASSIGNED, Work.UNASSIGNED, Work.UNWRITTEN, Work.DEAD_LETTERS)
+OF_NOW = (Slice.DEAD, Slice.NOWHERE, *(work for work in Work if work is not Work.ANSWERED_BY))
 """What is told as it stands, whatever the time that is chosen."""
 
 

@@ -49,7 +49,7 @@ from connectors.store.waiting import Waiting
 from connectors.store.workload import Workload
 from domain.errors import PolicyInvalid, Unavailable
 
-HEAD = "0025"
+HEAD = "0026"
 """The newest migration; a test holds it to the files in `migrations/versions`."""
 
 MIGRATION_LOCK = 7_001

@@ -88,21 +88,21 @@ class Escalations:
 
     def waiting(self, policy: str | None = None) -> list[EscalationRow]:
         """Those that nobody has acknowledged, the oldest first."""
-        query = select(EscalationRow).where(*_WAITS)
+        query = select(EscalationRow).where(*NOT_TAKEN)
         query = query.where(EscalationRow.policy == policy) if policy else query
         return list(self._session.exec(query.order_by(col(EscalationRow.began_at), col(EscalationRow.subject))))
 
     def page(self, after: Place | None, count: int) -> list[EscalationRow]:
         """Up to `count` of those that nobody has acknowledged, after a place, the oldest first."""
         began_at, known = col(EscalationRow.began_at), col(EscalationRow.escalation_id)
-        query = select(EscalationRow).where(*_WAITS).order_by(began_at, known).limit(count)
+        query = select(EscalationRow).where(*NOT_TAKEN).order_by(began_at, known).limit(count)
         if after:
             query = query.where(and_(began_at >= after[0], or_(began_at > after[0], known > after[1])))
         return list(self._session.exec(query))
 
     def count(self) -> int:
         """How many nobody has acknowledged."""
-        return self._session.exec(select(func.count()).select_from(EscalationRow).where(*_WAITS)).one()
+        return self._session.exec(select(func.count()).select_from(EscalationRow).where(*NOT_TAKEN)).one()
 
     def taken(self, count: int) -> list[EscalationRow]:
         """Up to `count` of those that somebody has acknowledged and that are not over, the latest first."""
@@ -173,7 +173,7 @@ class Escalations:
                 )
         facts = {"turn": turn, "to": list(reached), "by": step.by.value, "why": why.value, "others": len(group) - 1}
         event = Event.NOTIFIED if told else Event.NOTICE_FAILED
-        self._ledger.append_all([(_story(row), event, self._facts(row, **facts)) for row in group], now)
+        self._ledger.append_all([(row.story, event, self._facts(row, **facts)) for row in group], now)
 
     def failed(self, operation_id: str, now: datetime) -> bool:
         """Record that a notice could not be delivered, so that the next step is due; False if it was none of ours."""
@@ -253,16 +253,11 @@ class Escalations:
         return {"escalation": row.escalation_id, **facts}
 
     def _log(self, row: EscalationRow, event: Event, now: datetime, **facts: Any) -> None:
-        self._ledger.append(_story(row), event, now, **self._facts(row, **facts))
+        self._ledger.append(row.story, event, now, **self._facts(row, **facts))
 
 
-_WAITS = (col(EscalationRow.closed_at).is_(None), col(EscalationRow.acknowledged_at).is_(None))
+NOT_TAKEN = (col(EscalationRow.closed_at).is_(None), col(EscalationRow.acknowledged_at).is_(None))
 """Nobody has acknowledged it, and it is not over."""
-
-
-def _story(row: EscalationRow) -> str:
-    """In whose story an escalation is told: its item's, or its own."""
-    return row.item_id or row.escalation_id
 
 
 def _course(row: EscalationRow, notices: Sequence[NoticeRow]) -> Course:

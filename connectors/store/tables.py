@@ -49,6 +49,13 @@ class ItemRow(SQLModel, table=True):
         # By the hash alone: PostgreSQL, before it has statistics, would prefer the other columns of a wider one.
         Index("inbox_content", "content_hash", sqlite_where=_ORIGINAL, postgresql_where=_ORIGINAL),
         Index("inbox_work", "policy", "decided", "lease_until"),
+        Index(
+            "inbox_finished",
+            "item_id",
+            "writes_due",
+            sqlite_where=text("duplicate_of IS NULL AND decided = 1 AND waits = 0"),
+            postgresql_where=text("duplicate_of IS NULL AND decided AND NOT waits"),
+        ),
     )
 
     item_id: str = Field(primary_key=True)

@@ -37,6 +37,11 @@ class EscalationRow(SQLModel, table=True):
     """From then on an occurrence begins another."""
 
     @property
+    def story(self) -> str:
+        """In whose story it is told: its item's, or its own."""
+        return self.item_id or self.escalation_id
+
+    @property
     def outcome(self) -> str:
         """Who has taken it over, or that it is over, in one sentence; empty while neither is so."""
         if self.acknowledged_by:

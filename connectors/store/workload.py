@@ -12,14 +12,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, TextClause, exists, func, or_
 from sqlmodel import Session, col, select
 
+from connectors.store.escalations import NOT_TAKEN
 from connectors.store.figures import UNWRITTEN, Choice, Place
 from connectors.store.states import State as Sending
 from connectors.store.tables import OperationRow, ReviewRow
-from connectors.store.watch_tables import JourneyRow
+from connectors.store.watch_tables import EscalationRow, JourneyRow
 from domain.figures import Share, Work
+from domain.review import ReviewKind
 
-REVIEWS = (Work.ASSIGNED, Work.UNASSIGNED, Work.ANSWERED_BY)
-"""What is a list of reviews; the rest are writes."""
+WRITES = (Work.UNWRITTEN, Work.DEAD_LETTERS)
+"""What is a list of writes; all but these and the escalations are of reviews."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -46,6 +48,22 @@ class Reviewed:
     def place(self) -> Place:
         """Where it stands in the list."""
         return (self.at - _EPOCH) // _MICROSECOND, self.review_id
+
+
+@dataclass(frozen=True)
+class Escalated:
+    """An escalation behind a figure; `item_id`: in whose story it is told."""
+
+    escalation_id: str
+    item_id: str
+    policy: str
+    at: datetime
+    message: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the list."""
+        return (self.at - _EPOCH) // _MICROSECOND, self.escalation_id
 
 
 @dataclass(frozen=True)
@@ -113,6 +131,19 @@ class Workload:
             query = query.where(at <= moment, or_(at < moment, review_id < after[1]))
         return [_reviewed(row, of) for row in self._session.exec(query.limit(count))]
 
+    def escalations(self, choice: Choice, after: Place | None, count: int) -> list[Escalated]:
+        """Up to `count` of the escalations that nobody has taken over, the newest first, from behind a place on."""
+        at, escalation_id = col(EscalationRow.began_at), col(EscalationRow.escalation_id)
+        query = select(EscalationRow).where(*NOT_TAKEN).order_by(at.desc(), escalation_id.desc())
+        query = query if choice.policy is None else query.where(EscalationRow.policy == choice.policy)
+        if after is not None:
+            moment = _EPOCH + max(after[0], 0) * _MICROSECOND
+            query = query.where(at <= moment, or_(at < moment, escalation_id < after[1]))
+        return [
+            Escalated(row.escalation_id, row.story, row.policy, row.began_at, row.message)
+            for row in self._session.exec(query.limit(count))
+        ]
+
     def writes(self, choice: Choice, of: Work, whose: str, after: Place | None, count: int) -> list[Write]:
         """Up to `count` of the writes behind a figure, the newest first, from behind a place on.
 
@@ -125,6 +156,8 @@ class Workload:
 
 
 _WHOSE: dict[Work, Any] = {
+    Work.WAITING: col(ReviewRow.assignee),
+    Work.CONFLICTS: col(ReviewRow.assignee),
     Work.ASSIGNED: col(ReviewRow.assignee),
     Work.UNASSIGNED: col(ReviewRow.assignee),
     Work.ANSWERED_BY: col(ReviewRow.reviewer),
@@ -134,6 +167,8 @@ _WHOSE: dict[Work, Any] = {
 _WAITS = col(ReviewRow.answered_at).is_(None)
 
 _IS: dict[Work, tuple[ColumnElement[bool] | TextClause, ...]] = {
+    Work.WAITING: (_WAITS,),
+    Work.CONFLICTS: (_WAITS, col(ReviewRow.kind) == ReviewKind.CONFLICT),
     Work.ASSIGNED: (_WAITS, col(ReviewRow.assignee).is_not(None)),
     Work.UNASSIGNED: (_WAITS, col(ReviewRow.assignee).is_(None)),
     Work.ANSWERED_BY: (col(ReviewRow.answer).is_not(None),),
@@ -144,7 +179,7 @@ _IS: dict[Work, tuple[ColumnElement[bool] | TextClause, ...]] = {
 
 def _which(of: Work, choice: Choice, whose: str) -> Iterator[ColumnElement[bool] | TextClause]:
     """What is meant; work that waits is told as of now, whenever it came in."""
-    row: Any = ReviewRow if of in REVIEWS else OperationRow
+    row: Any = OperationRow if of in WRITES else ReviewRow
     yield from _IS[of]
     if whose:
         yield _WHOSE[of] == whose

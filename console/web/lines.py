@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.store.figures import Listed, Place
-from connectors.store.workload import REVIEWS, Reviewed, Write
+from connectors.store.workload import WRITES, Escalated, Reviewed, Write
 from console.web.look import Look
 from console.web.render import when, words
 from domain.figures import Work, duration
@@ -36,10 +36,12 @@ def lines(here: Resources, look: Look, count: int) -> list[Line]:
     with here.store.reading() as tx:
         if not isinstance(look.of, Work):
             return [line_of(one) for one in tx.figures.listed(choice, look.of, look.place, count)]
-        if look.of in REVIEWS:
-            reviews = tx.workload.reviews(choice, look.of, look.whose, look.place, count)
-            return [_reviewed(one, now) for one in reviews]
-        return [_write(one) for one in tx.workload.writes(choice, look.of, look.whose, look.place, count)]
+        if look.of in WRITES:
+            return [_write(one) for one in tx.workload.writes(choice, look.of, look.whose, look.place, count)]
+        if look.of is Work.ESCALATIONS:
+            return [_escalated(one) for one in tx.workload.escalations(choice, look.place, count)]
+        reviews = tx.workload.reviews(choice, look.of, look.whose, look.place, count)
+        return [_reviewed(one, now) for one in reviews]
 
 
 def line_of(one: Listed) -> Line:
@@ -57,6 +59,10 @@ def line_of(one: Listed) -> Line:
 def _reviewed(one: Reviewed, now: datetime) -> Line:
     how = f"answered: {one.answer}" if one.answer is not None else when(one.due_at, now)
     return Line(one.item_id, one.policy, one.at, (words(one.kind), words(how)), one.place)
+
+
+def _escalated(one: Escalated) -> Line:
+    return Line(one.item_id, one.policy, one.at, (one.message,), one.place)
 
 
 def _write(one: Write) -> Line:

@@ -58,6 +58,7 @@ def fill(store: Store, items: int) -> None:
                     tx.session.execute(insert(table), told)
     with store.transaction() as tx:
         tx.session.execute(text("ANALYZE"))
+    store.compact()  # as PostgreSQL does by itself within minutes, and flows.retain every day
 
 
 def _item(n: int, at: datetime) -> dict[type, list[dict[str, Any]]]:

@@ -62,8 +62,8 @@ class Overview:
     unread: list[Unread]
     load: list[Reviewer]
     dead_letters: Cell
-    open_escalations: int
-    waiting_reviews: int
+    open_escalations: Cell
+    waiting_reviews: Cell
 
 
 def overview(here: Resources, look: Look) -> Overview:
@@ -121,8 +121,11 @@ def _shown(
         unread=list(unread(tx, look, now)),
         load=reviewers(tx, look, now),
         dead_letters=Cell(sum(one.dead.count for one in health), look.items(Work.DEAD_LETTERS)),
-        open_escalations=tx.escalations.count(),
-        waiting_reviews=sum(count for (policy, _), count in reviews.items() if look.policy in ("", policy)),
+        open_escalations=Cell(tx.escalations.count(), look.items(Work.ESCALATIONS, policy="", route="")),
+        waiting_reviews=Cell(
+            sum(count for (policy, _), count in reviews.items() if look.policy in ("", policy)),
+            look.items(Work.WAITING, route=""),
+        ),
     )
 
 
@@ -201,6 +204,9 @@ LISTS: dict[Slice | Work, str] = {
     Slice.DEAD: "Items with a dead letter",
     Slice.LATE: "Items that were late",
     Slice.NOWHERE: "Items that are unaccounted for",
+    Work.WAITING: "Reviews that wait",
+    Work.CONFLICTS: "Open conflicts",
+    Work.ESCALATIONS: "Escalations that nobody has taken over",
     Work.ASSIGNED: "Reviews that are with somebody",
     Work.UNASSIGNED: "Reviews that are with nobody in particular",
     Work.ANSWERED_BY: "Reviews that were answered",

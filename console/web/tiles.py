@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connectors.store.figures import Books
 from console.web.look import Look
-from domain.figures import NONE, Counts, Pace, Price, Share, Slice, duration, percent
+from domain.figures import NONE, Counts, Pace, Price, Share, Slice, Work, duration, percent
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def tiles(look: Look, of: Measured) -> Iterator[Tile]:
     yield Tile("Retry frequency", often, note, look.items(Slice.RETRIED))
     told = counts.escalations
     yield Tile("Escalation rate", percent(told), f"{_of(told)} told to somebody", look.items(Slice.ESCALATED))
-    yield Tile("Open conflicts", f"{of.conflicts:,}", "wait for a person", _conflicts(look))
+    yield Tile("Open conflicts", f"{of.conflicts:,}", "wait for a person", look.items(Work.CONFLICTS, route=""))
     yield _cost(look, counts, of.price)
     yield _unaccounted(look, of.books)
 
@@ -74,10 +74,6 @@ def _misroutes(look: Look, counts: Counts) -> Tile:
     told = f"{audit.wrong:,} of {audit.n:,} audited; 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %"
     note = told if audit.n else "nothing was audited"
     return Tile("Misroute rate", value, note, look.items(Slice.MISROUTED if audit.wrong else Slice.AUDITED))
-
-
-def _conflicts(look: Look) -> str:
-    return f"/reviews?kind=conflict{f'&policy={look.policy}' if look.policy else ''}"
 
 
 def _cost(look: Look, counts: Counts, price: Price | None) -> Tile:

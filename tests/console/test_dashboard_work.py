@@ -5,7 +5,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from looking import client, html_of
+from looking import client, html_of, tiles
 from playwright.sync_api import sync_playwright
 from prefect_ui import FLAGS, chromium
 from reviewing import OPEN, Reviewing, served
@@ -17,6 +17,7 @@ from domain.assignment import Because, Placement
 from domain.breaker import FAILURES
 from domain.delivery import Invalid, Operation, Patience, Step, Unknown, next_step
 from domain.errors import Permanent, Retryable, Unauthorised, Unavailable
+from domain.escalation import Cause
 from domain.figures import Work
 from domain.review import Answer
 from domain.source_state import SourceState, failed
@@ -124,6 +125,27 @@ class TestReviewers:
         html = await html_of(desk, f"/dashboard/items?of={Work.ASSIGNED}&whose=Ann")
         assert listed(html)
         assert "access" not in html.partition("<main")[2]
+
+
+class TestWhatWaitsNow:
+    async def test_each_count_leads_to_its_list_for_whoever_may_look(self, desk):
+        reviews = [desk.ask(f"m-{number}", f"message {number}") for number in range(3)]
+        answer(desk, reviews[0], "Ann")
+        with desk.store.transaction() as tx:
+            tx.escalations.begin("tiny", Cause.REVIEW_LATE, reviews[1], "it waits", desk.now, item_id=reviews[1])
+            told = tx.escalations.begin("other", Cause.SYSTEM_PAUSED, "crm", "nothing is sent to crm", desk.now)
+        html = await html_of(desk, "/dashboard?policy=tiny")
+        found = re.findall(r'<a href="([^"]*)"(?: class="late")?><b>(\d+)</b> (?:reviews wait|open escalations)', html)
+        waiting, escalated = [await html_of(desk, unescape(href)) for href, _ in found]
+        assert [count for _, count in found] == ["2", "2"]
+        assert sorted(listed(waiting)) == sorted(reviews[1:])
+        assert sorted(listed(escalated)) == sorted([reviews[1], told])  # of every policy, as many as there are
+        assert "nothing is sent to crm" in escalated
+
+    async def test_open_conflicts_lead_to_those_reviews_alone(self, desk):
+        desk.ask("m-1")
+        value, _, href = tiles(await html_of(desk))["Open conflicts"]
+        assert (value, listed(await html_of(desk, href))) == ("0", [])
 
 
 class TestSystems:

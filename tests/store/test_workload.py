@@ -7,17 +7,25 @@ import pytest
 from builders import route_review
 
 from connectors.store.figures import Choice
-from connectors.store.workload import REVIEWS
+from connectors.store.workload import WRITES
 from domain.assignment import Because, Placement
 from domain.decision import Kind, Reason
 from domain.delivery import Invalid, Patience
+from domain.escalation import Cause
 from domain.figures import Work
-from domain.review import Answer
+from domain.review import Answer, ReviewKind
 
 POLICIES = ("lead_routing", "support_triage")
 
 
-def ask(desk, external_id: str, policy: str, to: str | None = None, route: str = "sales") -> str:
+def ask(
+    desk,
+    external_id: str,
+    policy: str,
+    to: str | None = None,
+    route: str = "sales",
+    kind: ReviewKind = ReviewKind.ROUTE,
+) -> str:
     """Leave an item to a person, or to nobody in particular; gives its review, which has the item's id."""
     item_id, _ = desk.accept(external_id, policy)
     decision = desk.decision(Kind.HUMAN, Reason.BELOW_THRESHOLD, proposed=route)
@@ -25,10 +33,16 @@ def ask(desk, external_id: str, policy: str, to: str | None = None, route: str =
         tx.inbox.keep_decision(item_id, desk.proposal(), decision, 0, desk.now)
         claimed = tx.inbox.get(item_id)
         due_at = desk.now + timedelta(hours=1)
-        tx.reviews.open(route_review(claimed, policy, decision.proposal_hash, due_at, decision), desk.now)
+        review = route_review(claimed, policy, decision.proposal_hash, due_at, decision)
+        tx.reviews.open(review.model_copy(update={"kind": kind}), desk.now)
         placement = Placement(review_id=item_id, to=to, why=Because.NEW)
         tx.assignments.place(tx.assignments.waiting(policy), [placement], desk.now)
     return item_id
+
+
+def escalate(desk, subject: str, policy: str) -> None:
+    with desk.store.transaction() as tx:
+        tx.escalations.begin(policy, Cause.REVIEW_LATE, subject, f"{subject} waits", desk.now, item_id=subject)
 
 
 def answer(desk, review_id: str, reviewer: str) -> None:
@@ -42,7 +56,10 @@ def work(desk) -> None:
         desk.later(hours=5)
         policy = POLICIES[number % 2]
         whom = (None, "Ada", "Bob")[number % 3]
-        review = ask(desk, f"m-{number}", policy, whom, route=("sales", "support")[number % 3 == 1])
+        kind = ReviewKind.CONFLICT if number % 5 == 0 else ReviewKind.ROUTE
+        review = ask(desk, f"m-{number}", policy, whom, ("sales", "support")[number % 3 == 1], kind)
+        if number % 6 == 0:
+            escalate(desk, review, policy)
         if number % 5:
             answer(desk, review, ("Ada", "Cleo")[number % 3 == 0])
         write = desk.operation(review, f"r-{number}").model_copy(
@@ -63,6 +80,12 @@ def counted(desk, choice: Choice) -> dict[tuple[Work, str], int]:
         for name, share in tx.workload.reviewers(choice).items():
             found[Work.ASSIGNED if name else Work.UNASSIGNED, name] = share.part
             found[Work.ANSWERED_BY, name] = share.of
+        if choice.route is None:
+            waiting = {of: n for of, n in tx.figures.open_reviews().items() if choice.policy in (None, of[0])}
+            found[Work.WAITING, ""] = sum(waiting.values())
+            found[Work.CONFLICTS, ""] = sum(n for (_, kind), n in waiting.items() if kind == ReviewKind.CONFLICT)
+        if choice == Choice():
+            found[Work.ESCALATIONS, ""] = tx.escalations.count()
     return {named: count for named, count in found.items() if count}
 
 
@@ -70,11 +93,17 @@ def listed(desk, choice: Choice, of: Work, whose: str = "", at_once: int = 1000)
     """The whole list, page by page."""
     seen, place = [], None
     with desk.store.reading() as tx:
-        read = tx.workload.reviews if of in REVIEWS else tx.workload.writes
-        while page := read(choice, of, whose, place, at_once):
+        while page := _page(tx, choice, of, whose, place, at_once):
             seen += page
             place = page[-1].place
     return seen
+
+
+def _page(tx, choice: Choice, of: Work, whose: str, place, at_once: int) -> list:
+    if of is Work.ESCALATIONS:
+        return tx.workload.escalations(choice, place, at_once)
+    read = tx.workload.writes if of in WRITES else tx.workload.reviews
+    return read(choice, of, whose, place, at_once)
 
 
 CHOICES: dict[str, Callable[[object], Choice]] = {
@@ -109,7 +138,7 @@ class TestCounts:
         ask(desk, "m-1", "lead_routing", "Ada")
         desk.later(days=90)
         week = Choice(since=desk.now - timedelta(days=7))
-        assert counted(desk, week) == {(Work.ASSIGNED, "Ada"): 1}
+        assert counted(desk, week) == {(Work.ASSIGNED, "Ada"): 1, (Work.WAITING, ""): 1}
 
     def test_of_answers_are_of_those_that_were_given_in_the_time(self, desk):
         early, late = (ask(desk, f"m-{number}", "lead_routing") for number in (1, 2))
