@@ -62,18 +62,18 @@ class Graph:
 def graph_of(workflow: Workflow) -> Graph:
     """The graph of any policy."""
     policy = workflow.policy
+    more: list[Node | Edge] = []
     match policy:
         case SyncPolicy():
             nodes, edges = _sync(policy)
         case CasePolicy():
             nodes, edges = _decided(policy, workflow)
-            states = list(_states(policy))
-            nodes += [one for one in states if isinstance(one, Node)]
-            edges += [one for one in states if isinstance(one, Edge)]
+            more += _states(policy)
         case _:
             nodes, edges = _decided(policy, workflow)
-    for one in _told(policy):
-        (nodes if isinstance(one, Node) else edges).append(one)  # type: ignore[arg-type]
+    more += _told(policy)
+    nodes += [one for one in more if isinstance(one, Node)]
+    edges += [one for one in more if isinstance(one, Edge)]
     return Graph(f"{policy.name}, version {policy.version}, mode {policy.mode.value}", tuple(nodes), tuple(edges))
 
 

@@ -53,7 +53,7 @@ def asked(policy: str, data: Path, without_model: bool) -> tuple[Workflow, Run, 
 
 def propose(policy: str, data: Data, without_model: bool) -> Run:
     """The proposals on `data`, with progress on stderr."""
-    from evals.proposals import propose_all  # noqa: PLC0415  Prefect takes a second to import
+    from evals.proposals import propose_all
 
     async def ask() -> Run:
         async with asking("asking", len(data.items), ask=not without_model) as progress:
@@ -70,8 +70,8 @@ async def asking(what: str, total: int, *, ask: bool) -> AsyncIterator[Callable[
         what: begins the bar's line; the model's name follows.
         ask: False leaves the model out.
     """
-    from tasks.prefect_secrets import resolved  # noqa: PLC0415
-    from tasks.resources import Resources, opened  # noqa: PLC0415
+    from tasks.prefect_secrets import resolved
+    from tasks.resources import Resources, opened
 
     here = Resources.from_environment(await resolved(os.environ), ask=ask)
     try:
@@ -89,7 +89,7 @@ def record_of(workflow: Workflow, run: Run, data: Data, terms: "Terms") -> Calib
     Raises:
         InputInvalid: so much could not be scored that a record would say little.
     """
-    from evals.calibrate import calibrate  # noqa: PLC0415  SciPy takes half a second to import
+    from evals.calibrate import calibrate
 
     scored = run.scored
     if len(scored) < len(run.rows):
@@ -114,7 +114,7 @@ def first(given: float | None, otherwise: float) -> float:
 
 def choices_of(workflow: Workflow, run: Run, terms: "Terms") -> list[Choice]:
     """Every proven threshold of the main classifier with its costs."""
-    from evals.calibrate import walk  # noqa: PLC0415
+    from evals.calibrate import walk
 
     walked, n = walk(workflow, run.scored, run.parts, terms)
     return choices(walked, terms.costs, n) if terms.costs else []
@@ -131,7 +131,7 @@ def calibrated(workflow: Workflow, record: Path | None) -> Workflow:
 
 def from_store(workflow: Workflow) -> tuple[list[Row], int]:
     """The production ledger's items whose right answer a person gave, and the number of the others."""
-    from evals.replay import from_ledger  # noqa: PLC0415
+    from evals.replay import from_ledger
 
     with reading() as tx:
         return from_ledger(tx.inbox.settled(workflow.policy.name), workflow.policy)
@@ -140,9 +140,9 @@ def from_store(workflow: Workflow) -> tuple[list[Row], int]:
 @contextmanager
 def reading() -> "Iterator[Transaction]":
     """The store that the environment names, to read from."""
-    from connectors.settings import Settings  # noqa: PLC0415
-    from connectors.store.engine import Store  # noqa: PLC0415
-    from tasks.prefect_secrets import resolved_now  # noqa: PLC0415
+    from connectors.settings import Settings
+    from connectors.store.engine import Store
+    from tasks.prefect_secrets import resolved_now
 
     store = Store(Settings.of(resolved_now(os.environ)).store_url)
     try:

@@ -35,8 +35,8 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast the real flow is, beside bare asyncio; exit code 1 if an effect was lost or doubled."""
-    from evals.bench import Books, measure_bench, measure_growth, measure_latency  # noqa: PLC0415
-    from evals.bench_scaling import DEFAULT_LATENCY_MS, measure_scaling  # noqa: PLC0415
+    from evals.bench import Books, measure_bench, measure_growth, measure_latency
+    from evals.bench_scaling import DEFAULT_LATENCY_MS, measure_scaling
 
     found: Books
     with explained():

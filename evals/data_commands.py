@@ -15,8 +15,8 @@ def harvest(
     out: Annotated[Path, typer.Option(help="Data file to write to; items that it has already are left alone.")],
 ) -> None:
     """Turn people's answers (audits, overrides, approvals) into labelled items: routes, and actions of cases."""
-    from evals.harvest import collect, write_cases  # noqa: PLC0415
-    from policies.load import load_workflow  # noqa: PLC0415
+    from evals.harvest import collect, write_cases
+    from policies.load import load_workflow
 
     with explained():
         workflow = load_workflow(policy)
@@ -36,8 +36,8 @@ def import_data(
     id_column: Annotated[str, typer.Option("--id", help="Its column of ids; row numbers without one.")] = "id",
 ) -> None:
     """Bring labelled data into the form that every command reads."""
-    from evals.importers import import_csv  # noqa: PLC0415
-    from evals.public_sets import SETS, prepare  # noqa: PLC0415
+    from evals.importers import import_csv
+    from evals.public_sets import SETS, prepare
 
     with explained():
         if source in SETS:
@@ -54,7 +54,7 @@ def public(
     as_json: AsJson = False,
 ) -> None:
     """Measure on two public sets, with and without the model; INTERLOCK_PUBLIC_DATA says where they are."""
-    from evals.public_table import public_table  # noqa: PLC0415
+    from evals.public_table import public_table
 
     with explained():
         table = public_table(items, without_model)
@@ -69,7 +69,7 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Replay a real help desk's log as two systems that edit the same incidents; INTERLOCK_PUBLIC_DATA says where."""
-    from evals.sync_figures import measure_sync  # noqa: PLC0415
+    from evals.sync_figures import measure_sync
 
     with explained():
         found = measure_sync(versions, faults, crashes, database, ERR)
@@ -86,11 +86,11 @@ def extract(
     as_json: AsJson = False,
 ) -> None:
     """Measure what is found in texts: per field, how much is written by itself and how much of that is right."""
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from evals.extraction import Measures, extract_all, load_labelled, measure, print_extraction  # noqa: PLC0415
-    from policies.load import find_policy, load_policy  # noqa: PLC0415
-    from tasks.resources import resources  # noqa: PLC0415
+    from evals.extraction import Measures, extract_all, load_labelled, measure, print_extraction
+    from policies.load import find_policy, load_policy
+    from tasks.resources import resources
 
     async def run() -> Measures:
         async with asking("extracting with", len(items), ask=not without_model) as progress:

@@ -46,8 +46,8 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Find the thresholds that labelled data prove for the policy's target, and keep the evidence."""
-    from evals.calibrate import Terms  # noqa: PLC0415
-    from evals.costs import Costs  # noqa: PLC0415
+    from evals.calibrate import Terms
+    from evals.costs import Costs
 
     with explained():
         costs = None
@@ -86,10 +86,10 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Measure what would be routed alone, how much of it goes wrong, and what the rest costs."""
-    from evals.actions import measure_actions, print_actions  # noqa: PLC0415
-    from evals.metrics import measure  # noqa: PLC0415
-    from evals.prices import load_prices  # noqa: PLC0415
-    from evals.report import page, print_measures  # noqa: PLC0415
+    from evals.actions import measure_actions, print_actions
+    from evals.metrics import measure
+    from evals.prices import load_prices
+    from evals.report import page, print_measures
 
     with explained():
         table = load_prices(prices) if prices else None
@@ -125,10 +125,10 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Answer what-if questions from recorded proposals; nobody is asked."""
-    from evals.recorded import load_run  # noqa: PLC0415
-    from evals.replay import Weights, WhatIf  # noqa: PLC0415
-    from evals.replay import replay as again  # noqa: PLC0415
-    from policies.load import load_classifier  # noqa: PLC0415
+    from evals.recorded import load_run
+    from evals.replay import Weights, WhatIf
+    from evals.replay import replay as again
+    from policies.load import load_classifier
 
     with explained():
         if weights is not None and weights not in {one.value for one in Weights}:
@@ -162,9 +162,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Pair two runs on the same items, and say whether the difference could be chance."""
-    from evals.compare import compare as paired  # noqa: PLC0415
-    from evals.recorded import load_run  # noqa: PLC0415
-    from policies.load import load_classifier  # noqa: PLC0415
+    from evals.compare import compare as paired
+    from evals.recorded import load_run
+    from policies.load import load_classifier
 
     with explained():
         a, b = load_run(one), load_run(other)
@@ -185,11 +185,11 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Let a candidate pass only if it is no worse than the baseline on the same items; refuse when in doubt."""
-    from evals.gate import gate as judged  # noqa: PLC0415
-    from evals.gate import read_budgets, show  # noqa: PLC0415
-    from evals.prices import load_prices  # noqa: PLC0415
-    from evals.recorded import load_run  # noqa: PLC0415
-    from policies.load import load_classifier  # noqa: PLC0415
+    from evals.gate import gate as judged
+    from evals.gate import read_budgets, show
+    from evals.prices import load_prices
+    from evals.recorded import load_run
+    from policies.load import load_classifier
 
     with explained():
         if (data is None) == (candidate is None):
@@ -224,8 +224,8 @@ def guarantee(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate and test on random splits again and again, and count broken promises."""
-    from evals.calibrate import Terms  # noqa: PLC0415
-    from evals.guarantee import guarantee as repeated  # noqa: PLC0415
+    from evals.calibrate import Terms
+    from evals.guarantee import guarantee as repeated
 
     with explained():
         workflow, made, _ = asked(policy, data, without_model)
@@ -251,7 +251,7 @@ def hostile(
     as_json: AsJson = False,
 ) -> None:
     """Attack the classifier: hostile messages around honest ones; none may change an automatic decision."""
-    from evals.hostile import hostile_items, withstood  # noqa: PLC0415
+    from evals.hostile import hostile_items, withstood
 
     with explained():
         workflow, honest, _ = asked(policy, data, without_model)

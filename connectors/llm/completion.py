@@ -59,7 +59,7 @@ class Completion(BaseModel, from_attributes=True):
     @property
     def cut_off(self) -> bool:
         """Whether it ended at the token limit."""
-        return bool(self.choices) and self.choices[0].finish_reason == "length"  # type: ignore[index]  # not None here
+        return bool(self.choices and self.choices[0].finish_reason == "length")
 
     @property
     def tokens(self) -> list[Token]:

@@ -50,9 +50,9 @@ class Lookers:
         guarded = bool(token or header) or (reviewers is not None and not reviewers.is_open)
         if not guarded and (not on_loopback or public_url):
             raise NobodyGuards(NO_LOOK)
-        own = {"pages": (DASHBOARD,), "cookie": "interlock_looker", "session": Purpose.LOOK}
         mine = Access((token_bytes(32),), False, token, not guarded, public_url.rstrip("/"))
-        return cls(replace(mine, **own), reviewers, header)  # type: ignore[arg-type]  # names and types are the fields'
+        mine = replace(mine, pages=(DASHBOARD,), cookie="interlock_looker", session=Purpose.LOOK)
+        return cls(mine, reviewers, header)
 
     def visitor(self, request: Request, now: datetime) -> Visitor | None:
         """Who looks; None where nobody is signed in.
