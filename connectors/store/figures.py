@@ -151,8 +151,8 @@ class Figures:
         Nor does it compile anything: that takes 60 ms, more than it brings any of these.
         """
         if postgres := self._session.connection().dialect.name == "postgresql":
-            self._session.connection().execute(text(f"SET LOCAL work_mem = '{WORK_MB}MB'"))
-            self._session.connection().execute(text("SET LOCAL jit = off"))
+            settings = f"SELECT set_config('work_mem', '{WORK_MB}MB', true), set_config('jit', 'off', true)"
+            self._session.connection().exec_driver_sql(settings)
         return postgres
 
     def kept(self, choice: Choice, now: datetime) -> dict[str, Share]:

@@ -125,20 +125,16 @@ class Workload:
             whose: the reviewer; empty for all.
         """
         at, review_id = _at(of), col(ReviewRow.review_id)
-        query = select(ReviewRow).where(*_which(of, choice, whose)).order_by(at.desc(), review_id.desc())
-        if after is not None:
-            moment = _EPOCH + max(after[0], 0) * _MICROSECOND
-            query = query.where(at <= moment, or_(at < moment, review_id < after[1]))
+        query = select(ReviewRow).where(*_which(of, choice, whose), *_behind(after, at, review_id))
+        query = query.order_by(at.desc(), review_id.desc())
         return [_reviewed(row, of) for row in self._session.exec(query.limit(count))]
 
     def escalations(self, choice: Choice, after: Place | None, count: int) -> list[Escalated]:
         """Up to `count` of the escalations that nobody has taken over, the newest first, from behind a place on."""
         at, escalation_id = col(EscalationRow.began_at), col(EscalationRow.escalation_id)
-        query = select(EscalationRow).where(*NOT_TAKEN).order_by(at.desc(), escalation_id.desc())
+        query = select(EscalationRow).where(*NOT_TAKEN, *_behind(after, at, escalation_id))
         query = query if choice.policy is None else query.where(EscalationRow.policy == choice.policy)
-        if after is not None:
-            moment = _EPOCH + max(after[0], 0) * _MICROSECOND
-            query = query.where(at <= moment, or_(at < moment, escalation_id < after[1]))
+        query = query.order_by(at.desc(), escalation_id.desc())
         return [
             Escalated(row.escalation_id, row.story, row.policy, row.began_at, row.message)
             for row in self._session.exec(query.limit(count))
@@ -189,6 +185,14 @@ def _which(of: Work, choice: Choice, whose: str) -> Iterator[ColumnElement[bool]
         yield exists().where(col(JourneyRow.item_id) == row.item_id, col(JourneyRow.route) == choice.route)
     if choice.since is not None and of is Work.ANSWERED_BY:
         yield _at(of) >= choice.since
+
+
+def _behind(place: Place | None, at: Any, named: Any) -> Iterator[ColumnElement[bool]]:
+    """What comes after a place of a list that goes back in time."""
+    if place is not None:
+        moment = _EPOCH + max(place[0], 0) * _MICROSECOND
+        yield at <= moment
+        yield or_(at < moment, named < place[1])
 
 
 def _at(of: Work) -> Any:
