@@ -28,6 +28,9 @@ PATIENCE_S = 3.0
 LOOK_AGAIN_S = 0.02
 """Between two looks whether others have finished what they hold."""
 
+OTHERS = timedelta(seconds=1)
+"""What was due for less long, another worker is about to send."""
+
 ANY_LEASE = timedelta(days=1)
 """Longer than any lease: what could be claimed then is undecided now."""
 
@@ -64,7 +67,7 @@ async def _worked_off(here: Resources, policy: str) -> None:
         with here.store.reading() as tx:
             now = here.now()
             undecided, due_at = tx.inbox.claimable(name, now + ANY_LEASE), tx.outbox.next_due_at(now)
-            to_do = tx.inbox.claimable(name, now) or (due_at is not None and due_at <= now)
+            to_do = tx.inbox.claimable(name, now) or (due_at is not None and due_at + OTHERS <= now)
         if not undecided and due_at is None:
             return
         if to_do:

@@ -37,9 +37,12 @@ class Stub:
         """Status and JSON of an answer."""
         match method, path:
             case "POST", "/v1/chat/completions":
+                time = asyncio.get_running_loop().time
+                due_at = time() + self._latency_s
+                said = completion(json.loads(body))
                 if self._latency_s:
-                    await asyncio.sleep(self._latency_s)
-                return 200, completion(json.loads(body))
+                    await asyncio.sleep(due_at - time())
+                return 200, said
             case "POST", "/records":
                 return self._written(headers.get(b"idempotency-key", b"").decode(), json.loads(body))
             case "GET", "/records":
