@@ -20,8 +20,8 @@ from tasks.resources import opened
 from tasks.review import escalate_late
 from tasks.standing import step_back
 
-LANES = 2
-"""Chunks under way at the same time."""
+LANES = 3
+"""Chunks under way at the same time: while one is asked about and one is delivered, one waits to be asked about."""
 
 
 async def work_off(

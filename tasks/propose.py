@@ -188,8 +188,8 @@ async def _ask_once(
     limit: asyncio.Semaphore,
 ) -> tuple[Proposal, InterlockError | None]:
     classifier = workflow.policy.classifier
-    turns = conversation(workflow, text, [(near.text, near.label) for near in consulted.nearest])
-    async with limit:
+    async with limit:  # made in its turn: a whole chunk's would keep the others' answers waiting
+        turns = conversation(workflow, text, [(near.text, near.label) for near in consulted.nearest])
         asked_at = time.perf_counter()
         try:
             answer = await model.choose(

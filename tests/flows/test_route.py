@@ -300,5 +300,5 @@ async def test_chunks_that_overlap_keep_to_one_limit_of_questions_and_act_once(b
 
     account = await bench.run()
 
-    assert bench.model.most == 3, "two chunks of two, under one limit of three"
+    assert bench.model.most == 3, "three chunks of two, under one limit of three"
     assert (account.done, len(bench.system.stored), len(bench.model.asked)) == (8, 8, 8)

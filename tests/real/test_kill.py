@@ -25,6 +25,7 @@ from tiny import message, write_tiny
 from connectors.store.engine import Store
 from console.sandboxes import Sandboxes, sandboxes
 from domain.ledger import Entry, first_break
+from flows.chunks import LANES
 
 ITEMS = 30
 CHUNK = 4
@@ -168,7 +169,7 @@ def test_killed_while_the_model_is_asked_its_items_are_taken_over(prefect, tmp_p
         works.kill_when(lambda: works.count("inbox", "decided") == CHUNK and len(server.requests) > CHUNK)
         gone.set()
         leased = works.count("inbox", "lease_owner IS NOT NULL")
-        assert leased in (CHUNK, 2 * CHUNK), "two chunks are under way at a time"
+        assert leased in {lanes * CHUNK for lanes in range(1, LANES + 1)}, "whole chunks, as many as go on at a time"
         works.finish()
         assert_whole(works)
         assert len(facts(works.entries(), "taken_over")) == leased
