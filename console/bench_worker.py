@@ -10,17 +10,22 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connectors.ports import Arrival
+from connectors.store.parts import in_parts
 from evals.bench_work import SOURCE, text_of
 from flows.route import route
 from tasks.accept import accept
 from tasks.resources import Resources, opened
 
-AT_ONCE = 500
-"""Tickets that are accepted in one transaction."""
+WAITING = 500
+"""Tickets that are there when a run begins; the others come in while it goes on."""
+
+AT_ONCE, PAUSE_S = 100, 0.05
+"""Tickets that are accepted in one transaction, and the time between two."""
 
 PATIENCE_S = 3.0
 """How long a run waits for writes that other systems put off."""
@@ -41,15 +46,19 @@ async def work(policy: str) -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             first, end = map(int, line.split())
             began = time.process_time()
-            _accept(here, policy, range(first, end))
-            await _worked_off(here, policy)
+            await _worked_off(here, policy, range(first, end))
             sys.stdout.write(json.dumps({"rss_mib": _rss_mib(), "cpu_s": time.process_time() - began}) + "\n")
             sys.stdout.flush()
 
 
-def _accept(here: Resources, policy: str, numbers: range) -> None:
-    for first in range(numbers.start, numbers.stop, AT_ONCE):
-        accept(here, policy, [_arrival(number) for number in range(first, min(first + AT_ONCE, numbers.stop))])
+async def _come_in(here: Resources, policy: str, numbers: range) -> None:
+    for part in in_parts(numbers, AT_ONCE):
+        _accept(here, policy, part)
+        await asyncio.sleep(PAUSE_S)
+
+
+def _accept(here: Resources, policy: str, numbers: Sequence[int]) -> None:
+    accept(here, policy, [_arrival(number) for number in numbers])
 
 
 def _arrival(number: int) -> Arrival:
@@ -59,9 +68,12 @@ def _arrival(number: int) -> Arrival:
     )
 
 
-async def _worked_off(here: Resources, policy: str) -> None:
+async def _worked_off(here: Resources, policy: str, numbers: range) -> None:
     """Run the flow, again and again, until everything is decided and delivered, be it by others."""
-    await route(policy, wait_s=PATIENCE_S)
+    _accept(here, policy, numbers[:WAITING])
+    async with asyncio.TaskGroup() as at_once:
+        at_once.create_task(_come_in(here, policy, numbers[WAITING:]))
+        await route(policy, wait_s=PATIENCE_S)
     name = here.workflow(policy).policy.name
     while True:
         with here.store.reading() as tx:

@@ -9,6 +9,7 @@ opinion and the guards must catch.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u180e\u200b\u202d\u202e\u2060-\u2064\u2066-\u2069\u3164\U000e0100-\U000e01ef]"
@@ -81,6 +82,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+@cache
 def _runs(description: str) -> list[str]:
     words = [word.lower() for word in _WORD.findall(description)]
     return [" ".join(words[start : start + QUOTED_WORDS]) for start in range(len(words) - QUOTED_WORDS + 1)]

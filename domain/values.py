@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+"""Made once: `json.dumps` would make one a call."""
+
 
 class Frozen(BaseModel):
     """Base of the domain's models: immutable, and strict about unknown fields."""
@@ -15,7 +18,7 @@ class Frozen(BaseModel):
 
 def canonical(value: Any) -> str:
     """`value` as JSON in one possible spelling: sorted keys, no spaces, UTF-8 kept."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def digest(*parts: Any) -> str:

@@ -257,7 +257,7 @@ def measure_latency(
     each = max(1, concurrency // processes)
     best = ideal(latency_ms, each * processes)
     with rig_of(home, latency_ms, database, {}) as rig:
-        policy = write_workflow(home, each, ITEMS_A_RUN, 2 * each, LEASE_MINUTES)
+        policy = write_workflow(home, each, items, 2 * each, LEASE_MINUTES)  # one run: between two nothing is asked
         floor, floors = warmed_floor(rig, each * processes, tickets)
         workers = warmed(rig, policy, processes, tickets)
         seen: list[tuple[float, float]] = []

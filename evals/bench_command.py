@@ -11,10 +11,12 @@ from evals.shown import ERR, print_flat
 Items = Annotated[
     int | None,
     typer.Option(
-        min=10, help="Items of each measurement; if not told 500, with --latency-ms 4000, with --workers 2000."
+        min=10, help="Items of each measurement; if not told 500, with --latency-ms 12000, with --workers 2000."
     ),
 ]
-Rounds = Annotated[int, typer.Option(min=1, help="Rounds of the floor and the flow.")]
+Rounds = Annotated[
+    int | None, typer.Option(min=1, help="Rounds of the floor and the flow; if not told 3, with --latency-ms 1.")
+]
 LatencyMs = Annotated[float, typer.Option(min=0, help="Measure with a model that takes so long.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Questions at the same time, with --latency-ms.")]
 Processes = Annotated[int, typer.Option(min=1, help="Processes that share these questions, with --latency-ms.")]
@@ -25,10 +27,10 @@ Database = Annotated[str, typer.Option(help="Empty database, postgresql://…; a
 
 def bench(
     items: Items = None,
-    rounds: Rounds = 3,
+    rounds: Rounds = None,
     latency_ms: LatencyMs = 0,
     concurrency: Concurrency = 64,
-    processes: Processes = 1,
+    processes: Processes = 2,
     workers: Workers = False,
     grow: Grow = 0,
     database: Database = "",
@@ -45,9 +47,9 @@ def bench(
         elif grow:
             found = measure_growth(grow, database, ERR)
         elif latency_ms:
-            found = measure_latency(items or 4_000, rounds, latency_ms, concurrency, processes, database, ERR)
+            found = measure_latency(items or 12_000, rounds or 1, latency_ms, concurrency, processes, database, ERR)
         else:
-            found = measure_bench(items or 500, rounds, database, ERR)
+            found = measure_bench(items or 500, rounds or 3, database, ERR)
     print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)
     if not found.hold:
         raise typer.Exit(1)

@@ -88,11 +88,7 @@ class LabelledExamples:
         texts = [text.replace(SOFT_HYPHEN, "") for text in texts]
         pieces = [(parts(text), clauses(text)) for text in texts]
         flat = [piece for own, finer in pieces for piece in (*own, *finer)]
-        vectors = await self._vectors(fitted.lexical, [*texts, *flat])
-        similarities = np.clip(vectors @ fitted.vectors.T, 0.0, 1.0)
-        if self._embedder is None:  # strange words have no vector of their own: what is left must not look familiar
-            similarities *= fitted.lexical.known([*texts, *flat])[:, None]
-        shares = fitted.vote.probabilities(vectors)
+        similarities, shares = await self._compared(fitted, [*texts, *flat])
         consulted, at = [], len(texts)
         for row, (own, finer) in enumerate(pieces):
             near = similarities[at : at + len(own)]
@@ -115,9 +111,17 @@ class LabelledExamples:
         fine = _finest(self._examples)
         return _Fitted(lexical, vectors, Vote(vectors, fine, [example.label for example in self._examples]))
 
-    async def _vectors(self, lexical: Lexical, texts: Sequence[str]) -> Vectors:
-        words = lexical.embed(texts)
-        return _joined(await self._embedder.embed(texts), words) if self._embedder else words
+    async def _compared(self, fitted: _Fitted, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """Similarity to each example, and probability of each route; one row a text, equal texts computed once."""
+        once = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        if self._embedder:
+            vectors = _joined(await self._embedder.embed(list(once)), fitted.lexical.embed(list(once)))
+            familiar = np.ones(len(once))
+        else:  # strange words have no vector of their own: what is left must not look familiar
+            vectors, familiar = fitted.lexical.embed_known(list(once))
+        similarities = np.clip(vectors @ fitted.vectors.T, 0.0, 1.0) * familiar[:, None]
+        rows = [once[text] for text in texts]
+        return similarities[rows], fitted.vote.probabilities(vectors)[rows]
 
     async def _remembered(self, embedder: Embedder) -> Vectors:
         """The examples' embeddings, computed once for a set of examples."""

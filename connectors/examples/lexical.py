@@ -41,20 +41,22 @@ class Lexical:
         """One vector a text."""
         return unit(self._reduced.transform(self._features.transform(texts)))
 
-    def known(self, texts: Sequence[str]) -> Vectors:
-        """How much of each text the examples' words make up, 0 to 1; of an example itself, 1."""
-        return np.asarray(np.clip(self._left(texts) / max(self._own, 1e-12), 0.0, 1.0))
+    def embed_known(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """As `embed`; and how much of each text the examples' words make up, 0 to 1: of an example itself, 1."""
+        reduced, left = self._left(texts)
+        return unit(reduced), np.clip(left / max(self._own, 1e-12), 0.0, 1.0)
 
     @cached_property
     def _own(self) -> float:
         """What is left of the example that the reduction takes most from; asked only where words are all there is."""
-        return float(self._left(self._texts).min())
+        return float(self._left(self._texts)[1].min())
 
-    def _left(self, texts: Sequence[str]) -> Vectors:
-        """The share of each text's length that the reduction leaves."""
+    def _left(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """The reduced vectors, and the share of each text's length that the reduction leaves."""
         whole = self._features.transform(texts)
+        reduced = self._reduced.transform(whole)
         lengths = np.sqrt(np.asarray(whole.multiply(whole).sum(axis=1))).ravel()
-        return np.asarray(np.linalg.norm(self._reduced.transform(whole), axis=1) / np.maximum(lengths, 1e-12))
+        return reduced, np.asarray(np.linalg.norm(reduced, axis=1) / np.maximum(lengths, 1e-12))
 
 
 def unit(vectors: Vectors) -> Vectors:

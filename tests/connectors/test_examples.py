@@ -339,7 +339,7 @@ async def test_the_first_two_who_ask_at_once_wait_for_one_fit(tmp_path: Path) ->
     assert embedder.asked.count(TEXTS[0]) == 1
 
 
-async def test_a_whole_chunk_is_embedded_by_one_call_beside_the_examples(tmp_path: Path) -> None:
+async def test_a_whole_chunk_is_embedded_by_one_call_each_text_and_part_once(tmp_path: Path) -> None:
     embedder = LetterCounts()
     examples = LabelledExamples(NINE, embedder, tmp_path)
     await examples.consult(["x"], 1)
@@ -347,7 +347,7 @@ async def test_a_whole_chunk_is_embedded_by_one_call_beside_the_examples(tmp_pat
 
     await examples.consult(["first text", "second one\nof two parts"], 1)
 
-    assert embedder.asked == ["first text", "second one\nof two parts", "first text", "second one", "of two parts"]
+    assert embedder.asked == ["first text", "second one\nof two parts", "second one", "of two parts"]
 
 
 async def test_embeddings_that_cannot_be_had_are_told_and_may_be_had_later(tmp_path: Path) -> None:
