@@ -1,7 +1,9 @@
 """From a decision to the writes that it asks for."""
 
+from collections.abc import Iterable
+
 from domain.decision import Decision
-from domain.delivery import Operation, Search, operation_id
+from domain.delivery import Operation, Patience, Search, operation_id
 from domain.item import ClaimedItem
 from policies.destination import Destination, Moment
 from policies.intake import Checked, seen
@@ -44,6 +46,12 @@ def operations(claimed: ClaimedItem, checked: Checked, decision: Decision, workf
         if destination.at is moment
         and (destination.when is None or matches(destination.when, policy.input.numeric, known))
     ]
+
+
+def patient(writes: Iterable[Operation], workflow: Workflow) -> list[tuple[Operation, Patience]]:
+    """Each of a decision's writes with how long its destination is waited for, as the outbox takes them."""
+    destinations = workflow.policy.destinations
+    return [(write, destinations[write.destination].patience) for write in writes]
 
 
 def planned(decision: Decision) -> dict[str, str]:

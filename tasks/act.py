@@ -13,7 +13,7 @@ from domain.values import digest
 from policies.load import Workflow, cases_of
 from policies.next_action import Said, decide_action
 from policies.situations import Situation, stands
-from policies.writes import operations
+from policies.writes import operations, patient
 from tasks.begun import begin
 from tasks.customer import hear
 from tasks.decide import facts_of
@@ -84,8 +84,7 @@ def carry_out(tx: Transaction, workflow: Workflow, met: Situation, decision: Dec
     if decision.route is not None and (made is None or not permitted(decision, made) or not stands(cases, met, made)):
         raise RuntimeError(f"{met.claimed.item_id}: {decision.route} was decided on and may not be carried out")
     writes = operations(met.claimed, met.checked, decision, workflow)
-    for write in writes:
-        tx.outbox.put(write, cases.destinations[write.destination].patience, now)
+    tx.outbox.put_all(patient(writes, workflow), now)
     if met.case.key and decision.kind is not Kind.REJECT:
         renewed = cases.deadline(made.to if made else met.case.state, now)
         after = moved(met.case, met.event, met.fields, made, renewed)

@@ -12,7 +12,7 @@ from connectors.store.engine import Transaction
 from connectors.store.parts import in_parts
 from domain.decide import decide, fingerprint
 from domain.decision import Decision, RuleMatch, Terms
-from domain.delivery import Operation, Patience
+from domain.delivery import Operation
 from domain.errors import PolicyInvalid
 from domain.extraction import Extraction
 from domain.intake import decide_intake
@@ -24,7 +24,7 @@ from domain.tampering import signs
 from domain.values import digest
 from policies.intake import Checked, check, match_rule
 from policies.load import Workflow
-from policies.writes import operations
+from policies.writes import operations, patient
 from tasks.begun import begin
 from tasks.customer import hear, whom
 from tasks.extract import reader
@@ -149,7 +149,7 @@ async def _decide(
             tx.inbox.read([claimed.item_id for claimed in part])
             with tx.ledger.together():
                 kept = [one for one in outcomes if _keep(tx, one)]
-                tx.outbox.put_all([_patient(workflow, write) for one in kept for write in one.writes], here.now())
+                tx.outbox.put_all(patient((write for one in kept for write in one.writes), workflow), here.now())
             _hear(tx, workflow, [one.reading for one in outcomes], here.now())
         decisions += [one.decision for one in outcomes]
         await asyncio.sleep(0)  # what is asked and sent at the same time goes on
@@ -167,10 +167,6 @@ def _keep(tx: Transaction, one: _Outcome) -> bool:
     if one.review is not None:
         tx.reviews.open(one.review, now)
     return True
-
-
-def _patient(workflow: Workflow, write: Operation) -> tuple[Operation, Patience]:
-    return write, workflow.policy.destinations[write.destination].patience
 
 
 def _hear(tx: Transaction, workflow: Workflow, readings: Sequence[_Reading], now: datetime) -> None:

@@ -14,7 +14,7 @@ from domain.fields_review import END, LEAVE_OUT, NOTHING, WRITE, settle_fields
 from domain.intake import Gap
 from domain.review import Answer, Form
 from policies.intake import Checked, asked_fields, check, complete
-from policies.writes import operations
+from policies.writes import operations, patient
 from prompts.fields_form import CHOICES, fields_form, meaning, unfit
 from tasks.begun import Begun
 from tasks.resources import Resources
@@ -74,8 +74,7 @@ class FieldsReview(Begun):
         decision = settle_fields(answer, self.held, filled, completed.gaps, self.workflow.terms.mode, now)
         writes = operations(self.claimed, completed, decision, self.workflow)
         tx.inbox.replace_decision(self.claimed.item_id, decision, len(writes), now)
-        for write in writes:
-            tx.outbox.put(write, policy.destinations[write.destination].patience, now)
+        tx.outbox.put_all(patient(writes, self.workflow), now)
         return bool(writes)
 
     def _completed(self, inputs: Mapping[str, str | None]) -> Checked:

@@ -10,7 +10,7 @@ from domain.proposal import NONE_OF_THESE
 from domain.review import Answer, Form
 from domain.route_review import relieve, settle_route
 from policies.intake import Checked, check, match_rule
-from policies.writes import operations
+from policies.writes import operations, patient
 from prompts.review import NO_ROUTE, review_form
 from tasks.begun import Begun
 
@@ -61,9 +61,8 @@ class RouteReview(Begun):
         return check(self.claimed.item, self.workflow.policy, tx.extractions.of([item_id]).get(item_id))
 
     def _keep(self, tx: Transaction, decision: Decision, checked: Checked, now: AwareDatetime) -> bool:
-        policy, item_id = self.workflow.policy, self.claimed.item_id
+        item_id = self.claimed.item_id
         writes = operations(self.claimed, checked, decision, self.workflow)
         tx.inbox.replace_decision(item_id, decision, len(writes), now)
-        for write in writes:
-            tx.outbox.put(write, policy.destinations[write.destination].patience, now)
+        tx.outbox.put_all(patient(writes, self.workflow), now)
         return bool(writes)
