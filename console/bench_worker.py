@@ -1,8 +1,8 @@
 """One worker of `evals bench`: `python -m console.bench_worker POLICY`.
 
-Each line of the standard input names tickets, `FROM TO`: they are accepted, and then the flow runs until
-nothing waits any more but for a person. The answer is a line with the processor time that this took here, in
-seconds, and the memory that the process holds, in MiB. It is a process of its own so that several can run
+Each line of the standard input names tickets, `FROM TO`: the first of them wait, the others come in while the flow
+runs, until nothing waits any more but for a person. The answer is a line with the processor time that this took
+here, in seconds, and the memory that the process holds, in MiB. It is a process of its own so that several can run
 beside each other, and be killed.
 """
 
@@ -72,20 +72,20 @@ async def _worked_off(here: Resources, policy: str, numbers: range) -> None:
     """Run the flow, again and again, until everything is decided and delivered, be it by others."""
     _accept(here, policy, numbers[:WAITING])
     async with asyncio.TaskGroup() as at_once:
-        at_once.create_task(_come_in(here, policy, numbers[WAITING:]))
+        coming = at_once.create_task(_come_in(here, policy, numbers[WAITING:]))
         await route(policy, wait_s=PATIENCE_S)
-    name = here.workflow(policy).policy.name
-    while True:
-        with here.store.reading() as tx:
-            now = here.now()
-            undecided, due_at = tx.inbox.claimable(name, now + ANY_LEASE), tx.outbox.next_due_at(now)
-            to_do = tx.inbox.claimable(name, now) or (due_at is not None and due_at + OTHERS <= now)
-        if not undecided and due_at is None:
-            return
-        if to_do:
-            await route(policy, wait_s=PATIENCE_S)
-        else:
-            await asyncio.sleep(LOOK_AGAIN_S)
+        name = here.workflow(policy).policy.name
+        while True:
+            with here.store.reading() as tx:
+                now = here.now()
+                undecided, due_at = tx.inbox.claimable(name, now + ANY_LEASE), tx.outbox.next_due_at(now)
+                to_do = tx.inbox.claimable(name, now) or (due_at is not None and due_at + OTHERS <= now)
+            if coming.done() and not undecided and due_at is None:
+                return
+            if to_do:
+                await route(policy, wait_s=PATIENCE_S)
+            else:
+                await asyncio.sleep(LOOK_AGAIN_S)
 
 
 def _rss_mib() -> float:

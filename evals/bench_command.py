@@ -15,11 +15,21 @@ Items = Annotated[
     ),
 ]
 Rounds = Annotated[
-    int | None, typer.Option(min=1, help="Rounds of the floor and the flow; if not told 3, with --latency-ms 1.")
+    int | None,
+    typer.Option(min=1, help="Rounds of the floor and the flow; if not told 3, with --latency-ms 1; others have one."),
 ]
 LatencyMs = Annotated[float, typer.Option(min=0, help="Measure with a model that takes so long.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Questions at the same time, with --latency-ms.")]
-Processes = Annotated[int, typer.Option(min=1, help="Processes that share these questions, with --latency-ms.")]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=64,
+        help="Questions at the same time: with --latency-ms 64 if not told, of all processes; with --workers 16, of each.",
+    ),
+]
+Processes = Annotated[
+    int, typer.Option(min=1, help="Processes that share the questions, with --latency-ms and not --workers.")
+]
 Workers = Annotated[bool, typer.Option("--workers", help="Measure one worker, two, and three with one killed.")]
 Grow = Annotated[int, typer.Option(min=0, help="Measure 1,000 items, then so many.")]
 Database = Annotated[str, typer.Option(help="Empty database, postgresql://…; a file by default.")]
@@ -29,7 +39,7 @@ def bench(
     items: Items = None,
     rounds: Rounds = None,
     latency_ms: LatencyMs = 0,
-    concurrency: Concurrency = 64,
+    concurrency: Concurrency = None,
     processes: Processes = 2,
     workers: Workers = False,
     grow: Grow = 0,
@@ -43,11 +53,13 @@ def bench(
     found: Books
     with explained():
         if workers:
-            found = measure_scaling(items or 2_000, latency_ms or DEFAULT_LATENCY_MS, concurrency, database)
+            found = measure_scaling(items or 2_000, latency_ms or DEFAULT_LATENCY_MS, concurrency or 16, database)
         elif grow:
             found = measure_growth(grow, database, ERR)
         elif latency_ms:
-            found = measure_latency(items or 12_000, rounds or 1, latency_ms, concurrency, processes, database, ERR)
+            found = measure_latency(
+                items or 12_000, rounds or 1, latency_ms, concurrency or 64, processes, database, ERR
+            )
         else:
             found = measure_bench(items or 500, rounds or 3, database, ERR)
     print_flat(found.model_dump(mode="json"), found.model_dump_json(), as_json)

@@ -36,7 +36,7 @@ from tasks.names import ACT
 from tasks.resources import Resources, resources
 
 AT_ONCE = 8
-"""Requests in flight at the same time, each about other records."""
+"""Requests in flight at the same time from one process, each about other records, however many senders it has."""
 
 TOGETHER_S = 0.02
 """Requests that end within so long of each other are recorded in one transaction."""
@@ -75,12 +75,15 @@ async def deliver_due(patience_s: float) -> int:
     tried = 0
     try:
         while True:
-            claimed, next_due_at = _turn(here, [one.result() for one in ended], AT_ONCE - len(under_way))
+            room = AT_ONCE - len(here.sending)
+            claimed, next_due_at = _turn(here, [one.result() for one in ended], room)
             tried += len(claimed)
-            under_way |= {asyncio.create_task(_try(here, request)) for request in _requests(here, claimed)}
+            under_way |= {_begun(here, request) for request in _requests(here, claimed)}
+            if not under_way and room <= 0:
+                return tried  # this process' other senders go on until nothing is due
             wait_s = (next_due_at - here.now()).total_seconds() if next_due_at else None
             if under_way:
-                rest = None if len(under_way) >= AT_ONCE or wait_s is None else _nap(wait_s)
+                rest = None if len(here.sending) >= AT_ONCE or wait_s is None else _nap(wait_s)
                 ended, under_way = await _some(under_way, rest)
             elif wait_s is None or wait_s > patience_s:
                 return tried
@@ -91,6 +94,13 @@ async def deliver_due(patience_s: float) -> int:
         if under_way:
             left = await asyncio.gather(*under_way)
             _turn(here, left, 0)
+
+
+def _begun(here: Resources, request: Sequence[Due]) -> asyncio.Task[_Answered]:
+    sending = asyncio.create_task(_try(here, request))
+    here.sending.add(sending)
+    sending.add_done_callback(here.sending.discard)
+    return sending
 
 
 async def _some(

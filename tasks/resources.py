@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from connectors.capabilities import Capabilities
 from connectors.choice import NOBODY, open_examples, open_model
@@ -91,6 +91,8 @@ class Resources:
         self.batches: dict[str, int] = {}
         """How many writes the systems that were opened take in one request, where it is more than one."""
         self._asking: dict[str, asyncio.Semaphore] = {}
+        self.sending: set[asyncio.Task[Any]] = set()
+        """Requests in flight to systems that are written to, of every sender of this process."""
         self.rates: dict[str, float] = {}
         """Requests a second that they allow, where they say so; see `Outbox.claim`."""
 

@@ -5,6 +5,7 @@ from math import exp
 
 import pytest
 
+from console.bench_worker import WAITING
 from evals.bench import Rig, Speed, Tickets, books, ideal, measure_bench, shares, speed
 from evals.bench_stub import Stub, completion
 from evals.bench_work import HELD, LABEL, THRESHOLD, confidence, number_of, text_of, write_workflow, written
@@ -103,10 +104,10 @@ async def test_what_is_not_there_is_lost_and_what_is_there_twice_is_doubled(tmp_
     assert (found.lost, found.doubled, found.hold) == (1, 1, False)
 
 
-def test_a_small_run_writes_every_ticket_once(tmp_path, monkeypatch) -> None:
+def test_a_small_run_writes_every_ticket_once_also_those_that_come_in_meanwhile(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path))
 
-    found = measure_bench(20, 1, "", ERR)
+    found = measure_bench(WAITING + 50, 1, "", ERR)
 
     assert (found.lost, found.doubled, found.ledger_verifies) == (0, 0, True)
     assert set(found.model_dump()) >= {"floor_items_per_s", "one_process", "two_processes", "lost", "doubled"}

@@ -1,5 +1,6 @@
 """Delivery: batches go out together, a lagging search is given its time, a rate limit is waited for."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from connectors.capabilities import Capabilities, Idempotency, Upsert
 from connectors.store.engine import Store
 from domain.breaker import Breaker
 from domain.delivery import DeliveryOutcome, Hindrance, Invalid, Operation, Patience, RetryAfter, Unknown, operation_id
-from tasks.deliver import deliver_due
+from tasks.deliver import AT_ONCE, deliver_due
 from tasks.resources import Resources, opened
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -41,6 +42,21 @@ class FakeBatches(FakeSystem):
 
     async def send(self, operation: Operation) -> DeliveryOutcome:
         return (await self.send_all([operation]))[0]
+
+
+@dataclass
+class Crowded(FakeSystem):
+    """Remembers how many requests it had at the same time."""
+
+    at_once: int = 0
+    most: int = 0
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        return await super().send(operation)
 
 
 class Post:
@@ -97,6 +113,16 @@ class Post:
 def store(tmp_path: Path):
     with closing(Store(sqlite_database(tmp_path / "store.db"))) as opened_store:
         yield opened_store
+
+
+async def test_the_senders_of_a_process_share_what_may_be_in_flight_and_send_each_write_once(store: Store) -> None:
+    post = Post(store, Crowded())
+    post.put(*[str(number) for number in range(3 * AT_ONCE)])
+
+    tried = await asyncio.gather(*[post.deliver() for _ in range(3)])
+
+    assert post.system.most == AT_ONCE
+    assert (sum(tried), len(post.system.stored)) == (3 * AT_ONCE, 3 * AT_ONCE)
 
 
 async def test_new_writes_to_a_system_that_takes_batches_go_out_together(store: Store) -> None:
