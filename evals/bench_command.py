@@ -24,7 +24,7 @@ Concurrency = Annotated[
     typer.Option(
         min=1,
         max=64,
-        help="Questions at the same time: with --latency-ms 64 if not told, of all processes; with --workers 16, of each.",
+        help="Questions at the same time; if not told, with --latency-ms 64 of all, with --workers 16 of each.",
     ),
 ]
 Processes = Annotated[
