@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks.deliver import deliver_due
+from tasks.deliver import deliver_due, leave_rest
 from tasks.resources import opened
 
 WAIT_S = 30.0
@@ -13,4 +13,6 @@ WAIT_S = 30.0
 async def deliver(wait_s: float = WAIT_S) -> int:
     """Send every write that is due, and those that fall due within `wait_s`; returns the tries."""
     async with opened():
-        return await deliver_due(wait_s)
+        tried = await deliver_due(wait_s)
+        await leave_rest(tried)
+        return tried

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from domain.erasure import Erasure
+from tasks.artifact import leave, table
 from tasks.erase import erase_aged
 from tasks.resources import opened
 
@@ -20,4 +21,6 @@ async def retain(policies: list[str]) -> dict[str, Erasure]:
         }
         erased = {policy: await state.aresult() for policy, state in ended.items()}
         here.store.compact()
+        counts = [(policy, *one.model_dump().values()) for policy, one in erased.items()]
+        await leave("erased", table(("policy", *Erasure.model_fields), counts))
         return erased

@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.deliver import WAIT_S
 from flows.suspension import ask
+from tasks.artifact import leave
 from tasks.deliver import deliver_due
 from tasks.forms import ASKED
 from tasks.resources import opened
@@ -32,4 +33,17 @@ async def review(review_id: str) -> Settled | None:
             if settled.refusal is None and not settled.missing:
                 break
         await deliver_due(WAIT_S)
+        await leave("answers", f"**{review_id}**: {_told(settled)}\n")
         return settled
+
+
+def _told(settled: Settled | None) -> str:
+    match settled:
+        case None:
+            return "somebody else decided first"
+        case Settled(refusal=None, missing=0):
+            return f"`{settled.choice}`, decided by {settled.by}{', to be written' if settled.writes else ''}"
+        case Settled(refusal=None):
+            return f"`{settled.choice}`, until so many more say so: {settled.missing}"
+        case _:
+            return f"not decided: {settled.refusal}"

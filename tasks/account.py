@@ -5,7 +5,7 @@ from prefect import task
 from domain.account import Account
 from domain.errors import BooksDoNotBalanceError
 from domain.ledger import Event
-from tasks.artifact import leave
+from tasks.artifact import leave, table
 from tasks.names import ACT, named
 from tasks.resources import resources
 
@@ -32,5 +32,5 @@ async def balance(policy: str) -> Account:
 
 def _table(name: str, account: Account) -> str:
     counts = account.model_dump() | {"unaccounted": account.unaccounted}
-    rows = "\n".join(f"| {what.replace('_', ' ')} | {count} |" for what, count in counts.items())
-    return f"**{name.replace('_', ' ')}**: where every accepted item stands\n\n| | items |\n|---|---|\n{rows}\n"
+    rows = [(what.replace("_", " "), count) for what, count in counts.items()]
+    return f"**{name.replace('_', ' ')}**: where every accepted item stands\n\n{table(('', 'items'), rows)}\n"

@@ -18,6 +18,7 @@ from policies.load import Workflow
 from policies.sources import IntakeSource
 from policies.webhooks import payload_fields
 from tasks.accept import Admitted, Reading, Refused, admit
+from tasks.artifact import leave, table
 from tasks.escalate import escalate
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
@@ -48,8 +49,10 @@ async def collect(policy: str) -> int:
     """
     here = resources()
     workflow = here.workflow(policy)
-    came = sum([await _read(here, policy, wanted) for wanted in workflow.policy.intake.sources])
+    read = [(str(wanted), await _read(here, policy, wanted)) for wanted in workflow.policy.intake.sources]
+    came = sum(count for _, count in read)
     _forget(here, workflow)
+    await leave(f"collected-{workflow.policy.name}", table(("source", "items that came"), read))
     if came:
         with suppress(Unavailable):  # then the schedule takes what came
             await start_route(workflow, here.now())

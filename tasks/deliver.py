@@ -14,6 +14,7 @@ from connectors.links import with_link, without_key
 from connectors.ports import BatchDestination
 from connectors.registry import completed
 from connectors.store.engine import Transaction
+from connectors.store.figures import Choice
 from connectors.store.outbox import Due
 from domain.breaker import Breaker, telling
 from domain.delivery import (
@@ -29,7 +30,9 @@ from domain.delivery import (
 from domain.duplicates import Comparison, Finding
 from domain.errors import PolicyInvalid
 from domain.escalation import Cause
+from domain.figures import Work
 from domain.settling import not_there
+from tasks.artifact import leave, table
 from tasks.duplicates import Searched, keep, search_for
 from tasks.escalate import escalate
 from tasks.names import ACT
@@ -101,6 +104,14 @@ def _begun(here: Resources, request: Sequence[Due]) -> asyncio.Task[_Answered]:
     here.sending.add(sending)
     sending.add_done_callback(here.sending.discard)
     return sending
+
+
+async def leave_rest(tried: int) -> None:
+    """Leave beside the run how many writes were tried, and what every system's are that are not written."""
+    with resources().store.reading() as tx:
+        unwritten = tx.workload.unwritten(Choice())
+    rows = [(system, of.get(Work.UNWRITTEN, 0), of.get(Work.DEAD_LETTERS, 0)) for system, of in unwritten.items()]
+    await leave("outbox", f"**{tried}** tried\n\n{table(('system', 'to be sent', 'given up'), rows)}\n")
 
 
 async def _some(

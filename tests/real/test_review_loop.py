@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 from installation import Installation
+from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.input.actions import aread_flow_run_input
@@ -106,6 +107,9 @@ async def test_a_review_is_shown_refuses_bad_answers_and_is_decided_through_the_
     assert await is_suspended(flow_run)
     assert await resume(flow_run, choice="access", reviewer="Ann", note="asked by phone") is SetStateStatus.ACCEPT
     await until(lambda: is_completed(flow_run))
+    told = await Artifact.aget("answers")
+    assert told is not None
+    assert told.data == f"**{item_id}**: `access`, decided by Ann, to be written\n"
     decided = decision(site.store, item_id)
     assert (decided.kind, decided.reason, decided.route, decided.by) == (
         Kind.HUMAN,
