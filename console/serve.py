@@ -19,6 +19,7 @@ from console.web.app import create_app, open_doors
 from console.web.lookers import Lookers
 from domain.errors import Unavailable
 from policies.load import shipped_policies
+from policies.webhooks import Signature
 from tasks.prefect_secrets import resolved_now
 from tasks.private_logs import keep_logs_private
 from tasks.resources import Resources
@@ -38,7 +39,7 @@ DRAIN_S = 30
 
 Policies = Annotated[
     list[str] | None,
-    typer.Argument(help="Names of shipped policies, or paths of YAML files; all shipped ones if none."),
+    typer.Argument(help="Names of shipped policies, or paths of YAML files; if none, the shipped ones."),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; by default this machine alone reaches it.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any that is free.")]
@@ -75,11 +76,10 @@ def serve(
     The flows route what was stored when they next run: soon after it came where PREFECT_API_URL
     is set, by their schedules in any case.
     """
-    wanted = policies or shipped_policies()
     with explained(), _bound(host, port) as listener, _resources(environ := resolved_now(os.environ)) as here:
         doors = open_doors(
             here,
-            wanted,
+            policies or shipped_here(here, host),
             environ,
             on_loopback=is_loopback(host),
             public_url=public_url,
@@ -112,6 +112,21 @@ def serve(
             timeout_graceful_shutdown=DRAIN_S,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def shipped_here(here: Resources, host: str) -> list[str]:
+    """The shipped policies whose webhooks are taken at this address; which are left out for it is said."""
+    shipped = shipped_policies()
+    if is_loopback(host):
+        return shipped
+    unsigned = [one for one in shipped if here.workflow(one).policy.intake.webhook.signature is Signature.LOOPBACK]
+    if unsigned:
+        ERR.print(
+            f"webhooks are not taken for {', '.join(unsigned)}: whoever reaches this address could send. "
+            "Write 'intake.webhook.signature' and 'secrets' into those that shall take them, or listen on loopback.",
+            highlight=False,
+        )
+    return [one for one in shipped if one not in unsigned]
 
 
 def _access(environ: Mapping[str, str], host: str, public_url: str) -> Access | None:
