@@ -3,13 +3,16 @@
 import importlib
 import inspect
 import re
+import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import prefect.settings
 import pytest
 import yaml
+from docker.utils.build import exclude_paths
 from prefect_redis import lease_storage, messaging, ordering
 from prefect_redis.client import RedisMessagingSettings
 
@@ -52,6 +55,28 @@ def test_each_variable_is_in_the_example() -> None:
     wanted = set(REFERENCED.findall((DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
     example = (DEPLOY / "example.env").read_text(encoding="utf-8")
     assert wanted == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+
+
+SETTINGS = [".env", "deploy/.env", "interlock.env", "prefect-server.env"]
+PRIVATE = [*SETTINGS, "interlock.db", "evals/runs.db", "a/b.db-wal", "interlock.dump"]
+"""Where secrets and customers' texts come to lie: files of settings, databases, backups."""
+
+
+def test_no_secrets_and_no_customers_get_into_the_image(tmp_path: Path) -> None:
+    for name in [*PRIVATE, "build/lib/console/main.py", "console/main.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    taken = {one for one in exclude_paths(tmp_path, patterns) if (tmp_path / one).is_file()}
+    assert taken == {"console/main.py"}
+
+
+def test_no_secrets_and_no_customers_get_into_git(tmp_path: Path) -> None:
+    git = [str(which("git")), "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text(encoding="utf-8"), encoding="utf-8")
+    asked = [*git, "check-ignore", *PRIVATE, "deploy/example.env"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split() == PRIVATE
 
 
 def test_services_wait_for_services_that_are_there_and_mount_what_is_there() -> None:
