@@ -26,6 +26,7 @@ OURS = {name: one for name, one in COMPOSE["services"].items() if one["image"] =
 MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8")))
 FLOWS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 PODS = [one["spec"]["template"]["spec"]["containers"][0] for one in MANIFESTS if one["kind"] != "Service"]
+EXAMPLE = set(re.findall(r"^(\w+)=", (DEPLOY / "example.env").read_text(encoding="utf-8"), re.MULTILINE))
 REFERENCED = re.compile(r"\$\{(\w+)")
 
 
@@ -40,7 +41,9 @@ def test_each_command_is_installed(command: list[str]) -> None:
     assert command[0] == "sh" or Path(sys.executable).with_name(command[0]).exists()
 
 
-@pytest.mark.parametrize("name", sorted({name for one in OURS.values() for name in settings_of(one)}))
+@pytest.mark.parametrize(
+    "name", sorted({name for one in OURS.values() for name in settings_of(one)} | EXAMPLE - {"POSTGRES_PASSWORD"})
+)
 def test_each_setting_exists(name: str) -> None:
     if name.startswith("PREFECT_REDIS_MESSAGING_"):
         assert name.removeprefix("PREFECT_REDIS_MESSAGING_").lower() in RedisMessagingSettings.model_fields
@@ -52,9 +55,12 @@ def test_each_setting_exists(name: str) -> None:
 
 
 def test_each_variable_is_in_the_example() -> None:
-    wanted = set(REFERENCED.findall((DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
-    example = (DEPLOY / "example.env").read_text(encoding="utf-8")
-    assert wanted == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+    assert set(REFERENCED.findall((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))) <= EXAMPLE
+
+
+def test_whatever_is_written_beside_the_example_reaches_every_process_that_opens_the_store() -> None:
+    given = {name: one.get("env_file") for name, one in OURS.items() if "INTERLOCK_DATABASE_URL" in settings_of(one)}
+    assert given == {"deployments": [".env"], "worker": [".env"], "serve": [".env"]}
 
 
 SETTINGS = [".env", "deploy/.env", "interlock.env", "prefect-server.env"]
