@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 import uvicorn
 from prefect.settings import get_current_settings
+from starlette.applications import Starlette
 
 from connectors.settings import Settings
 from console.shared import ERR, OUT, explained
@@ -85,7 +86,6 @@ def serve(
             public_url=public_url,
             trigger_every_s=trigger_every if get_current_settings().api.url else 0,
         )
-        keep_logs_private(environ)
         address = _address(listener)
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
@@ -99,19 +99,25 @@ def serve(
         sys.setswitchinterval(SWITCH_S)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again
-        config = uvicorn.Config(
-            create_app(here, doors, access, lookers),
-            loop="asyncio",
-            ws="none",
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,  # a header that anybody can write says nothing
-            server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(create_app(here, doors, access, lookers), environ).run(sockets=[listener])
+
+
+def server_of(app: Starlette, environ: Mapping[str, str]) -> uvicorn.Server:
+    """What serves the application, and keeps the environment's secrets and personal values out of every log."""
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,  # a header that anybody can write says nothing
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    keep_logs_private(environ)  # only now, as uvicorn has just made handlers of its own
+    return uvicorn.Server(config)
 
 
 def shipped_here(here: Resources, host: str) -> list[str]:
