@@ -25,7 +25,10 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 OURS = {name: one for name, one in COMPOSE["services"].items() if one["image"] == "interlock"}
 MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8")))
 FLOWS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-PODS = [one["spec"]["template"]["spec"]["containers"][0] for one in MANIFESTS if one["kind"] != "Service"]
+TEMPLATES = [one["spec"]["template"]["spec"] for one in MANIFESTS if "template" in one["spec"]]
+PODS = [one["containers"][0] for one in TEMPLATES]
+RUNS_FLOWS = ["prefect", "worker", "start"]
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 EXAMPLE = set(re.findall(r"^(\w+)=", (DEPLOY / "example.env").read_text(encoding="utf-8"), re.MULTILINE))
 REFERENCED = re.compile(r"\$\{(\w+)")
 
@@ -90,6 +93,26 @@ def test_services_wait_for_services_that_are_there_and_mount_what_is_there() -> 
         assert service.get("depends_on", {}).keys() <= COMPOSE["services"].keys()
         for mounted in (volume.split(":")[0] for volume in service.get("volumes", [])):
             assert mounted in COMPOSE["volumes"] or (DEPLOY / mounted).exists()
+
+
+def test_in_compose_all_that_run_flows_keep_results_in_one_volume() -> None:
+    workers = [one for one in OURS.values() if one["command"][:3] == RUNS_FLOWS]
+    (mounts,) = {(one["environment"]["PREFECT_LOCAL_STORAGE_PATH"], *one["volumes"]) for one in workers}
+    assert mounts == ("/data/storage", "results:/data/storage")
+    assert "results" in COMPOSE["volumes"]
+    assert "mkdir --parents /data/storage && chown --recursive interlock /data" in DOCKERFILE
+
+
+def test_on_kubernetes_all_that_run_flows_keep_results_in_one_claim_that_every_node_may_write_to() -> None:
+    workers = [one for one in TEMPLATES if one["containers"][0]["command"][:3] == RUNS_FLOWS]
+    claims = {one["metadata"]["name"]: one["spec"] for one in MANIFESTS if one["kind"] == "PersistentVolumeClaim"}
+    assert workers
+    for worker in workers:
+        (pod,), (volume,) = worker["containers"], worker["volumes"]
+        assert {"name": "PREFECT_LOCAL_STORAGE_PATH", "value": "/data/storage"} in pod["env"]
+        assert pod["volumeMounts"] == [{"name": volume["name"], "mountPath": "/data/storage"}]
+        assert claims[volume["persistentVolumeClaim"]["claimName"]]["accessModes"] == ["ReadWriteMany"]
+        assert f"--uid {worker['securityContext']['fsGroup']} interlock" in DOCKERFILE
 
 
 def test_what_prefect_is_told_to_use_is_there() -> None:
