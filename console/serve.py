@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 import uvicorn
 from prefect.settings import get_current_settings
+from starlette.applications import Starlette
 
 from connectors.settings import Settings
 from console.shared import ERR, OUT, explained
@@ -19,6 +20,7 @@ from console.web.app import create_app, open_doors
 from console.web.lookers import Lookers
 from domain.errors import Unavailable
 from policies.load import shipped_policies
+from policies.webhooks import Signature
 from tasks.prefect_secrets import resolved_now
 from tasks.private_logs import keep_logs_private
 from tasks.resources import Resources
@@ -38,7 +40,7 @@ DRAIN_S = 30
 
 Policies = Annotated[
     list[str] | None,
-    typer.Argument(help="Names of shipped policies, or paths of YAML files; all shipped ones if none."),
+    typer.Argument(help="Names of shipped policies, or paths of YAML files; if none, the shipped ones."),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; by default this machine alone reaches it.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any that is free.")]
@@ -75,17 +77,15 @@ def serve(
     The flows route what was stored when they next run: soon after it came where PREFECT_API_URL
     is set, by their schedules in any case.
     """
-    wanted = policies or shipped_policies()
     with explained(), _bound(host, port) as listener, _resources(environ := resolved_now(os.environ)) as here:
         doors = open_doors(
             here,
-            wanted,
+            policies or shipped_here(here, host),
             environ,
             on_loopback=is_loopback(host),
             public_url=public_url,
             trigger_every_s=trigger_every if get_current_settings().api.url else 0,
         )
-        keep_logs_private(environ)
         address = _address(listener)
         for door in doors.values():
             OUT.print(f"{address}/intake/{door.policy}  ({door.webhook.signature.value})", highlight=False)
@@ -99,19 +99,40 @@ def serve(
         sys.setswitchinterval(SWITCH_S)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # uvicorn takes them while it serves, and raises them again
-        config = uvicorn.Config(
-            create_app(here, doors, access, lookers),
-            loop="asyncio",
-            ws="none",
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,  # a header that anybody can write says nothing
-            server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_graceful_shutdown=DRAIN_S,
+        server_of(create_app(here, doors, access, lookers), environ).run(sockets=[listener])
+
+
+def server_of(app: Starlette, environ: Mapping[str, str]) -> uvicorn.Server:
+    """What serves the application, and keeps the environment's secrets and personal values out of every log."""
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,  # a header that anybody can write says nothing
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    keep_logs_private(environ)  # only now, as uvicorn has just made handlers of its own
+    return uvicorn.Server(config)
+
+
+def shipped_here(here: Resources, host: str) -> list[str]:
+    """The shipped policies whose webhooks are taken at this address; which are left out for it is said."""
+    shipped = shipped_policies()
+    if is_loopback(host):
+        return shipped
+    unsigned = [one for one in shipped if here.workflow(one).policy.intake.webhook.signature is Signature.LOOPBACK]
+    if unsigned:
+        ERR.print(
+            f"webhooks are not taken for {', '.join(unsigned)}: whoever reaches this address could send. "
+            "Write 'intake.webhook.signature' and 'secrets' into those that shall take them, or listen on loopback.",
+            highlight=False,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+    return [one for one in shipped if one not in unsigned]
 
 
 def _access(environ: Mapping[str, str], host: str, public_url: str) -> Access | None:

@@ -270,17 +270,22 @@ async def opened(given: Resources | None = None) -> AsyncIterator[Resources]:
     Only what is opened here is closed here.
     """
     outer = given or _current.get(None)
-    mine = outer or Resources.from_environment(await resolved(os.environ))
+    mine = outer or await _of_this_process()
     token = _current.set(mine)
-    if outer is None:
-        keep_logs_private(os.environ)
-        _leave_what_stays()
     try:
         yield mine
     finally:
         _current.reset(token)
         if outer is None:
             await mine.aclose()
+
+
+async def _of_this_process() -> Resources:
+    environ = await resolved(os.environ)
+    keep_logs_private(environ)  # of the secrets themselves, not of the blocks' names that stood for them
+    opened_here = Resources.from_environment(environ)
+    _leave_what_stays()
+    return opened_here
 
 
 @cache

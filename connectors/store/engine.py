@@ -224,17 +224,18 @@ def _answering() -> Iterator[None]:
 
 
 def _engine(url: str) -> Engine:
+    """What reaches the database; its errors tell the statement, and none of the customers' words in its parameters."""
     try:
         parsed = make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(parsed, pool_pre_ping=True)
+            return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         if parsed.get_backend_name() != "sqlite":
             raise PolicyInvalid(_NO_URL)
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+        engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
     except (ArgumentError, NoSuchModuleError, ValueError) as exc:
         raise PolicyInvalid(_NO_URL) from exc
     except ModuleNotFoundError as exc:

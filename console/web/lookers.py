@@ -9,6 +9,7 @@ from secrets import token_bytes
 
 from starlette.requests import Request
 
+from connectors.links import link_secrets
 from connectors.settings import Settings
 from console.web.access import DASHBOARD, SHORTEST_TOKEN, Access, NobodyGuards, Visitor
 from domain.errors import PolicyInvalid
@@ -42,7 +43,7 @@ class Lookers:
 
         Raises:
             NobodyGuards: it would let anybody in.
-            PolicyInvalid: the token is too short.
+            PolicyInvalid: the token, or a secret, is too short.
         """
         token, header = settings.dashboard_token.get_secret_value(), settings.proxy_user_header
         if token and len(token) < SHORTEST_TOKEN:
@@ -50,7 +51,8 @@ class Lookers:
         guarded = bool(token or header) or (reviewers is not None and not reviewers.is_open)
         if not guarded and (not on_loopback or public_url):
             raise NobodyGuards(NO_LOOK)
-        mine = Access((token_bytes(32),), False, token, not guarded, public_url.rstrip("/"))
+        secrets = link_secrets(settings) or (token_bytes(32),)  # the installation's: its other servers open them too
+        mine = Access(secrets, False, token, not guarded, public_url.rstrip("/"))
         mine = replace(mine, pages=(DASHBOARD,), cookie="interlock_looker", session=Purpose.LOOK)
         return cls(mine, reviewers, header)
 

@@ -3,13 +3,16 @@
 import importlib
 import inspect
 import re
+import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import prefect.settings
 import pytest
 import yaml
+from docker.utils.build import exclude_paths
 from prefect_redis import lease_storage, messaging, ordering
 from prefect_redis.client import RedisMessagingSettings
 
@@ -22,7 +25,11 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 OURS = {name: one for name, one in COMPOSE["services"].items() if one["image"] == "interlock"}
 MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8")))
 FLOWS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-PODS = [one["spec"]["template"]["spec"]["containers"][0] for one in MANIFESTS if one["kind"] != "Service"]
+TEMPLATES = [one["spec"]["template"]["spec"] for one in MANIFESTS if "template" in one["spec"]]
+PODS = [one["containers"][0] for one in TEMPLATES]
+RUNS_FLOWS = ["prefect", "worker", "start"]
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+EXAMPLE = set(re.findall(r"^(\w+)=", (DEPLOY / "example.env").read_text(encoding="utf-8"), re.MULTILINE))
 REFERENCED = re.compile(r"\$\{(\w+)")
 
 
@@ -37,7 +44,9 @@ def test_each_command_is_installed(command: list[str]) -> None:
     assert command[0] == "sh" or Path(sys.executable).with_name(command[0]).exists()
 
 
-@pytest.mark.parametrize("name", sorted({name for one in OURS.values() for name in settings_of(one)}))
+@pytest.mark.parametrize(
+    "name", sorted({name for one in OURS.values() for name in settings_of(one)} | EXAMPLE - {"POSTGRES_PASSWORD"})
+)
 def test_each_setting_exists(name: str) -> None:
     if name.startswith("PREFECT_REDIS_MESSAGING_"):
         assert name.removeprefix("PREFECT_REDIS_MESSAGING_").lower() in RedisMessagingSettings.model_fields
@@ -49,9 +58,34 @@ def test_each_setting_exists(name: str) -> None:
 
 
 def test_each_variable_is_in_the_example() -> None:
-    wanted = set(REFERENCED.findall((DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
-    example = (DEPLOY / "example.env").read_text(encoding="utf-8")
-    assert wanted == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+    assert set(REFERENCED.findall((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))) <= EXAMPLE
+
+
+def test_whatever_is_written_beside_the_example_reaches_every_process_that_opens_the_store() -> None:
+    given = {name: one.get("env_file") for name, one in OURS.items() if "INTERLOCK_DATABASE_URL" in settings_of(one)}
+    assert given == {"deployments": [".env"], "worker": [".env"], "serve": [".env"]}
+
+
+SETTINGS = [".env", "deploy/.env", "interlock.env", "prefect-server.env"]
+PRIVATE = [*SETTINGS, "interlock.db", "evals/runs.db", "a/b.db-wal", "interlock.dump"]
+"""Where secrets and customers' texts come to lie: files of settings, databases, backups."""
+
+
+def test_no_secrets_and_no_customers_get_into_the_image(tmp_path: Path) -> None:
+    for name in [*PRIVATE, "build/lib/console/main.py", "console/main.py"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    taken = {one for one in exclude_paths(tmp_path, patterns) if (tmp_path / one).is_file()}
+    assert taken == {"console/main.py"}
+
+
+def test_no_secrets_and_no_customers_get_into_git(tmp_path: Path) -> None:
+    git = [str(which("git")), "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text(encoding="utf-8"), encoding="utf-8")
+    asked = [*git, "check-ignore", *PRIVATE, "deploy/example.env"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split() == PRIVATE
 
 
 def test_services_wait_for_services_that_are_there_and_mount_what_is_there() -> None:
@@ -59,6 +93,26 @@ def test_services_wait_for_services_that_are_there_and_mount_what_is_there() -> 
         assert service.get("depends_on", {}).keys() <= COMPOSE["services"].keys()
         for mounted in (volume.split(":")[0] for volume in service.get("volumes", [])):
             assert mounted in COMPOSE["volumes"] or (DEPLOY / mounted).exists()
+
+
+def test_in_compose_all_that_run_flows_keep_results_in_one_volume() -> None:
+    workers = [one for one in OURS.values() if one["command"][:3] == RUNS_FLOWS]
+    (mounts,) = {(one["environment"]["PREFECT_LOCAL_STORAGE_PATH"], *one["volumes"]) for one in workers}
+    assert mounts == ("/data/storage", "results:/data/storage")
+    assert "results" in COMPOSE["volumes"]
+    assert "mkdir --parents /data/storage && chown --recursive interlock /data" in DOCKERFILE
+
+
+def test_on_kubernetes_all_that_run_flows_keep_results_in_one_claim_that_every_node_may_write_to() -> None:
+    workers = [one for one in TEMPLATES if one["containers"][0]["command"][:3] == RUNS_FLOWS]
+    claims = {one["metadata"]["name"]: one["spec"] for one in MANIFESTS if one["kind"] == "PersistentVolumeClaim"}
+    assert workers
+    for worker in workers:
+        (pod,), (volume,) = worker["containers"], worker["volumes"]
+        assert {"name": "PREFECT_LOCAL_STORAGE_PATH", "value": "/data/storage"} in pod["env"]
+        assert pod["volumeMounts"] == [{"name": volume["name"], "mountPath": "/data/storage"}]
+        assert claims[volume["persistentVolumeClaim"]["claimName"]]["accessModes"] == ["ReadWriteMany"]
+        assert f"--uid {worker['securityContext']['fsGroup']} interlock" in DOCKERFILE
 
 
 def test_what_prefect_is_told_to_use_is_there() -> None:

@@ -8,7 +8,7 @@ import pytest
 from looking import LOOK, SETTINGS, client, html_of, lookers, tiles
 from playwright.sync_api import sync_playwright
 from prefect_ui import FLAGS, chromium
-from reviewing import OPEN, TOKEN, Reviewing, served
+from reviewing import OPEN, SECRET, TOKEN, Reviewing, served
 
 from connectors.settings import Settings
 from console.web.access import NobodyGuards
@@ -64,12 +64,24 @@ class TestWhoMayLook:
             cookie = browser.cookies["interlock_looker"]
             stolen = {"Cookie": f"interlock_reviewer={cookie}"}
             assert (await browser.get("/reviews", headers=stolen)).status_code == 401
+            assert (await browser.get("/escalations", headers=stolen)).status_code == 401
+            bearer = {"Authorization": f"Bearer {cookie}"}
+            assert (await browser.get("/api/reviews", headers=bearer)).status_code == 401
             key = re.search(r'name="form" value="([^"]*)"', page.text)
             assert key
             out = await browser.post("/dashboard/logout", data={"form": key[1]})
             assert out.status_code == 303
             browser.cookies.clear()
             assert (await browser.get("/dashboard")).status_code == 401
+
+    @pytest.mark.parametrize(("secret", "status"), [(SECRET, 200), ("o" * 32, 401)])
+    async def test_a_session_holds_at_every_server_of_the_installation_and_at_no_other(self, desk, secret, status):
+        async with client(desk, **SETTINGS) as browser:
+            await browser.post("/dashboard/login", data={"token": LOOK})
+            cookies = {"interlock_looker": browser.cookies["interlock_looker"]}
+        async with client(desk, **SETTINGS | {"link_secret": secret}) as browser:
+            browser.cookies.update(cookies)
+            assert (await browser.get("/dashboard")).status_code == status
 
     async def test_reviewers_look_too_and_come_back_after_signing_in(self, desk):
         async with client(desk, **SETTINGS) as browser:

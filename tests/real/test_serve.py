@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 from databases import database_url, postgres_url
 from tiny import write_tiny
 from typer.testing import CliRunner
@@ -28,6 +29,7 @@ __all__ = ["database_url", "postgres_url"]
 
 PATIENT_S = 60
 HEAD = b"POST /intake/tiny HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%s\r\n\r\n"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 COMMAND = [sys.executable, "-c", "from console.main import app; app()", "serve"]
 
 
@@ -37,7 +39,7 @@ class Served:
 
     process: subprocess.Popen[str]
     address: str
-    """Of the policy's intake."""
+    """Of the policy's intake, or of the reviews where no webhooks are taken."""
     client: httpx.Client
 
     def send(self, number: int) -> str:
@@ -49,9 +51,10 @@ class Served:
 
 
 @contextmanager
-def serve(home: Path, url: str, *options: str) -> Iterator[Served]:
-    environ = {**os.environ, "INTERLOCK_DATABASE_URL": url, "INTERLOCK_HOME": str(home)}
-    command = [*COMMAND, str(home / "tiny.yaml"), "--port", "0", *options]
+def serve(home: Path, url: str, *arguments: str, **settings: str) -> Iterator[Served]:
+    """A server on a free port; without arguments, of the tiny policy."""
+    environ = {**os.environ, "INTERLOCK_DATABASE_URL": url, "INTERLOCK_HOME": str(home), **settings}
+    command = [*COMMAND, *(arguments or [str(home / "tiny.yaml")]), "--port", "0"]
     with (home / "serve.log").open("ab") as log:
         process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
     client = httpx.Client(timeout=PATIENT_S, trust_env=False)
@@ -160,6 +163,24 @@ def test_it_does_not_start_where_strangers_could_send_or_nobody_could_reach_it(h
     done = CliRunner().invoke(app, command, env={"INTERLOCK_HOME": str(home)})
     assert done.exit_code == 2
     assert told in " ".join(done.stderr.split())
+
+
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8")))
+PODS = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in MANIFESTS if one["kind"] == "Deployment"}
+DEPLOYED = [COMPOSE["services"]["serve"], PODS["serve"]["containers"][0]]
+
+
+@pytest.mark.parametrize("command", [one["command"] for one in DEPLOYED], ids=["compose", "kubernetes"])
+def test_as_it_is_deployed_it_serves_reviews_and_dashboard_and_says_whose_webhooks_it_does_not_take(home, command):
+    url, (program, subcommand, *arguments) = f"sqlite:///{home / 'interlock.db'}", command
+    assert (program, subcommand) == ("interlock", "serve")
+    with serve(home, url, *arguments, INTERLOCK_REVIEWERS_TOKEN="t" * 32) as server:
+        port = urlsplit(server.address).port
+        for path, status in (("healthz", 200), ("reviews", 401), ("dashboard", 401), ("intake/support_triage", 404)):
+            method = "POST" if path.startswith("intake") else "GET"
+            assert server.client.request(method, f"http://127.0.0.1:{port}/{path}").status_code == status, path
+    assert "webhooks are not taken for" in (home / "serve.log").read_text(encoding="utf-8")
 
 
 def test_its_measurement_finds_each_webhook_that_was_acknowledged(database_url):

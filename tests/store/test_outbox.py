@@ -39,6 +39,17 @@ def test_the_same_operation_twice_is_refused(desk) -> None:
     assert desk.events() == ["queued"]
 
 
+def test_a_statement_that_fails_tells_nothing_of_what_would_have_been_written(desk) -> None:
+    operation = desk.operation(record_key="ann@example.com")
+    desk.put(operation)
+
+    with pytest.raises(IntegrityError) as raised:
+        desk.put(operation)
+
+    assert "INSERT INTO outbox" in str(raised.value)
+    assert "ann@example.com" not in str(raised.value)
+
+
 def test_writes_to_one_record_are_sent_one_after_the_other_in_their_order(desk) -> None:
     first, second, third = (desk.operation(f"it-{number}") for number in (1, 2, 3))
     desk.put(first, second, third)

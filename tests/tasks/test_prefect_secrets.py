@@ -1,5 +1,6 @@
 """Secrets that are kept in Prefect's blocks: resolved where they are used, and shown nowhere."""
 
+import io
 import logging
 
 import pytest
@@ -51,6 +52,20 @@ async def test_connectors_and_settings_get_the_secret_and_nothing_shows_it(
     assert settings.llm_api_key.get_secret_value() == KEY
     assert hubspot._api._secret == KEY
     assert KEY not in f"{caplog.text} {settings!r} {hubspot!r} {here!r}"
+
+
+async def test_logs_of_a_flow_do_not_tell_a_secret_that_came_out_of_a_block(
+    kept: None, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", f"sqlite:///{tmp_path / 'store.db'}")
+    monkeypatch.setenv("INTERLOCK_HUBSPOT_TOKEN", "prefect-secret:hubspot")
+    stream, logger = io.StringIO(), logging.getLogger("of-a-flow")
+    logger.addHandler(handler := logging.StreamHandler(stream))
+    async with opened():
+        logger.error("refused: Bearer %s", KEY)
+    logger.removeHandler(handler)
+
+    assert stream.getvalue() == "refused: Bearer [secret]\n"
 
 
 async def test_a_block_that_is_not_there_is_named_with_its_variable(prefect: str) -> None:
