@@ -1,4 +1,4 @@
-"""What people and systems have to do, and what people did: counts, and the reviews and writes behind each.
+"""What people and systems have to do, and what people did: counts, and the reviews, escalations or writes of each.
 
 As with the figures of items, one condition makes a count and the list behind it.
 """

@@ -74,7 +74,7 @@ class DashboardPages(Desk):
         return page("dashboard", 200, **self._top(request, visitor), **vars(found))
 
     async def items(self, request: Request) -> Response:
-        """What is behind a figure, the newest first: items, reviews or writes."""
+        """What is behind a figure, the newest first: items, reviews, escalations or writes."""
         if (visitor := self._looker(request)) is None:
             return self._ask(401)
         look = Look.read(request.query_params)

@@ -1,4 +1,4 @@
-"""The lists behind figures, a line for each item, review or write, in words."""
+"""The lists behind figures, a line for each item, review, escalation or write, in words."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,8 @@ class Line:
 
     Attributes:
         item_id: whose story is told of it.
-        at: when the item came in, the review was opened or answered, or the write is tried next; None for no time.
+        at: when the item came in, the review was opened or answered, the escalation began, or the write is tried next;
+            None for no time.
         told: what else is to be said of it, in order.
         place: where it stands in the list.
     """
