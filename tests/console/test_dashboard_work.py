@@ -22,6 +22,7 @@ from domain.errors import Permanent, Retryable, Unauthorised, Unavailable
 from domain.escalation import Cause
 from domain.figures import Work
 from domain.review import Answer, ReviewKind
+from domain.sla import Clock, ClockName
 from domain.source_state import SourceState, failed
 
 
@@ -158,6 +159,24 @@ class TestWhatWaitsNow:
         conflict = contradict(desk, "m-2")
         value, _, href = tiles(await html_of(desk))["Open conflicts"]
         assert (value, listed(await html_of(desk, href))) == ("1", [conflict])
+
+
+class TestPromises:
+    async def test_the_figure_leads_to_the_clocks_that_were_late_told_or_not(self, desk):
+        reviews = [desk.ask(f"m-{number}", f"message {number}") for number in range(2)]
+        answered = Clock(name=ClockName.REVIEW_ANSWERED, within=timedelta(hours=1))
+        with desk.store.transaction() as tx:
+            tx.clocks.follow("tiny", [answered], 100, desk.now)
+        desk.later(hours=2)  # and flows.watch does not run
+        value, note, href = tiles(await html_of(desk))["SLA compliance"]
+        assert (value, note) == ("0 %", "0 of 2 clocks met")
+        html = await html_of(desk, href)
+        assert sorted(listed(html)) == sorted(reviews)
+        assert "still late" in html
+        answer(desk, reviews[0], "Ann")
+        with desk.store.transaction() as tx:
+            tx.clocks.follow("tiny", [answered], 100, desk.now)
+        assert "late by 1 h 0 min" in await html_of(desk, href)
 
 
 class TestSystems:
