@@ -26,15 +26,23 @@ CRASHED_RUNS = "interlock-crashed-runs"
 """The automation in deploy/automations.yaml."""
 SHARED = ("flows.deliver.deliver", "flows.review.review")
 """Flows that serve every policy."""
+RETAIN = "flows.retain.retain"
+"""Nothing but its schedule ever starts it."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A deployment as prefect.yaml has it."""
+    """A deployment as prefect.yaml has it.
+
+    Attributes:
+        policy: the one that it runs; empty where it takes none, or several.
+        policies: that one, or the several.
+    """
 
     name: str
     entrypoint: str
     policy: str = ""
+    policies: tuple[str, ...] = ()
     pool: str = ""
     schedules: tuple[str, ...] = field(default=())
 
@@ -60,28 +68,36 @@ def planned(path: Path) -> list[Planned]:
 
 
 def _planned(entry: Mapping[str, Any]) -> Planned:
+    parameters = entry.get("parameters") or {}
     return Planned(
         name=entry["name"],
         entrypoint=entry["entrypoint"],
-        policy=str((entry.get("parameters") or {}).get("policy", "")),
+        policy=str(parameters.get("policy", "")),
+        policies=_policies(parameters),
         pool=(entry.get("work_pool") or {}).get("name", ""),
         schedules=tuple(sorted(map(_of_yaml, entry.get("schedules") or ()))),
     )
 
 
+def _policies(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, parameters.get("policies") or filter(None, [parameters.get("policy")])))
+
+
 def needed(workflow: Workflow) -> list[str]:
     """The flows that a policy must be deployed with."""
+    aged = [RETAIN] if workflow.policy.retention.days is not None else []
     if workflow.sync:
-        return ["flows.sync.sync"]
+        return ["flows.sync.sync", "flows.watch.watch", "flows.reconcile.reconcile", *aged]
     main = "next_action" if workflow.cases else "route" if workflow.policy.classifies else "intake"
     collected = ["flows.collect.collect"] if workflow.policy.intake.sources else []
-    return [f"flows.{main}.{main}", "flows.watch.watch", *collected]
+    return [f"flows.{main}.{main}", "flows.watch.watch", *collected, *aged]
 
 
 def check_plan(workflows: Sequence[Workflow], plan: Sequence[Planned], path: Path) -> list[Check]:
     """Whether prefect.yaml deploys every flow that the policies need."""
     checks = []
-    there = {(one.entrypoint, one.policy) for one in plan}
+    running = [one for one in plan if one.schedules or one.entrypoint != RETAIN]
+    there = {(one.entrypoint, policy) for one in running for policy in one.policies}
     for workflow in workflows:
         names = {workflow.policy.name, workflow.reference, str(workflow.path)}
         missing = [flow for flow in needed(workflow) if not any((flow, name) in there for name in names)]
@@ -165,8 +181,8 @@ def _one(wanted: Planned, known: Sequence[DeploymentResponse]) -> list[Check]:
     if scheduled != wanted.schedules:
         now, then = " and ".join(scheduled) or "on no schedule", " and ".join(wanted.schedules) or "on none"
         differs.append(f"runs {now}, by prefect.yaml {then}")
-    if wanted.policy and str(there.parameters.get("policy", "")) != wanted.policy:
-        differs.append(f"has the policy '{there.parameters.get('policy', '')}', by prefect.yaml '{wanted.policy}'")
+    if wanted.policies and (has := _policies(there.parameters)) != wanted.policies:
+        differs.append(f"has the policy '{', '.join(has)}', by prefect.yaml '{', '.join(wanted.policies)}'")
     if wanted.pool and there.work_pool_name != wanted.pool:
         differs.append(f"is in the pool '{there.work_pool_name}', by prefect.yaml '{wanted.pool}'")
     return [warning("schedule", wanted.name, one, again) for one in differs]

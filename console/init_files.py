@@ -202,6 +202,20 @@ deployments:
     schedules: [{{ interval: 300 }}]
 {every}
 
+  - name: report-{name}
+    description: Tells the operations lead once a day what came in, what was done and what waits.
+    entrypoint: flows.report.report
+    parameters: {{ policy: {policy} }}
+    schedules: [{{ cron: "0 7 * * *", timezone: UTC }}]
+{every}
+
+  - name: retain-{name}
+    description: Erases what is over for longer than the policy's `retention` keeps it; without one, nothing.
+    entrypoint: flows.retain.retain
+    parameters: {{ policies: [{policy}] }}
+    schedules: [{{ cron: "30 3 * * *", timezone: UTC }}]
+{every}
+
   - name: deliver
     description: Sends what the outbox holds.
     entrypoint: flows.deliver.deliver

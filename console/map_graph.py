@@ -165,7 +165,10 @@ def _sync(policy: SyncPolicy) -> tuple[list[Node], list[Edge]]:
     for kept_name, kept in policy.objects.items():
         merge = f"merge:{kept_name}"
         asks = sum(field.rule.value == "ask" and field.owner is None for field in kept.fields.values())
-        notes = (f"{len(kept.fields)} fields, {asks} without rule or owner",)
+        notes = (
+            f"{len(kept.fields)} fields, {asks} without rule or owner",
+            *_promised(policy, ClockName.SYNCED, "in step"),
+        )
         nodes.append(Node(merge, Kind.DECIDE, f"{kept_name}: merge by field", notes))
         edges.append(Edge(merge, "person", "contradictions", dashed=True))
         for name, side in kept.systems.items():

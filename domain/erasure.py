@@ -67,7 +67,7 @@ class Subjects(Frozen):
         cases: policy and key of each.
         records: that are of no entity.
         entries: of the ledger, beside those about the others.
-        columns: table and column of short remarks that name the person.
+        remarks: table and key of each row that says in a few words why, and names the person.
     """
 
     items: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class Subjects(Frozen):
     operations: frozenset[str] = frozenset()
     proposals: frozenset[str] = frozenset()
     entries: frozenset[int] = frozenset()
-    columns: frozenset[tuple[str, str]] = frozenset()
+    remarks: frozenset[tuple[str, str]] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether there is anything."""

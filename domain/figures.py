@@ -41,14 +41,12 @@ class Slice(StrEnum):
     """A write of it became a dead letter, mended since or not."""
     DEAD = "dead"
     """A write of it is a dead letter now; at whatever time it came in."""
-    LATE = "late"
-    """A clock of it was breached; in the time of the breach, at whatever time it came in."""
     NOWHERE = "nowhere"
     """It stands nowhere: unaccounted, at whatever time it came in; see `domain.account`."""
 
 
 class Work(StrEnum):
-    """What people and systems have to do, or did: each figure is a count of some of it, and each can be listed."""
+    """What people and systems have to do, did, or were late with: each figure is a count of some, and can be listed."""
 
     WAITING = "waiting"
     """Reviews that wait."""
@@ -66,11 +64,13 @@ class Work(StrEnum):
     """Writes that are to be sent, or looked up."""
     DEAD_LETTERS = "dead_letters"
     """Writes that were given up and wait to be mended."""
+    LATE = "late"
+    """Clocks of items and entities that were late, told so far or not; in the time when they became so."""
 
 
-OF_ALL_TIMES = (Slice.DEAD, Slice.LATE, Slice.NOWHERE)
+OF_ALL_TIMES = (Slice.DEAD, Slice.NOWHERE)
 """What is not chosen by when items came in."""
-OF_NOW = (Slice.DEAD, Slice.NOWHERE, *(work for work in Work if work is not Work.ANSWERED_BY))
+OF_NOW = (Slice.DEAD, Slice.NOWHERE, *(work for work in Work if work not in (Work.ANSWERED_BY, Work.LATE)))
 """What is told as it stands, whatever the time that is chosen."""
 
 

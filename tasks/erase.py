@@ -12,6 +12,7 @@ from prefect.settings import get_current_settings
 
 from connectors.http_outcomes import HttpFailure
 from domain.erasure import Erasure, Subjects
+from domain.errors import Unavailable
 from tasks.names import ACT, named
 from tasks.resources import Resources, resources
 
@@ -26,7 +27,10 @@ RETENTION = "retention"
 async def erase_aged(policy: str) -> Erasure:
     """Erase what came in, or ended, longer ago than the policy keeps it; an act, safe to repeat.
 
-    What is not done stays until it is.
+    What is not done stays until it is. The forms go first: of what is erased, nobody would look for them again.
+
+    Raises:
+        Unavailable: Prefect has, or may have, some of the forms still; what they showed is kept until they are gone.
     """
     here = resources()
     chosen = here.workflow(policy).policy
@@ -38,9 +42,13 @@ async def erase_aged(policy: str) -> Erasure:
     while True:
         with here.store.reading() as tx:
             subjects = tx.erasing.search.aged(chosen.name, before, AT_ONCE)
+            forms = tx.erasing.forms(subjects)
         if not subjects:
             return total
-        erased, _ = await erase(here, subjects, RETENTION, why)
+        if left := await _forget(forms):
+            raise Unavailable(f"{left} runs of review forms are left in Prefect: nothing is erased before these are")
+        with here.store.transaction() as tx:
+            erased = tx.erasing.erase(subjects, RETENTION, why, here.now())
         counts = {name: count + getattr(erased, name) for name, count in total.model_dump().items()}
         if total == (total := Erasure(**counts)):
             return total

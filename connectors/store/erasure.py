@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, SQLModel, col, func, or_, select
 
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
-from connectors.store.erasure_search import PAGE, ErasureSearch
+from connectors.store.erasure_search import PAGE, REMARKS, ErasureSearch
 from connectors.store.ledger import Ledger
 from connectors.store.parts import in_parts
 from connectors.store.tables import (
@@ -62,9 +62,9 @@ class Erasing:
         )
         for key in subjects.proposals:
             self._delete(ProposalRow, ProposalRow.key == key)
-        for table, column in subjects.columns:
-            named = SQLModel.metadata.tables[table]
-            self._session.execute(update(named).where(named.c[column] != "").values({column: GONE}))
+        for table, key in subjects.remarks:
+            of = SQLModel.metadata.tables[table]
+            self._session.execute(update(of).where(of.c[REMARKS[table]] == key, of.c.why != "").values(why=GONE))
         if counts != Erasure():
             self._ledger.append(None, Event.ERASED, now, by=by, why=why, **counts.model_dump())
         self._session.flush()

@@ -21,8 +21,8 @@ from domain.ledger import GONE, Event
 PAGE = 500
 """Rows, or ids, at a time."""
 
-REMARKS = {("systems", "why"), ("sources", "why"), ("standings", "why")}
-"""Texts beside which nothing else is of a person: they are blanked by themselves."""
+REMARKS = {"systems": "system", "sources": "source", "standings": "policy"}
+"""Tables of whose rows `why` alone can be of a person: it is blanked by itself. With the column that names a row."""
 
 _STANDS = {
     Disposition.WAITING.value: "waits for a run, a person or a system",
@@ -132,8 +132,8 @@ class ErasureSearch:
                 yield "escalations", row["escalation_id"]
             case "proposals":
                 yield "proposals", row["key"]
-            case _:
-                yield from (("columns", remark) for remark in REMARKS if remark[0] == table)
+            case _ if table in REMARKS:
+                yield "remarks", (table, row[REMARKS[table]])
 
     def _whole(self, subjects: Subjects) -> Subjects:
         """With the cases of the items, the items of the cases, what was told of them, and what entities were merged."""

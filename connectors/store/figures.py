@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, not_, or_, text, true, union
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, text, true, union
 from sqlmodel import Session, col, select
 
 from connectors.store.accounts import FINISHED, stands
@@ -156,22 +156,10 @@ class Figures:
         return postgres
 
     def kept(self, choice: Choice, now: datetime) -> dict[str, Share]:
-        """Of each policy, the clocks that were met, of those met or breached since; those without any are left out."""
-        ended: list[ColumnElement[bool]] = [col(ClockRow.state).in_((State.MET, State.BREACHED))]
-        late: list[ColumnElement[bool]] = [
-            col(ClockRow.state).in_((State.RUNNING, State.WARNED)),
-            col(ClockRow.due_at) < now,
-        ]  # not told so far
-        if choice.since:
-            ended.append(col(ClockRow.settled_at) > choice.since)
-            late.append(col(ClockRow.due_at) > choice.since)
+        """Of each policy, the clocks that were met, of those met or late since; those without any are left out."""
         found: defaultdict[str, Share] = defaultdict(Share)
-        for clocks in (ended, late):
-            query = select(ClockRow.policy, ClockRow.state, func.count()).where(*clocks)
-            query = query.where(ClockRow.policy == choice.policy) if choice.policy else query
-            if choice.route is not None:
-                query = query.join(JourneyRow, col(JourneyRow.item_id) == ClockRow.item_id)
-                query = query.where(JourneyRow.route == choice.route)
+        for clocks in (_ended(choice), _untold(choice, now)):  # apart: each is counted within an index
+            query = select(ClockRow.policy, ClockRow.state, func.count()).where(clocks, *_of_clocks(choice))
             for policy, state, count in self._session.exec(query.group_by(col(ClockRow.policy), col(ClockRow.state))):
                 found[policy] += Share(part=count if state == State.MET else 0, of=count)
         return dict(found)
@@ -218,7 +206,7 @@ class Figures:
         """Up to `count` of the items behind a figure, the newest first, from behind a place on."""
         self._room_to_sort()
         at, item_id = col(JourneyRow.accepted_ms), col(JourneyRow.item_id)
-        query = select(JourneyRow).where(*_fits(choice, of), _is(of, choice)).order_by(at.desc(), item_id.desc())
+        query = select(JourneyRow).where(*_fits(choice, of), _IS[of]).order_by(at.desc(), item_id.desc())
         if after is not None:
             query = query.where(at <= after[0], or_(at < after[0], item_id < after[1]))
         return [_listed(row) for row in self._session.exec(query.limit(count))]
@@ -260,7 +248,7 @@ _IS: dict[Slice, ColumnElement[bool]] = {
     Slice.DEAD: col(JourneyRow.item_id).in_(_DEAD),
     Slice.NOWHERE: and_(col(JourneyRow.item_id).not_in(FINISHED), not_(stands(col(JourneyRow.item_id)))),
 }
-"""Which items are of a slice, of those that were chosen; `LATE` depends on the choice."""
+"""Which items are of a slice, of those that were chosen."""
 
 _SETTLED_UNDONE = and_(_TOOK, col(JourneyRow.item_id).in_(union(_UNSENT, _ASKED)))
 _SUMMED = ("retries", "prompt_tokens", "completion_tokens")
@@ -276,11 +264,27 @@ them up among each journey would take twice as long.
 """
 
 
-def _is(of: Slice, choice: Choice) -> ColumnElement[bool]:
-    if of is not Slice.LATE:
-        return _IS[of]
-    late = select(ClockRow.item_id).where(ClockRow.state == State.BREACHED)
-    return col(JourneyRow.item_id).in_(late.where(col(ClockRow.settled_at) > choice.since) if choice.since else late)
+def late(choice: Choice, now: datetime) -> Iterator[ColumnElement[bool]]:
+    """Which clocks were late, be it that nobody was told so far."""
+    yield or_(and_(col(ClockRow.state) == State.BREACHED, _ended(choice)), _untold(choice, now))
+    yield from _of_clocks(choice)
+
+
+def _ended(choice: Choice) -> ColumnElement[bool]:
+    ended = col(ClockRow.state).in_((State.MET, State.BREACHED))
+    return ended if choice.since is None else and_(ended, col(ClockRow.settled_at) > choice.since)
+
+
+def _untold(choice: Choice, now: datetime) -> ColumnElement[bool]:
+    over = and_(col(ClockRow.state).in_((State.RUNNING, State.WARNED)), col(ClockRow.due_at) < now)
+    return over if choice.since is None else and_(over, col(ClockRow.due_at) > choice.since)
+
+
+def _of_clocks(choice: Choice) -> Iterator[ColumnElement[bool]]:
+    if choice.policy is not None:
+        yield col(ClockRow.policy) == choice.policy
+    if choice.route is not None:
+        yield exists().where(col(JourneyRow.item_id) == ClockRow.item_id, col(JourneyRow.route) == choice.route)
 
 
 def _fits(choice: Choice, of: Slice = Slice.ACCEPTED) -> Iterator[ColumnElement[bool]]:

@@ -1,4 +1,4 @@
-"""What people and systems have to do, and what people did: counts, and the reviews and writes behind each.
+"""What people and systems have to do, and what people did: counts, and the reviews, writes and others of each.
 
 As with the figures of items, one condition makes a count and the list behind it.
 """
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, TextClause, exists, func, or_
+from sqlalchemy import ColumnElement, String, TextClause, cast, exists, func, or_
 from sqlmodel import Session, col, select
 
 from connectors.store.escalations import NOT_TAKEN
-from connectors.store.figures import UNWRITTEN, Choice, Place
+from connectors.store.figures import UNWRITTEN, Choice, Place, late
 from connectors.store.states import State as Sending
 from connectors.store.tables import OperationRow, ReviewRow
-from connectors.store.watch_tables import EscalationRow, JourneyRow
+from connectors.store.watch_tables import ClockRow, EscalationRow, JourneyRow
 from domain.figures import Share, Work
 from domain.review import ReviewKind
 
 WRITES = (Work.UNWRITTEN, Work.DEAD_LETTERS)
-"""What is a list of writes; all but these and the escalations are of reviews."""
+"""What is a list of writes; all but these, the escalations and the clocks are of reviews."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -64,6 +64,28 @@ class Escalated:
     def place(self) -> Place:
         """Where it stands in the list."""
         return (self.at - _EPOCH) // _MICROSECOND, self.escalation_id
+
+
+@dataclass(frozen=True)
+class Late:
+    """A clock that was late; of what is kept in step, `item_id` is the entity.
+
+    Attributes:
+        spell: which of the times that the entity was out of step; 0 of an item.
+        ended_at: None while what was promised has not happened.
+    """
+
+    item_id: str
+    clock: str
+    spell: int
+    policy: str
+    due_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the list."""
+        return (self.due_at - _EPOCH) // _MICROSECOND, f"{self.item_id}.{self.clock}.{self.spell}"
 
 
 @dataclass(frozen=True)
@@ -138,6 +160,17 @@ class Workload:
         return [
             Escalated(row.escalation_id, row.story, row.policy, row.began_at, row.message)
             for row in self._session.exec(query.limit(count))
+        ]
+
+    def late(self, choice: Choice, now: datetime, after: Place | None, count: int) -> list[Late]:
+        """Up to `count` of the clocks that were late, those due last first, from behind a place on."""
+        at = col(ClockRow.due_at)
+        named = col(ClockRow.item_id) + "." + col(ClockRow.clock) + "." + cast(ClockRow.spell, String)
+        query = select(ClockRow).where(*late(choice, now), *_behind(after, at, named))
+        return [
+            Late(row.item_id, row.clock, row.spell, row.policy, row.due_at, row.ended_at)
+            for row in self._session.exec(query.order_by(at.desc(), named.desc()).limit(count))
+            if row.due_at is not None
         ]
 
     def writes(self, choice: Choice, of: Work, whose: str, after: Place | None, count: int) -> list[Write]:

@@ -74,7 +74,7 @@ class DashboardPages(Desk):
         return page("dashboard", 200, **self._top(request, visitor), **vars(found))
 
     async def items(self, request: Request) -> Response:
-        """What is behind a figure, the newest first: items, reviews or writes."""
+        """What is behind a figure, the newest first: items, reviews, escalations, clocks or writes."""
         if (visitor := self._looker(request)) is None:
             return self._ask(401)
         look = Look.read(request.query_params)
@@ -85,7 +85,7 @@ class DashboardPages(Desk):
         return page("items", 200, **self._top(request, visitor), look=look, **shown)
 
     async def item(self, request: Request) -> Response:
-        """One item's story, as its ledger entries tell it; or an entity's or a notice's, which a write is of."""
+        """One item's story, as its ledger entries tell it; or an entity's or a notice's, where a list leads to it."""
         if (visitor := self._looker(request)) is None:
             return self._ask(401)
         item_id = request.path_params["item_id"]

@@ -1,10 +1,10 @@
-"""The lists behind figures, a line for each item, review or write, in words."""
+"""The lists behind figures, a line for each item, review, escalation, clock or write, in words."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.store.figures import Listed, Place
-from connectors.store.workload import WRITES, Escalated, Reviewed, Write
+from connectors.store.workload import WRITES, Escalated, Late, Reviewed, Write
 from console.web.look import Look
 from console.web.render import when, words
 from domain.figures import Work, duration
@@ -17,7 +17,8 @@ class Line:
 
     Attributes:
         item_id: whose story is told of it.
-        at: when the item came in, the review was opened or answered, or the write is tried next; None for no time.
+        at: when the item came in, the review was opened or answered, the escalation began, the clock was due, or the
+            write is tried next; None for no time.
         told: what else is to be said of it, in order.
         place: where it stands in the list.
     """
@@ -40,6 +41,8 @@ def lines(here: Resources, look: Look, count: int) -> list[Line]:
             return [_write(one) for one in tx.workload.writes(choice, look.of, look.whose, look.place, count)]
         if look.of is Work.ESCALATIONS:
             return [_escalated(one) for one in tx.workload.escalations(choice, look.place, count)]
+        if look.of is Work.LATE:
+            return [_late(one) for one in tx.workload.late(choice, now, look.place, count)]
         reviews = tx.workload.reviews(choice, look.of, look.whose, look.place, count)
         return [_reviewed(one, now) for one in reviews]
 
@@ -63,6 +66,12 @@ def _reviewed(one: Reviewed, now: datetime) -> Line:
 
 def _escalated(one: Escalated) -> Line:
     return Line(one.item_id, one.policy, one.at, (one.message,), one.place)
+
+
+def _late(one: Late) -> Line:
+    over = "" if one.ended_at is None else duration((one.ended_at - one.due_at) // timedelta(milliseconds=1))
+    how = f"late by {over}" if over else "still late"
+    return Line(one.item_id, one.policy, one.due_at, (words(one.clock), how), one.place)
 
 
 def _write(one: Write) -> Line:

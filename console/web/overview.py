@@ -202,7 +202,6 @@ LISTS: dict[Slice | Work, str] = {
     Slice.ESCALATED: "Escalated items",
     Slice.GIVEN_UP: "Items of which a write was given up",
     Slice.DEAD: "Items with a dead letter",
-    Slice.LATE: "Items that were late",
     Slice.NOWHERE: "Items that are unaccounted for",
     Work.WAITING: "Reviews that wait",
     Work.CONFLICTS: "Open conflicts",
@@ -212,5 +211,6 @@ LISTS: dict[Slice | Work, str] = {
     Work.ANSWERED_BY: "Reviews that were answered",
     Work.UNWRITTEN: "Writes that wait",
     Work.DEAD_LETTERS: "Dead letters",
+    Work.LATE: "Promises that were late",
 }
 """What each list is called."""

@@ -44,7 +44,7 @@ def tiles(look: Look, of: Measured) -> Iterator[Tile]:
     done, errors, auto = counts.completion, counts.errors, counts.automation
     yield Tile("Completion rate", percent(done), f"{_of(done)} done", look.items(Slice.DONE))
     yield Tile("Error rate", percent(errors), f"{_of(errors)} with a write given up", look.items(Slice.GIVEN_UP))
-    yield Tile("SLA compliance", percent(kept), f"{_of(kept)} clocks met", look.items(Slice.LATE))
+    yield Tile("SLA compliance", percent(kept), f"{_of(kept)} clocks met", look.items(Work.LATE))
     yield Tile("Data consistency", percent(same), f"{_of(same)} values agree", f"/dashboard/consistency{look.query()}")
     yield Tile("Automation rate", percent(auto), f"{_of(auto)} decided without a person", look.items(Slice.AUTOMATIC))
     changed = counts.overrides

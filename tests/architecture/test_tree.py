@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ def test_no_task_is_answered_from_a_cache_but_those_that_say_so(path):
     for name, task in vars(module).items():
         if isinstance(task, Task) and name not in REMEMBERED:
             assert (task.persist_result, task.cache_policy) == (False, NO_CACHE), name
+
+
+def test_every_file_of_ours_is_in_a_wheel():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    data = {package: told["package-data"].get(package, []) for package in told["packages"]}
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.*")):
+        if "__pycache__" not in path.parts and path.name != "README.md":
+            package = ".".join(path.relative_to(ROOT).parent.parts)
+            assert any(map(path.match, ["*.py", *data[package]])), path
 
 
 def test_the_lock_has_hashes_and_no_addresses():

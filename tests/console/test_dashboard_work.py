@@ -5,10 +5,12 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from builders import route_review
 from looking import client, html_of, tiles
 from playwright.sync_api import sync_playwright
 from prefect_ui import FLAGS, chromium
 from reviewing import OPEN, Reviewing, served
+from tiny import message
 
 from connectors.settings import Settings
 from console.web.lookers import Lookers
@@ -19,7 +21,8 @@ from domain.delivery import Invalid, Operation, Patience, Step, Unknown, next_st
 from domain.errors import Permanent, Retryable, Unauthorised, Unavailable
 from domain.escalation import Cause
 from domain.figures import Work
-from domain.review import Answer
+from domain.review import Answer, ReviewKind
+from domain.sla import Clock, ClockName
 from domain.source_state import SourceState, failed
 
 
@@ -27,6 +30,15 @@ def give(desk: Reviewing, review: str, to: str) -> None:
     with desk.store.transaction() as tx:
         placement = Placement(review_id=review, to=to, why=Because.NEW)
         tx.assignments.place(tx.assignments.waiting("tiny"), [placement], desk.now)
+
+
+def contradict(desk: Reviewing, external_id: str) -> str:
+    """Let systems say different things about a field; gives the review."""
+    with desk.store.transaction() as tx:
+        item_id, _ = tx.inbox.accept("tiny", message(external_id, "two names"), timedelta(0), desk.now)
+        review = route_review(tx.inbox.get(item_id), desk.policy, "b", desk.now + timedelta(hours=1))
+        tx.reviews.open(review.model_copy(update={"kind": ReviewKind.CONFLICT}), desk.now)
+    return item_id
 
 
 def answer(desk: Reviewing, review: str, reviewer: str) -> None:
@@ -144,8 +156,27 @@ class TestWhatWaitsNow:
 
     async def test_open_conflicts_lead_to_those_reviews_alone(self, desk):
         desk.ask("m-1")
+        conflict = contradict(desk, "m-2")
         value, _, href = tiles(await html_of(desk))["Open conflicts"]
-        assert (value, listed(await html_of(desk, href))) == ("0", [])
+        assert (value, listed(await html_of(desk, href))) == ("1", [conflict])
+
+
+class TestPromises:
+    async def test_the_figure_leads_to_the_clocks_that_were_late_told_or_not(self, desk):
+        reviews = [desk.ask(f"m-{number}", f"message {number}") for number in range(2)]
+        answered = Clock(name=ClockName.REVIEW_ANSWERED, within=timedelta(hours=1))
+        with desk.store.transaction() as tx:
+            tx.clocks.follow("tiny", [answered], 100, desk.now)
+        desk.later(hours=2)  # and flows.watch does not run
+        value, note, href = tiles(await html_of(desk))["SLA compliance"]
+        assert (value, note) == ("0 %", "0 of 2 clocks met")
+        html = await html_of(desk, href)
+        assert sorted(listed(html)) == sorted(reviews)
+        assert "still late" in html
+        answer(desk, reviews[0], "Ann")
+        with desk.store.transaction() as tx:
+            tx.clocks.follow("tiny", [answered], 100, desk.now)
+        assert "late by 1 h 0 min" in await html_of(desk, href)
 
 
 class TestSystems:

@@ -29,7 +29,7 @@ from connectors.store.engine import HEAD, Store
 from console.doctor import examine
 from console.doctor_here import check_clocks, check_database, check_disk, check_settings, resolve
 from console.doctor_people import check_people
-from console.doctor_prefect import CRASHED_RUNS, check_plan, look_at_prefect, planned
+from console.doctor_prefect import CRASHED_RUNS, RETAIN, SHARED, Planned, check_plan, look_at_prefect, planned
 from console.doctor_report import Check
 from console.doctor_thresholds import check_thresholds
 from console.doctor_uses import uses_of
@@ -38,6 +38,7 @@ from console.sandboxes import sandboxes
 from domain.errors import PolicyInvalid
 from domain.ledger import Event
 from flows.deliver import deliver
+from flows.retain import retain
 from policies.load import load_workflow
 from tasks.heartbeat import STALE_AFTER
 
@@ -299,6 +300,36 @@ def test_a_plan_without_a_policys_flows_is_wrong() -> None:
     assert check_plan([load_workflow("support_triage")], planned(SHIPPED), SHIPPED) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "lacks"), [("watch-crm-helpdesk", "flows.watch.watch"), ("reconcile-crm-helpdesk", "flows.reconcile")]
+)
+def test_systems_are_kept_in_step_only_where_somebody_watches_and_reconciles(name: str, lacks: str) -> None:
+    workflow = load_workflow("crm_helpdesk_sync")
+    plan = [one for one in planned(SHIPPED) if one.name != name]
+    [(_, subject, says)] = told(check_plan([workflow], plan, SHIPPED))
+    assert (subject, lacks in says) == ("crm_helpdesk_sync", True)
+    assert check_plan([workflow], planned(SHIPPED), SHIPPED) == []
+
+
+@pytest.mark.parametrize(
+    ("retention", "policies", "schedules", "wrong"),
+    [
+        pytest.param({"days": 90}, ("lead_routing",), ("each 60 s",), 1, id="others alone"),
+        pytest.param({"days": 90}, ("lead_routing", "tiny"), (), 1, id="on no schedule"),
+        pytest.param({"days": 90}, ("lead_routing", "tiny"), ("each 60 s",), 0, id="named, every night"),
+        pytest.param({}, (), (), 0, id="everything is kept"),
+    ],
+)
+def test_a_policy_that_keeps_for_so_many_days_is_wrong_while_nothing_erases(
+    retention: dict[str, int], policies: tuple[str, ...], schedules: tuple[str, ...], wrong: int, tmp_path: Path
+) -> None:
+    workflow = load_workflow(write_tiny(tmp_path, retention=retention))
+    plan = [Planned(flow, flow, policies=("tiny",)) for flow in ("flows.route.route", "flows.watch.watch", *SHARED)]
+    plan.append(Planned("retain", RETAIN, policies=policies, schedules=schedules))
+    found = [RETAIN in says for _, _, says in told(check_plan([workflow], plan, SHIPPED))]
+    assert found == [True] * wrong
+
+
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "prefect.yaml"
     path.write_text("name: x\n")
@@ -331,6 +362,24 @@ async def test_prefects_deployments_and_workers_are_held_against_the_plan(prefec
     ]
     assert [says for area, _, says in told(checks) if area == "worker"] == ["no worker is online: none was ever there"]
     assert abs(skews["Prefect's server"]) < timedelta(minutes=1) / timedelta(seconds=1)
+
+
+async def test_a_policy_that_was_added_to_the_plan_and_not_deployed_is_told(prefect: str) -> None:
+    plan = [Planned("retain", RETAIN, policies=("lead_routing", "tiny"), schedules=("each 60 s",))]
+    with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+        deployment = await retain.ato_deployment(
+            name="retain",
+            parameters={"policies": ["lead_routing"]},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            interval=60,
+        )
+        deployment_id = await deployment.aapply()
+        checks = await look_at_prefect(plan, {})
+        async with get_client() as client:
+            await client.delete_deployment(deployment_id)
+    assert [says for _, subject, says in told(checks, Grade.WARNING) if subject == "retain"] == [
+        "has the policy 'lead_routing', by prefect.yaml 'lead_routing, tiny'"
+    ]
 
 
 async def test_that_nothing_finds_runs_of_killed_workers_is_a_warning_until_the_automation_is_there(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from console.doctor_prefect import check_plan, planned
 from console.init_decisions import Decision, different, route_name, routes_of, split
 from console.main import app
 from domain.errors import InputInvalid
@@ -83,13 +84,19 @@ def test_its_deployments_are_those_that_the_doctor_looks_for(tmp_path: Path) -> 
     assert [entry["entrypoint"] for entry in entries] == [
         "flows.route.route",
         "flows.watch.watch",
+        "flows.report.report",
+        "flows.retain.retain",
         "flows.deliver.deliver",
         "flows.review.review",
     ]
     assert entries[0]["parameters"]["policy"] == str(tmp_path / "helpdesk.yaml")
     shipped = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["definitions"]
-    assert [entry["work_pool"] for entry in entries] == [shipped["pool"]] * 4
-    assert [entry.get("tags") for entry in entries] == [*[shipped["watched"]] * 3, None]
+    assert [entry["work_pool"] for entry in entries] == [shipped["pool"]] * 6
+    assert [entry.get("tags") for entry in entries] == [*[shipped["watched"]] * 5, None]
+    keeping = tmp_path / "helpdesk.yaml"
+    keeping.write_text(f"{keeping.read_text()}retention: {{ days: 90 }}\n")
+    plan = tmp_path / "helpdesk.prefect.yaml"
+    assert check_plan([load_workflow(str(keeping))], planned(plan), plan) == []
 
 
 @pytest.mark.parametrize("end", ["yaml", "examples.jsonl", "labelled.jsonl", "eval.jsonl", "prefect.yaml"])

@@ -11,16 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, inspect, text
 
+from domain.breaker import FAILURES
 from domain.case import Case
 from domain.decision import Kind, Reason
-from domain.delivery import Patience, Written
+from domain.delivery import Patience, Unknown, Written
 from domain.erasure import Person, Subjects
-from domain.errors import NotEndedError
+from domain.errors import NotEndedError, Unavailable
 from domain.escalation import Cause
 from domain.extraction import Extraction
 from domain.ledger import GENESIS, Event, link
 from domain.proposal import AskOutcome
 from domain.review import Answer
+from domain.source_state import SourceState, failed
 
 POLICY = "lead_routing"
 EMAIL = "ann.gruen+shop@example.com"
@@ -209,6 +211,21 @@ def test_what_is_old_and_done_goes_by_itself(desk, raw: Engine) -> None:
     assert not left
     assert balance(desk) == (3, 2, 0)
     assert waiting in {entry.item_id for entry in desk.entries() if entry.event is Event.ACCEPTED}
+
+
+def test_why_another_system_or_source_is_in_trouble_stays(desk, raw: Engine) -> None:
+    with desk.store.transaction() as tx:
+        for name, why in (("one", f"refused: {EMAIL} is unknown"), ("another", "no answer within 10 s")):
+            state = SourceState()
+            for _ in range(FAILURES):
+                tx.systems.note(name, Unknown(detail=why), desk.now)
+                state = failed(state, Unavailable(why), desk.now)
+            tx.sources.put(name, POLICY, name, state, desk.now)
+
+    erase(desk)
+
+    assert places_of(raw, "no answer within 10 s") > {"systems.why", "sources.why"}
+    assert places_of(raw, EMAIL) == set()
 
 
 def test_an_escalation_that_nobody_has_taken_over_hinders(desk) -> None:

@@ -14,8 +14,13 @@ from domain.delivery import Invalid, Patience
 from domain.escalation import Cause
 from domain.figures import Work
 from domain.review import Answer, ReviewKind
+from domain.sla import Clock, ClockName
 
 POLICIES = ("lead_routing", "support_triage")
+CLOCKS = [
+    Clock(name=ClockName.REVIEW_ANSWERED, within=timedelta(hours=1)),
+    Clock(name=ClockName.DELIVERED, within=timedelta(hours=40)),
+]
 
 
 def ask(
@@ -69,6 +74,16 @@ def work(desk) -> None:
         if number % 4 == 0:
             desk.due()
             desk.settle(Invalid(detail="no such field"))
+    for policy in POLICIES:
+        watch(desk, policy)
+    desk.later(hours=30)  # nobody watches meanwhile
+
+
+def watch(desk, policy: str) -> None:
+    """Read the clocks, and tell of a few that are late."""
+    with desk.store.transaction() as tx:
+        tx.clocks.follow(policy, CLOCKS, 1000, desk.now)
+        tx.clocks.ring(policy, CLOCKS, 5, desk.now)
 
 
 def counted(desk, choice: Choice) -> dict[tuple[Work, str], int]:
@@ -84,6 +99,8 @@ def counted(desk, choice: Choice) -> dict[tuple[Work, str], int]:
             waiting = {of: n for of, n in tx.figures.open_reviews().items() if choice.policy in (None, of[0])}
             found[Work.WAITING, ""] = sum(waiting.values())
             found[Work.CONFLICTS, ""] = sum(n for (_, kind), n in waiting.items() if kind == ReviewKind.CONFLICT)
+        missed = (share.of - share.part for share in tx.figures.kept(choice, desk.now).values())
+        found[Work.LATE, ""] = sum(missed)
         if choice == Choice():
             found[Work.ESCALATIONS, ""] = tx.escalations.count()
     return {named: count for named, count in found.items() if count}
@@ -93,13 +110,15 @@ def listed(desk, choice: Choice, of: Work, whose: str = "", at_once: int = 1000)
     """The whole list, page by page."""
     seen, place = [], None
     with desk.store.reading() as tx:
-        while page := _page(tx, choice, of, whose, place, at_once):
+        while page := _page(desk, tx, choice, of, whose, place, at_once):
             seen += page
             place = page[-1].place
     return seen
 
 
-def _page(tx, choice: Choice, of: Work, whose: str, place, at_once: int) -> list:
+def _page(desk, tx, choice: Choice, of: Work, whose: str, place, at_once: int) -> list:
+    if of is Work.LATE:
+        return tx.workload.late(choice, desk.now, place, at_once)
     if of is Work.ESCALATIONS:
         return tx.workload.escalations(choice, place, at_once)
     read = tx.workload.writes if of in WRITES else tx.workload.reviews

@@ -8,11 +8,15 @@ import pytest
 from builders import proposal
 from databases import sqlite_database
 from fakes import FakeSystem, fake_resources
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from tiny import message, write_tiny
 
 from connectors.store.engine import Store
+from domain.errors import Unavailable
 from domain.ledger import Event, first_break
+from flows.review import review
 from tasks.decide import decide_items
 from tasks.deliver import deliver_due
 from tasks.erase import erase_aged
@@ -53,6 +57,30 @@ async def test_a_policy_keeps_what_is_done_for_so_many_days_and_what_waits_for_l
         told = [(entry.facts["by"], entry.facts["why"]) for entry in entries if entry.event is Event.ERASED]
         assert told == [("retention", "kept for 30 days by tiny")] * gone
         assert first_break(entries) is None
+
+
+async def test_what_prefect_still_has_the_form_of_is_kept_until_the_form_is_gone(tmp_path: Path, prefect: str) -> None:
+    now = NOON
+    policy = write_tiny(tmp_path, retention={"days": 30})
+    with closing(Store(sqlite_database(tmp_path / "interlock.db"))) as store:
+        async with opened(fake_resources(store, None, FakeSystem(), clock=lambda: now)):
+            with store.transaction() as tx:
+                item_id, _ = tx.inbox.accept("tiny", message("1", "my invoice is wrong"), timedelta(0), now)
+                items = tx.inbox.claim("tiny", "run", 9, timedelta(minutes=5), now)
+            await decide_items.fn(policy, items, {item_id: UNSURE})
+            await deliver_due.fn(0)
+            with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+                async with get_client() as client:
+                    form = await client.create_flow_run(review)
+                    with store.transaction() as tx:
+                        tx.ledger.append(item_id, Event.REVIEW_SHOWN, now, review=item_id, flow_run=str(form.id))
+                    now += timedelta(days=31)
+                    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), pytest.raises(Unavailable):
+                        await erase_aged.fn(policy)
+                    assert (await client.read_flow_run(form.id)).id == form.id
+                    assert (await erase_aged.fn(policy)).items == 1
+                    with pytest.raises(ObjectNotFound):
+                        await client.read_flow_run(form.id)
 
 
 async def test_a_policy_without_retention_keeps_everything(tmp_path: Path) -> None:

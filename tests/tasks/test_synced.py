@@ -10,8 +10,10 @@ from kept_tables import Pair, side, sync_resources, write_sync
 
 from connectors.store.crosswalk_rows import Of
 from connectors.store.engine import Store
+from connectors.store.figures import Choice
 from domain.breaker import Breaker
 from domain.delivery import Invalid
+from domain.figures import Share
 from domain.ledger import Event
 from domain.source_state import SourceState
 from tasks.clocks import watch_clocks
@@ -57,6 +59,12 @@ class Office(Pair):
             for one in entries
         ]
 
+    def late(self) -> tuple[int, list[str]]:
+        """How many clocks the dashboard counts as late, and whose it lists."""
+        with self.store.reading() as tx:
+            kept = tx.figures.kept(Choice(), self.now).get("tiny_sync", Share())
+            return kept.of - kept.part, [one.item_id for one in tx.workload.late(Choice(), self.now, None, 9)]
+
     def unreadable(self, system: str, *, for_now: bool) -> None:
         until = self.now + timedelta(days=1) if for_now else None
         with self.store.transaction() as tx:
@@ -98,6 +106,20 @@ async def test_each_change_is_counted_by_itself(linked):
         await linked.run()
         await linked.later(minutes=1)
     assert linked.figures() == {"met": 3}
+
+
+async def test_what_is_late_is_listed_by_its_entity_whether_somebody_was_told_or_not(linked):
+    linked.refuse()
+    linked.tables.edit("crm", "1", town="Ulm")
+    await linked.run()
+    assert await linked.later(minutes=1) == []
+    assert linked.late() == (0, [])
+    linked.now += timedelta(minutes=60)  # and nobody watches
+    with linked.store.reading() as tx:
+        (entity,) = [one.item_id for one in tx.ledger.entries() if one.event is Event.OUT_OF_STEP]
+    assert linked.late() == (1, [entity])
+    assert await linked.later(minutes=1) == ["sla_breached"]
+    assert linked.late() == (1, [entity])
 
 
 async def test_what_is_not_written_is_warned_of_then_late_and_escalated_until_it_is(linked):
