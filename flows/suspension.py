@@ -6,7 +6,7 @@ from uuid import UUID
 from prefect.context import FlowRunContext
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
-from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
+from prefect.input.actions import acreate_flow_run_input, adelete_flow_run_input, aread_flow_run_input
 from prefect.input.run_input import Keyset, keyset_from_base_key
 from pydantic import Field, create_model
 
@@ -30,7 +30,8 @@ class Asked(RunInput):
 async def ask(form: Form, key: str) -> Answer:
     """Suspend this flow run until the form is answered; its process ends and another goes on.
 
-    Called again under the same key after the answer, it returns the answer. Everything that
+    Called again under the same key after the answer, it returns the answer, as one to the form that was shown then:
+    `form` may have been made anew meanwhile, by a worker that has not what others kept. Everything that
     can be checked while the reviewer still sees the form is in the form's schema: Prefect
     refuses what does not fit, and the run stays suspended.
 
@@ -41,15 +42,17 @@ async def ask(form: Form, key: str) -> Answer:
     given = await _stored_answer(key)
     if given is None:
         model = form_model(form)
+        await acreate_flow_run_input(_shown(key), {"binding": form.binding, "late": form.late})
         await model.keep(keyset_from_base_key(f"{SUSPENDED}{key}"))
         given = (await asuspend_flow_run(wait_for_input=model, key=key)).model_dump()
+    shown: dict[str, Any] | None = await aread_flow_run_input(_shown(key))
     return Answer(
         choice=given["choice"],
         inputs={name: given.get(f"{INPUT}{name}", "") for name in form.inputs},
         reviewer=given["reviewer"],
         note=given.get("note", ""),
-        binding=form.binding,
-        aware_late=form.late,
+        binding=shown["binding"] if shown else form.binding,
+        aware_late=shown["late"] if shown else form.late,
     )
 
 
@@ -81,6 +84,10 @@ def described(form: Form) -> str:
     return f"{form.markdown}\n\n**{form.label}**\n\n{choices}\n"
 
 
+def _shown(key: str) -> str:
+    return f"{SUSPENDED}{key}-shown"
+
+
 async def _stored_answer(key: str) -> dict[str, Any] | None:
     """The answer that Prefect has for `key`, if one came before this process began.
 
@@ -95,7 +102,7 @@ async def _stored_answer(key: str) -> dict[str, Any] | None:
     if answer:
         return answer
     if key not in (context.flow_run.empirical_policy.pause_keys or ()):
-        for stale in (keys["schema"], keys["description"]):
+        for stale in (keys["schema"], keys["description"], _shown(key)):
             if await aread_flow_run_input(stale):
                 await adelete_flow_run_input(stale)
     return None

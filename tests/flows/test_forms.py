@@ -1,6 +1,7 @@
 """What becomes of flow runs that show forms and die, on a real Prefect server; no worker takes them up here."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
@@ -14,8 +15,10 @@ from databases import sqlite_database
 from fakes import FakeSystem, Hiccup, fake_resources
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow_async
+from prefect.settings import get_current_settings
 from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Pending, Running, State
 from tiny import write_tiny
 from waiting import ask
@@ -23,7 +26,7 @@ from waiting import ask
 from connectors.store.engine import Store
 from connectors.store.tables import ReviewRow
 from console.local_prefect import deploy_reviews
-from domain.review import Answer
+from domain.review import EXPLAIN, Answer, Refusal
 from flows.review import review
 from tasks.forms import FINISHING, MOST_FORMS, STARTING, close_forms, open_forms
 from tasks.resources import opened
@@ -70,13 +73,19 @@ class Desk:
         async with get_client() as client:
             await client.set_flow_run_state(UUID(self.row().flow_run), state, force=True)
 
-    async def works(self) -> None:
-        """What a worker does with the review's run: until it is suspended, or over."""
+    async def works(self, passed: timedelta = timedelta(0)) -> None:
+        """What a worker does with the review's run, after a time: until it is suspended, or over."""
         async with get_client() as client:
             run = await client.read_flow_run(UUID(self.row().flow_run))
-        async with self.after():
+        async with self.after(passed):
             with suppress(Pause):  # so a run ends its process
                 await run_flow_async(review, flow_run=run, parameters=run.parameters, return_type="state")
+
+    async def resumed(self, **answer: str) -> None:
+        """Answer as in Prefect's UI; the run waits for a worker then."""
+        async with get_client() as client:
+            done = await client.resume_flow_run(UUID(self.row().flow_run), run_input=answer)
+        assert done.status is SetStateStatus.ACCEPT
 
     async def form(self, number: int) -> str:
         """What a suspended run's form says."""
@@ -126,6 +135,18 @@ async def test_an_answer_is_not_lost_where_the_store_does_not_answer_at_once(des
         await replace(desk, store=store).works()
     with desk.store.reading() as tx:
         assert [one.reviewer for one in tx.reviews.given(desk.review_id)] == ["Ann"]
+
+
+@pytest.mark.parametrize("desk", [1], indirect=True)
+async def test_an_answer_is_to_the_form_that_was_shown_also_where_a_worker_has_lost_what_others_kept(desk):
+    await desk.works()
+    await desk.resumed(choice="billing", reviewer="Ann")
+    shutil.rmtree(get_current_settings().results.local_storage_path)
+
+    await desk.works(passed=timedelta(hours=2))  # a form that is made now says that it is late, as none did
+
+    assert desk.events().count("answer_refused") == 1
+    assert EXPLAIN[Refusal.LATE] in await desk.form(2)
 
 
 @pytest.mark.parametrize("ended", [Crashed, Failed])
