@@ -42,17 +42,17 @@ async def ask(form: Form, key: str) -> Answer:
     given = await _stored_answer(key)
     if given is None:
         model = form_model(form)
-        await acreate_flow_run_input(_shown(key), {"binding": form.binding, "late": form.late})
+        await acreate_flow_run_input(_shown(key), form.model_dump(include={"binding", "late"}))
         await model.keep(keyset_from_base_key(f"{SUSPENDED}{key}"))
         given = (await asuspend_flow_run(wait_for_input=model, key=key)).model_dump()
-    shown: dict[str, Any] | None = await aread_flow_run_input(_shown(key))
+    shown = form.model_copy(update=await aread_flow_run_input(_shown(key)))
     return Answer(
         choice=given["choice"],
         inputs={name: given.get(f"{INPUT}{name}", "") for name in form.inputs},
         reviewer=given["reviewer"],
         note=given.get("note", ""),
-        binding=shown["binding"] if shown else form.binding,
-        aware_late=shown["late"] if shown else form.late,
+        binding=shown.binding,
+        aware_late=shown.late,
     )
 
 
