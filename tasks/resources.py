@@ -284,21 +284,20 @@ async def _of_this_process() -> Resources:
     environ = await resolved(os.environ)
     keep_logs_private(environ)  # of the secrets themselves, not of the blocks' names that stood for them
     opened_here = Resources.from_environment(environ)
-    _leave_what_stays()
+    _collect_less()
     return opened_here
 
 
 YOUNG = 10_000
-"""Objects after which the garbage collector looks through the newest; see `_leave_what_stays` for what 700 cost."""
+"""New objects after which the garbage collector looks through them. At Python's own 700 it took a fortieth of a
+worker's time, up to 90 ms at once, in which no answer of a model is taken."""
 
 
 @cache
-def _leave_what_stays() -> None:
-    """Once a process: have the garbage collector leave alone what was imported.
+def _collect_less() -> None:
+    """Once a process: have the garbage collector look less often, and leave alone what was imported.
 
-    With Prefect that is some 400,000 objects, and a third of a second each time that it looks through them all. It also
-    looks less often: after each 700 objects it took a fortieth of a worker's time, up to 90 ms at once, in which
-    no answer of a model is taken.
+    With Prefect that is some 400,000 objects, and a third of a second each time that it looks through them all.
     """
     gc.freeze()
     gc.set_threshold(YOUNG)
