@@ -70,11 +70,10 @@ def _arrival(number: int) -> Arrival:
 
 async def _worked_off(here: Resources, policy: str, numbers: range) -> None:
     """Run the flow, again and again, until everything is decided and delivered, be it by others."""
+    name = here.workflow(policy).policy.name
     _accept(here, policy, numbers[:WAITING])
     async with asyncio.TaskGroup() as at_once:
         coming = at_once.create_task(_come_in(here, policy, numbers[WAITING:]))
-        await route(policy, wait_s=PATIENCE_S)
-        name = here.workflow(policy).policy.name
         while True:
             with here.store.reading() as tx:
                 now = here.now()
