@@ -64,8 +64,7 @@ async def assign_reviews(policy: str) -> int:
         notices = _notices(workflow, assigning, waiting, placements, here.now())
         named = {review_id: notice.item_id for notice, reviews in notices for review_id in reviews}
         moved = tx.assignments.place(waiting, placements, here.now(), named)
-        for notice, _ in notices:
-            tx.outbox.put(notice, PATIENCE, here.now())
+        tx.outbox.put_all([(notice, PATIENCE) for notice, _ in notices], here.now())
         full = {one.review_id for one in placements if one.why is Because.FULL}
         beyond = [one for one in waiting if one.review.review_id in full]
         if assigning.overload is Overload.RULES:

@@ -40,8 +40,7 @@ async def send_digest(policy: str, to: str = "", by: Channel = Channel.MAIL) -> 
     with here.store.transaction() as tx:
         recipients = workflow.people.reached(for_whom, channel, here.now()) if for_whom else ()
         writes = [] if tx.outbox.find(digest_id) else digest(digest_id, name, channel, recipients, said)
-        for write in writes:
-            tx.outbox.put(write, PATIENCE, here.now())
+        tx.outbox.put_all([(write, PATIENCE) for write in writes], here.now())
     lines = "\n".join(f"- {line}" for line in said[1].splitlines())
     await leave(f"digest-{name}", f"## {said[0]}\n\n{lines}\n")
     return len(writes)
