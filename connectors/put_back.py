@@ -22,15 +22,22 @@ async def put_back(
     Args:
         edits: the values to put back; with none, nothing is written.
         ours: what `operation` made of these.
-        moved: what is said of `operation` unless that fails.
+        moved: what is said of `operation` once they are put back.
     """
     back = operation.model_copy(
         update={"operation_id": operation.operation_id + BACK, "values": dict(edits), "expected": dict(ours)}
     )
-    if not edits or back.operation_id.count(BACK) > MOST_BACKS:
+    if not edits:
         return moved
+    gone = moved.model_copy(
+        update={"wrote": tuple(sorted({*moved.wrote, *edits})), "overwrote": moved.overwrote | dict(edits)}
+    )
+    if back.operation_id.count(BACK) > MOST_BACKS:
+        return gone
     match await send(back):
-        case Written() | Conflict(moved=True):
+        case Written():
             return moved
+        case Conflict(moved=True, overwrote=others):
+            return gone.model_copy(update={"overwrote": gone.overwrote | others})
         case failure:
             return failure

@@ -114,12 +114,15 @@ class Conflict(Frozen):
     Attributes:
         moved: the record holds something else than `expected`; whoever decided on the write must decide again.
         wrote: with `moved`, the names of the values that were written all the same, before somebody changed them.
+        overwrote: with `moved`, by name, what somebody had made of values just before ours were written, the last of
+            several, where that could not be put back: whoever reads the record does not hear of it.
     """
 
     kind: Literal["conflict"] = "conflict"
     detail: str
     moved: bool = False
     wrote: tuple[str, ...] = ()
+    overwrote: dict[str, str] = Field(default_factory=dict)
 
 
 class Ambiguous(Frozen):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from prefect import task
 
@@ -178,38 +177,59 @@ def _operation(kept: Kept, due: Due, system: str, step: InStep, values: Mapping[
 async def note_written(policy: str) -> int:
     """Take down what became of the writes that have their outcome; an act, safe to repeat. Returns how many."""
     here = resources()
-    told = sync_of(here.workflow(policy))
+    workflow = here.workflow(policy)
+    told = sync_of(workflow)
     noted = 0
     while True:
         with here.store.transaction() as tx:
             ended = tx.places.ended(told.name, AT_ONCE)
             for record, write in ended:
-                _note(tx, told.objects.get(record.object), record, write, here.now())
+                _note(here, tx, workflow, record, write)
         noted += len(ended)
         if not ended:
             return noted
 
 
-def _note(tx: Transaction, kept: Kept | None, record: RecordRow, write: OperationRow, now: datetime) -> None:
+def _note(here: Resources, tx: Transaction, workflow: Workflow, record: RecordRow, write: OperationRow) -> None:
     """What a write did: it made the record hold its values, or the record has changed, or it was given up.
 
     What its system made of the values is no edit, if its answer shows that.
-
-    Args:
-        kept: None where the policy has no such object any more.
     """
     outcome = write.outcome or {}
     if write.state == State.DEAD:
-        tx.crosswalk.not_written(record, refused=True)
+        tx.crosswalk.not_written(record, {}, {}, refused=True)
         return
+    kept = sync_of(workflow).objects.get(record.object)  # None where the policy has no such object any more
     places = kept.places(record.system) if kept else {}
     sent = {field: value for field, value in (record.sent or {}).items() if field in places}
     own = {place.name: field for field, place in places.items() if field in sent}
-    if outcome.get("kind") not in ("created", "updated", "unchanged"):
-        tx.crosswalk.not_written(record, [own[name] for name in outcome.get("wrote", ()) if name in own])
-        return
+    written = outcome.get("kind") in ("created", "updated", "unchanged")
+    names = own if written else outcome.get("wrote", ())
     shown = {own[name]: raw for name, raw in outcome.get("values", {}).items() if name in own}
-    held = sent | {field: places[field].read(raw) for field, raw in shown.items()}
-    raws = {field: places[field].spelt(value) for field, value in sent.items()} | shown
+    held = {own[name]: sent[own[name]] for name in names if name in own}
+    held |= {field: places[field].read(raw) for field, raw in shown.items()}
+    raws = {field: places[field].spelt(value) for field, value in held.items()} | shown
     raw = {field: text for field, text in raws.items() if text != held[field]}
-    tx.crosswalk.written(record, outcome["external_id"], held, raw, now)
+    if written:
+        tx.crosswalk.written(record, outcome["external_id"], held, raw, here.now())
+        return
+    unseen = {own[name]: text for name, text in outcome.get("overwrote", {}).items() if name in own}
+    if kept and unseen:
+        _hear(here, tx, workflow, kept, record, {field: places[field].read(text) for field, text in unseen.items()})
+    tx.crosswalk.not_written(record, held, raw)
+
+
+def _hear(
+    here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, record: RecordRow, unseen: Mapping[str, str]
+) -> None:
+    """Merge what somebody had made of fields right before a write of ours, which nobody will read in the record."""
+    due = tx.crosswalk.get(record.entity_id) if record.entity_id else None
+    if due is None or due.records.get(record.system) is not record:
+        return
+    before, is_due = due.entity, due.row.due
+    held = before.records[record.system]
+    showed = held.model_copy(update={"now": held.now | dict(unseen)})
+    entity = before.model_copy(update={"records": before.records | {record.system: showed}})
+    record.changed_at, record.changed_by = None, ""  # of an edit in between nobody knows
+    _keep(here, tx, workflow, kept, Plan(due, in_step(sync_of(workflow).field_terms[record.object], entity)))
+    due.row.due = is_due

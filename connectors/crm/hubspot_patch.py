@@ -24,14 +24,14 @@ class Overwritten(NamedTuple):
     """What a write of ours replaced although somebody had just changed it.
 
     Attributes:
-        names: the properties.
-        edits: the values to put back, by property: where nobody has changed again what our write made of it.
-        ours: what our write made of these.
+        edits: what it replaced, by property.
+        ours: what it made of those that nobody has changed again, which are to be put back.
+        gone: those of `edits` that somebody has changed again before they were put back.
     """
 
-    names: tuple[str, ...]
     edits: dict[str, str]
     ours: dict[str, str]
+    gone: dict[str, str]
 
 
 def overwritten(record: Stored, operation: Operation, target: Target) -> Overwritten | None:
@@ -44,18 +44,21 @@ def overwritten(record: Stored, operation: Operation, target: Target) -> Overwri
     carried = (one for one in history.get(target.operation_property, []) if one.value == operation.operation_id)
     if (at := next((one.timestamp for one in carried), None)) is None:
         return None
-    names, edits, ours = [], {}, {}
+    lost = Overwritten({}, {}, {})
     for name, before in sorted((operation.expected or {}).items()):
         versions = history.get(name, [])
         if (number := _made(versions, operation.values.get(name), at)) is None:
             continue
         mine = versions[number].value or ""
         replaced = next((text for one in versions[number:] if (text := one.value or "") != mine), before)
-        if replaced != before:
-            names.append(name)
-            if number == 0:
-                edits[name], ours[name] = replaced, mine
-    return Overwritten(tuple(names), edits, ours) if names else None
+        if replaced == before:
+            continue
+        lost.edits[name] = replaced
+        if number == 0:
+            lost.ours[name] = mine
+        elif not any((one.value or "") == replaced for one in versions[:number]):
+            lost.gone[name] = replaced
+    return lost if lost.edits else None
 
 
 async def change(api: HttpApi, operation: Operation, target: Target) -> DeliveryOutcome:
@@ -72,7 +75,7 @@ async def change(api: HttpApi, operation: Operation, target: Target) -> Delivery
         return record
     if operation.expected is None:
         return await _patch(api, operation, target, record, operation.values)
-    if (lost := overwritten(record, operation, target)) and lost.edits:
+    if lost := overwritten(record, operation, target):
         return await _put_back(api, operation, target, lost)
     held = record.values(wanted)
     if conflict := refused(NAME, operation, held):
@@ -102,7 +105,7 @@ def found(record: Stored, operation: Operation, target: Target) -> Written | Con
     if operation.operation_id not in operations:
         return None
     if lost := overwritten(record, operation, target):
-        return None if lost.edits else _moved(operation, lost)
+        return None if lost.ours else _moved(operation, lost)
     made = operations[-1] == operation.operation_id and not operation.external_id
     return Written(kind="created" if made else "updated", external_id=record.id, found=True)
 
@@ -128,13 +131,15 @@ async def _put_back(api: HttpApi, operation: Operation, target: Target, lost: Ov
     def send(back: Operation) -> Awaitable[DeliveryOutcome]:
         return change(api, back, target)
 
-    return await put_back(send, operation, lost.edits, lost.ours, _moved(operation, lost))
+    edits = {name: lost.edits[name] for name in lost.ours}
+    return await put_back(send, operation, edits, lost.ours, _moved(operation, lost))
 
 
 def _moved(operation: Operation, lost: Overwritten) -> Conflict:
-    names, wrote = ", ".join(lost.names), tuple(sorted(operation.values.keys() - {*lost.names}))
-    detail = f"{NAME}: record {operation.external_id}: somebody changed {names} as it was written"
-    return Conflict(detail=detail, moved=True, wrote=wrote)
+    """What is said of a write once what is to be put back was."""
+    detail = f"{NAME}: record {operation.external_id}: somebody changed {', '.join(lost.edits)} as it was written"
+    wrote = tuple(sorted(operation.values.keys() - (lost.edits.keys() - lost.gone.keys())))
+    return Conflict(detail=detail, moved=True, wrote=wrote, overwrote=lost.gone)
 
 
 def _made(versions: Sequence[PastValue], text: str | None, at: datetime) -> int | None:

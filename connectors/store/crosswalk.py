@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, insert, or_, update
 from sqlmodel import Session, col, select
 
-from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, named_so, of_side, sharing, told_of
+from connectors.store.crosswalk_rows import FIELDS, Due, Of, Shown, blank, holds, named_so, of_side, sharing, told_of
 from connectors.store.crosswalk_tables import EntityRow, KeyRow, MoveRow, RecordRow
 from connectors.store.ledger import Ledger
 from connectors.store.parts import in_parts
@@ -170,8 +170,7 @@ class Crosswalk:
         Raises:
             LookupError: there is none of that id.
         """
-        row = self._session.get(EntityRow, entity_id)
-        if row is None:
+        if (row := self._session.get(EntityRow, entity_id)) is None:
             raise LookupError(f"no entity {entity_id}")
         return self._with_records([row])[0]
 
@@ -232,18 +231,19 @@ class Crosswalk:
         other = {name: [sent[name], shows] for name, shows in held.items() if name in sent and shows != sent[name]}
         kept = {name: pair for name, pair in (record.took or {}).items() if name not in held}
         record.took = kept | other or None
-        record.now, record.base = record.now | dict(held), record.base | dict(held)
-        record.raw = {name: text for name, text in record.raw.items() if name not in held} | dict(raw)
+        holds(record, held, raw)
         self._idle(record)
 
-    def not_written(self, record: RecordRow, wrote: Collection[str] = (), *, refused: bool = False) -> None:
+    def not_written(
+        self, record: RecordRow, held: Mapping[str, str], raw: Mapping[str, str], *, refused: bool = False
+    ) -> None:
         """A write came to nothing: the record has changed, or it was given up.
 
-        What was refused at once is tried field by field. What has changed is written to once it was read; of fields
-        that it `wrote` all the same, somebody edited that.
+        What was refused at once is tried field by field. What has changed is written to once it was read; of what it
+        `held` of the write all the same, somebody edited that.
         """
+        holds(record, held, raw)
         sent = record.sent or {}
-        record.base = record.base | {field: sent[field] for field in wrote}
         if refused and record.external_id is not None and len(sent) > 1:
             record.singly = True
         elif refused:

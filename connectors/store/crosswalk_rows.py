@@ -1,6 +1,6 @@
 """The crosswalk's rows as the rest knows them: entities with their records, and what a system showed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -98,6 +98,12 @@ def _held(record: RecordRow) -> Held:
         took={field: (wrote, shows) for field, (wrote, shows) in (record.took or {}).items()},
         singly=record.singly,
     )
+
+
+def holds(record: RecordRow, held: Mapping[str, str], raw: Mapping[str, str]) -> None:
+    """Note what a write of ours made of a record, which is no edit; `raw` in its system's spelling, where another."""
+    record.now, record.base = record.now | dict(held), record.base | dict(held)
+    record.raw = {name: text for name, text in record.raw.items() if name not in held} | dict(raw)
 
 
 def told_of(due: Due, move: Move, now: datetime, by: str) -> dict[str, Any]:

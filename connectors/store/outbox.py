@@ -154,7 +154,7 @@ class Outbox:
             outcome=outcome.kind,
             next=step.step.value,
             **outcome.model_dump(
-                mode="json", exclude={"kind", "values"}
+                mode="json", exclude={"kind", "values", "overwrote"}
             ),  # what a record holds can be erased, the ledger not
         )
         if step.step is Step.DEAD_LETTER:

@@ -258,9 +258,9 @@ async def test_a_patch_whose_record_holds_its_values_already_changes_nothing(wor
     assert await world.hubspot.find(patch(record, {}, company="Acme")) is None
 
 
-def moved(record: str, names: str, *wrote: str) -> Conflict:
+def moved(record: str, names: str, *wrote: str, **overwrote: str) -> Conflict:
     said = f"HubSpot: record {record}: somebody changed {names} as it was written"
-    return Conflict(detail=said, moved=True, wrote=wrote)
+    return Conflict(detail=said, moved=True, wrote=wrote, overwrote=overwrote)
 
 
 @pytest.mark.parametrize("theirs", ["Acme Ltd", ""], ids=["set", "cleared"])
@@ -292,7 +292,7 @@ async def test_what_somebody_changes_while_it_is_put_back_stands_too(world: Worl
 
     outcome = await world.hubspot.send(patch(record, ANN, company="ACME"))
 
-    assert outcome == moved(record, "company")
+    assert outcome == moved(record, "company", "company", company="second")
     assert await world.values(record) == ANN | {"company": "third"}
 
 
@@ -303,7 +303,7 @@ async def test_an_account_that_changes_a_value_at_every_write_is_left_alone_in_t
 
     outcome = await world.hubspot.send(patch(record, ANN, company="ACME"))
 
-    assert outcome == moved(record, "company")
+    assert outcome == moved(record, "company", "company", company="robot 4")
     assert len(world.network.edits) == 15
 
 
@@ -320,7 +320,7 @@ async def test_what_was_overwritten_by_a_sender_that_died_is_put_back_when_it_is
     assert await world.values(record) == ANN | {"company": "Acme Ltd", "phone": "1"}
 
 
-async def test_a_later_edit_of_what_was_overwritten_is_not_touched(world: World) -> None:
+async def test_a_later_edit_of_what_was_overwritten_is_not_touched_and_both_are_told(world: World) -> None:
     record = await world.add(**ANN)
     ours = patch(record, ANN, company="ACME")
     world.meanwhile(record, company="Acme Ltd")
@@ -328,8 +328,9 @@ async def test_a_later_edit_of_what_was_overwritten_is_not_touched(world: World)
     await world.hubspot.send(ours)
     await world.edit(record, company="Acme & Sons")
 
-    assert await world.hubspot.find(ours) == moved(record, "company")
-    assert isinstance(await world.hubspot.send(ours), Conflict)
+    told = moved(record, "company", "company", company="Acme Ltd")
+    assert await world.hubspot.find(ours) == told
+    assert await world.hubspot.send(ours) == told
 
     assert await world.values(record) == ANN | {"company": "Acme & Sons"}
 

@@ -159,7 +159,7 @@ def test_a_new_record_that_came_to_nothing_is_forgotten(store: Store) -> None:
         entity_id = entity(tx, known(tx, "crm", "1"))
         tx.crosswalk.sending(due(tx), "desk", "op-1", {"name": "Ann"})
         tx.session.flush()
-        tx.crosswalk.not_written(tx.crosswalk.get(entity_id).records["desk"])
+        tx.crosswalk.not_written(tx.crosswalk.get(entity_id).records["desk"], {}, {})
         tx.session.flush()
         assert tx.crosswalk.get(entity_id).records.keys() == {"crm"}
 

@@ -146,19 +146,25 @@ async def test_a_write_over_an_edit_that_nobody_knew_of_is_not_made(linked):
     assert review.question["field"] == "town"
 
 
-async def test_a_record_that_has_changed_is_written_to_again_only_once_it_was_read(linked):
-    def reading(state):
-        with linked.store.transaction() as tx:
-            tx.sources.put("tiny_sync/person/desk", "tiny_sync", "person in desk", state, datetime.now(UTC))
+def reading(pair: Pair, system: str, state: SourceState) -> None:
+    with pair.store.transaction() as tx:
+        tx.sources.put(f"tiny_sync/person/{system}", "tiny_sync", f"person in {system}", state, datetime.now(UTC))
 
+
+def unreadable(pair: Pair, system: str) -> None:
+    """Let nobody read a system for a while, as it has failed."""
+    reading(pair, system, SourceState(breaker=Breaker(open_until=datetime.now(UTC) + timedelta(hours=1))))
+
+
+async def test_a_record_that_has_changed_is_written_to_again_only_once_it_was_read(linked):
     linked.tables.edit("crm", "1", town="Ulm")
     linked.tables.edit("desk", "1", town="Köln")
-    reading(SourceState(breaker=Breaker(open_until=datetime.now(UTC) + timedelta(hours=1))))
+    unreadable(linked, "desk")
     await linked.run()
     await linked.run()
     assert len(linked.tables.sent) == 1
     linked.tables.edit("desk", "1", town="Bonn")
-    reading(SourceState())
+    reading(linked, "desk", SourceState())
     await linked.run()
     assert linked.tables.row("desk")["town"] == "Ulm"
     assert len(linked.tables.sent) == 2
@@ -177,6 +183,57 @@ async def test_taking_back_what_was_written_is_an_edit_though_the_write_is_told_
     await linked.run()
     assert (linked.tables.row("crm")["town"], linked.tables.row("desk")["town"]) == ("Bonn", "Bonn")
     assert linked.history("town")[-2:] == [("Bonn", "Ulm", "one_edit"), ("Ulm", "Bonn", "one_edit")]
+
+
+async def test_what_was_written_is_no_edit_while_its_record_cannot_be_read_again(linked):
+    def overtaken(operation):
+        linked.tables.before = lambda _operation: None
+        linked.tables.edit("desk", "1", town="Ulm", name="Hanna")
+        unreadable(linked, "desk")
+        return Conflict(detail="name is something else by now", moved=True, wrote=("town",))
+
+    linked.tables.edit("crm", "1", town="Ulm", name="Anna")
+    linked.tables.before = overtaken
+    await linked.run()
+    linked.tables.edit("crm", "1", stage="offer")
+    await linked.run()
+    assert linked.history("town")[-1] == ("Bonn", "Ulm", "one_edit")
+    assert linked.tables.row("crm")["town"] == "Ulm"
+
+
+def write_over(pair: Pair, theirs: dict[str, str], later: dict[str, str]) -> None:
+    """Let the next write replace what somebody made at the desk, where another one changes it again at once."""
+
+    def overwrite(operation):
+        pair.tables.before = lambda _operation: None
+        wrote = {name: text for name, text in operation.values.items() if name not in theirs}
+        pair.tables.edit("desk", "1", **wrote, **later)
+        return Conflict(detail="changed", moved=True, wrote=tuple(operation.values), overwrote=theirs)
+
+    pair.tables.before = overwrite
+
+
+async def test_an_edit_that_our_write_replaced_is_merged_though_nobody_can_read_it_any_more(linked):
+    linked.tables.edit("crm", "1", tags="a, b", town="Ulm")
+    write_over(linked, {"tags": "a, c"}, {"tags": "a, b, d"})
+    await linked.run()
+    await linked.run()
+    for system in ("crm", "desk"):
+        row = linked.tables.row(system)
+        assert (row["tags"], row["town"]) == ("a, b, c, d", "Ulm")
+
+
+async def test_an_edit_that_our_write_replaced_is_told_and_who_saw_ours_goes_on_from_there(linked):
+    linked.tables.edit("crm", "1", name="Anna", email="ann@y.org")
+    write_over(linked, {"name": "Hanna", "email": "ann@z.org"}, {"name": "Annabel", "email": "bel@y.org"})
+    await linked.run()
+    await linked.run()
+    for system in ("crm", "desk"):
+        row = linked.tables.row(system)
+        assert (row["name"], row["email"]) == ("Annabel", "bel@y.org")
+    assert linked.history("name")[-2:] == [("Anna", "Anna", "conflict"), ("Anna", "Annabel", "one_edit")]
+    assert linked.history("email")[-2:] == [("ann@y.org", "ann@y.org", "owner"), ("ann@y.org", "bel@y.org", "one_edit")]
+    assert linked.reviews() == []
 
 
 async def test_an_answer_that_was_lost_is_looked_up_and_nothing_is_written_twice(linked):

@@ -190,7 +190,7 @@ async def test_two_are_not_made_one_while_a_write_to_either_is_under_way(pair):
     _, settled = pair.answer(second)
     assert "under way" in settled.notice
     with pair.store.transaction() as tx:
-        tx.crosswalk.not_written(tx.crosswalk.get(first).records["desk"])
+        tx.crosswalk.not_written(tx.crosswalk.get(first).records["desk"], {}, {})
     _, settled = pair.answer(second)
     assert settled.by == "a person"
     with pair.store.reading() as tx:
