@@ -68,10 +68,12 @@ class Traced(NamedTuple):
     Attributes:
         replaced: the edits that it replaced unseen, by name.
         stored: the names of what was stored of it, though the ticket holds something else by now.
+        gone: the edits that it replaced unseen, of what somebody has changed again since; of single values alone.
     """
 
     replaced: dict[str, str]
     stored: frozenset[str]
+    gone: dict[str, str]
 
 
 class History:
@@ -111,24 +113,26 @@ class History:
         marks = [note for note in answer.items if note.field == own and note.new]
         ours = next((mark for mark in marks if mark.new == operation.operation_id), None)
         if ours is None:
-            return Traced({}, frozenset())
+            return Traced({}, frozenset(), {})
         since = version or max((mark.id for mark in marks if mark.id < ours.id), default=0)
         near = [note for note in reversed(answer.items) if note.id > since and abs(note.at - ours.at) <= TOGETHER]
-        same, lost, stored = alike(fields), dict[str, str](), set[str]()
+        same, traced, stored = alike(fields), Traced({}, frozenset(), {}), set[str]()
         for name, before in sorted((operation.expected or {}).items()):
             if name not in sent:
                 continue
             steps = await self._steps(name, near, fields, ours.by)
             if not isinstance(steps, list):
                 return steps
-            wrote = operation.values[name]
+            wrote, lost = operation.values[name], traced.replaced
             if name not in held:
-                stored |= {name} if _is_stored(name, steps, wrote, fields) else set()
-                continue
+                if not _is_stored(name, steps, wrote, fields):
+                    continue
+                stored.add(name)
+                steps, lost = _until_changed(name, steps, wrote, fields), traced.gone
             edit = _replaced(name, steps, wrote, fields, None if version else before)
             if not any(same(name, edit, known) for known in (before, wrote)):
                 lost[name] = edit
-        return Traced(lost, frozenset(stored))
+        return traced._replace(stored=frozenset(stored))
 
     async def _steps(
         self, name: str, notes: Sequence[Note], fields: Mapping[str, CustomField], us: Ref
@@ -186,6 +190,16 @@ def _replaced(
             return SEPARATOR.join(sorted(held))
         held, added = (held - {new}) | ({old} - {""}), bool(new)
     return wrote
+
+
+def _until_changed(name: str, steps: list[Step], wrote: str, fields: Mapping[str, CustomField]) -> list[Step]:
+    """What happened to a single value until somebody changed what we wrote, without what stands since all the same."""
+    same = alike(fields)
+    after = (number for number, step in enumerate(steps) if same(name, step.old, wrote))
+    if not _is_single(name, fields) or (since := next(after, None)) is None:
+        return []
+    later = [step.new for step in steps[since:]]
+    return [step for step in steps[:since] if not any(same(name, step.new, text) for text in later)]
 
 
 def _is_stored(name: str, steps: Sequence[Step], wrote: str, fields: Mapping[str, CustomField]) -> bool:

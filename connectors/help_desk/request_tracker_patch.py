@@ -1,6 +1,6 @@
 """Changes a ticket of Request Tracker's that is as it was expected to be, over the version that was read."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import assert_never
 
 from connectors.help_desk.request_tracker_api import (
@@ -68,9 +68,9 @@ class Patches:
             traced = await self._traced(operation, ticket, fields, operation.values.keys())
             if isinstance(traced, RetryAfter):
                 return traced
-            if traced.replaced:
+            if traced.replaced or traced.gone:
                 wrote = _written(operation, _lacking(operation, ticket, fields), traced)
-                return await self._put_back(operation, ticket, traced.replaced, wrote)
+                return await self._put_back(operation, ticket, traced, wrote)
         now, same = values_of(ticket), alike(fields)
         if conflict := refused(NAME, operation, now, same):
             return conflict
@@ -104,7 +104,8 @@ class Patches:
             return None
         if wrong := _lacking(operation, ticket, fields):
             said = f"{NAME}: ticket {ticket.id} has the operation's id, and {', '.join(wrong)} of something else"
-            return Conflict(detail=said, moved=True, wrote=tuple(sorted(_written(operation, wrong, traced))))
+            wrote = tuple(sorted(_written(operation, wrong, traced)))
+            return Conflict(detail=said, moved=True, wrote=wrote, overwrote=traced.gone)
         return Written(kind="updated", external_id=str(ticket.id), found=True)
 
     async def _checked(
@@ -128,8 +129,8 @@ class Patches:
             return Unknown(detail=f"ticket {before.id} was updated, and its history could not be read: {traced.detail}")
         wrong = _lacking(operation, ticket, fields)
         wrote = _written(operation, [name for name in wrong if name in sent], traced)
-        if traced.replaced:
-            return await self._put_back(operation, ticket, traced.replaced, wrote)
+        if traced.replaced or traced.gone:
+            return await self._put_back(operation, ticket, traced, wrote)
         if not wrong:
             return Written(kind="updated", external_id=str(ticket.id), values=_given(operation, ticket))
         now, then, same = values_of(ticket), values_of(before), alike(fields)
@@ -153,10 +154,11 @@ class Patches:
         return await self._history.traced(ticket, operation, sent, held, fields, version)
 
     async def _put_back(
-        self, operation: Operation, ticket: Ticket, edits: Mapping[str, str], wrote: Collection[str]
+        self, operation: Operation, ticket: Ticket, traced: Traced, wrote: Collection[str]
     ) -> DeliveryOutcome:
-        said = f"{NAME}: ticket {ticket.id}: somebody changed {', '.join(edits)} as it was written"
-        moved = Conflict(detail=said, moved=True, wrote=tuple(sorted({*wrote} - edits.keys())))
+        edits, gone = traced.replaced, traced.gone
+        said = f"{NAME}: ticket {ticket.id}: somebody changed {', '.join([*edits, *gone])} as it was written"
+        moved = Conflict(detail=said, moved=True, wrote=tuple(sorted({*wrote} - edits.keys())), overwrote=gone)
         ours = {name: operation.values[name] for name in edits}
         return await put_back(self.send, operation, edits, ours, moved)
 

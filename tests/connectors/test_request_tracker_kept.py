@@ -626,6 +626,52 @@ async def test_what_the_history_has_of_a_write_was_written_before_somebody_chang
     assert (outcome.moved, outcome.wrote, put.call_count) == (True, wrote, 1)
 
 
+CHANGED_AGAIN = {
+    "an edit is told": ([note(51, "Subject", "Refund", "theirs") | EVE], [], {"subject": "theirs"}),
+    "though it was noted late": ([], [note(54, "Subject", "Refund", "theirs") | EVE], {"subject": "theirs"}),
+    "one that came back is not lost": (
+        [note(51, "Subject", "Refund", "theirs") | EVE],
+        [note(61, "Subject", "ours", "theirs") | EVE],
+        {},
+    ),
+    "the same as ours is none": ([note(51, "Subject", "Refund", "ours") | EVE], [], {}),
+    "nor is what was expected": ([note(51, "Subject", "x", "Refund") | EVE], [], {}),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "overwrote"), CHANGED_AGAIN.values(), ids=CHANGED_AGAIN)
+async def test_what_a_write_replaced_and_somebody_has_changed_again_is_told_and_not_put_back(
+    tracker: RequestTracker,
+    respx_mock: respx.MockRouter,
+    before: list[Json],
+    after: list[Json],
+    overwrote: dict[str, str],
+) -> None:
+    definitions(respx_mock)
+    changed = ticket("op-1", Subject="changed")
+    reading(respx_mock, ticket(), *[changed] * 4)
+    old = "theirs" if any(one["NewValue"] == "theirs" and one["OldValue"] == "ours" for one in after) else "ours"
+    history(
+        respx_mock,
+        *before,
+        note(52, "Subject", "Refund", "ours"),
+        OURS,
+        *after,
+        note(62, "Subject", old, "changed") | EVE,
+    )
+    put = respx_mock.put(f"{REST}/ticket/7").respond(json=["done"])
+    wrote = patch({"subject": "Refund"}, subject="ours")
+
+    outcomes = [await tracker.send(wrote), await tracker.find(wrote)]
+
+    for outcome in outcomes:
+        assert isinstance(outcome, Conflict)
+        assert (outcome.moved, outcome.wrote, outcome.overwrote) == (True, ("subject",), overwrote)
+    again = await tracker.send(wrote)
+    assert isinstance(again, Conflict)
+    assert (again.moved, again.overwrote, put.call_count) == (True, overwrote, 1)
+
+
 NOT_LOST = {
     "what was noted before the version that was read": [note(40, "Subject", "Refund", "old")],
     "what came back to what it was": [note(51, "Subject", "Refund", "x"), note(52, "Subject", "x", "Refund")],
