@@ -156,7 +156,10 @@ def _had(story: Story, move: Told, edit: Change) -> bool:
 
 
 def _is_put_back(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:
-    """Whether people only took back what they had made of something known, before anybody heard of it."""
+    """Whether people only took back what they had made of something known, before anything was made of it.
+
+    What a person is asked about nothing was made of yet: who takes back one side of a contradiction ends it.
+    """
     run = _before(story, edit)
     since = next((place for place, one in enumerate(run) if has(one.before)), None)
     if since is None:
@@ -164,7 +167,8 @@ def _is_put_back(story: Story, edit: Change, has: Callable[[str], bool]) -> bool
     own = [move for move in story.moves if edit.system in move.edited]
     known = [text for move in story.moves for text in (move.before, move.after)]
     known += [move.edited[edit.system] for move in own]
-    return any(map(has, known)) and not any(_origin(story, move, edit.system) in run[since:-1] for move in own)
+    made = [_origin(story, move, edit.system) for move in own if move.why is not Why.CONFLICT]
+    return any(map(has, known)) and not any(one in run[since:-1] for one in made)
 
 
 def _is_no_news(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:

@@ -165,6 +165,19 @@ def test_what_people_took_back_before_anybody_heard_of_it_is_no_edit():
     assert faults(*BACK_AND_FORTH[:-2], edit(5, "crm", "x", "c"), BACK_AND_FORTH[-1], moves=[first, last]) == []
 
 
+@pytest.mark.parametrize(("why", "found"), [(Why.CONFLICT, []), (Why.ONE_EDIT, [Fault.LOST])])
+def test_who_takes_back_what_a_person_is_asked_about_ends_the_contradiction(why, found):
+    changes = (
+        *STANDS,
+        edit(3, "crm", "a", "b"),
+        edit(4, "desk", "a", "c"),
+        edit(7, "desk", "c", "a"),
+        written(8, "desk", "a", "b"),
+    )
+    known = [moved("", "a", Why.ONE_EDIT, 2, crm="a"), moved("a", "b", Why.ONE_EDIT, 5, crm="b")]
+    assert faults(*changes, moves=[*known, moved("b", "b", why, 6, desk="c")]) == found
+
+
 def test_what_people_cleared_again_before_anybody_heard_of_it_is_no_edit():
     changes = (edit(1, "crm", "", "a"), edit(2, "desk", "", "b"), edit(3, "desk", "b", ""), written(4, "desk", "", "a"))
     assert faults(*changes, moves=[moved("", "a", Why.ONE_EDIT, crm="a")], owner="desk") == []
