@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from domain.delivery import Conflict, DeliveryOutcome, Operation, Written
+from domain.delivery import Conflict, DeliveryOutcome, Operation, RetryAfter, Written
 
 BACK = "/back"
 """Follows the id of a write in that of the write which puts back what it overwrote."""
@@ -19,6 +19,9 @@ async def put_back(
 ) -> DeliveryOutcome:
     """Write what was overwritten, as a write of its own that may overwrite as little.
 
+    Where that found the record changed again, `operation` is to be sent once more: the history tells by then what of
+    the edits still is to be put back, and what nobody can put back any more.
+
     Args:
         edits: the values to put back; with none, nothing is written.
         ours: what `operation` made of these.
@@ -29,15 +32,14 @@ async def put_back(
     )
     if not edits:
         return moved
-    gone = moved.model_copy(
-        update={"wrote": tuple(sorted({*moved.wrote, *edits})), "overwrote": moved.overwrote | dict(edits)}
-    )
     if back.operation_id.count(BACK) > MOST_BACKS:
-        return gone
+        return moved.model_copy(update={"overwrote": moved.overwrote | dict(edits)})
     match await send(back):
         case Written():
             return moved
-        case Conflict(moved=True, overwrote=others):
-            return gone.model_copy(update={"overwrote": gone.overwrote | others})
+        case Conflict(moved=True, overwrote=others) if others:
+            return moved.model_copy(update={"overwrote": moved.overwrote | others})
+        case Conflict(moved=True, detail=detail):
+            return RetryAfter(detail=detail)
         case failure:
             return failure

@@ -66,6 +66,7 @@ def _value_is_known(story: Story, edit: Change, later: Sequence[Change]) -> bool
     stands = all(map(is_value, story.held.values()))
     replaced = _is_replaced(story, edit, later, is_value)
     told = any(_overrules(story, move, edit) or _replaces(story, move, edit) for move in story.moves)
+    told = told or _is_followed(story, edit, later)
     return stands or replaced or told or _is_put_back(story, edit, is_value) or _is_no_news(story, edit, is_value)
 
 
@@ -153,6 +154,15 @@ def _had(story: Story, move: Told, edit: Change) -> bool:
     value = same(edit.after)
     taken = any(_heard(one, edit) and same(one.after) == value and one.at <= move.at for one in story.moves)
     return taken and same(move.before) == value
+
+
+def _is_followed(story: Story, edit: Change, later: Sequence[Change]) -> bool:
+    """Whether a write replaced an edit, somebody changed what that had written, and the history tells of it since."""
+    match [one for one in later if one.system == edit.system]:
+        case [Change(edit=None), Change(edit=int()) as followed, *_]:
+            return any(m.why is Why.CONFLICT and m.at >= followed.at and _heard(m, edit) for m in story.moves)
+        case _:
+            return False
 
 
 def _is_put_back(story: Story, edit: Change, has: Callable[[str], bool]) -> bool:

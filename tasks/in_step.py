@@ -13,7 +13,7 @@ from connectors.store.states import State
 from connectors.store.tables import OperationRow
 from domain.decision import Mode
 from domain.delivery import Operation, operation_id
-from domain.entity import FieldTerms, Held, InStep, in_step
+from domain.entity import FieldTerms, Held, InStep, Standing, in_step
 from domain.linking import keys_of, same_by, spelt
 from policies.load import Workflow, sync_of
 from policies.rules import matches
@@ -214,22 +214,32 @@ def _note(here: Resources, tx: Transaction, workflow: Workflow, record: RecordRo
         tx.crosswalk.written(record, outcome["external_id"], held, raw, here.now())
         return
     unseen = {own[name]: text for name, text in outcome.get("overwrote", {}).items() if name in own}
-    if kept and unseen:
-        _hear(here, tx, workflow, kept, record, {field: places[field].read(text) for field, text in unseen.items()})
+    if unseen:
+        _hear(here, tx, workflow, record, {field: places[field].read(text) for field, text in unseen.items()})
     tx.crosswalk.not_written(record, held, raw)
 
 
-def _hear(
-    here: Resources, tx: Transaction, workflow: Workflow, kept: Kept, record: RecordRow, unseen: Mapping[str, str]
-) -> None:
-    """Merge what somebody had made of fields right before a write of ours, which nobody will read in the record."""
+def _hear(here: Resources, tx: Transaction, workflow: Workflow, record: RecordRow, unseen: Mapping[str, str]) -> None:
+    """Merge what somebody had made of fields right before a write of ours, which nobody will read in the record.
+
+    Whoever changed the field after that had seen ours and goes on from there: a contradiction is told, and asks nobody.
+    What is to be written then follows from the next merge.
+    """
     due = tx.crosswalk.get(record.entity_id) if record.entity_id else None
     if due is None or due.records.get(record.system) is not record:
         return
-    before, is_due = due.entity, due.row.due
+    before = due.entity
     held = before.records[record.system]
     showed = held.model_copy(update={"now": held.now | dict(unseen)})
     entity = before.model_copy(update={"records": before.records | {record.system: showed}})
-    record.changed_at, record.changed_by = None, ""  # of an edit in between nobody knows
-    _keep(here, tx, workflow, kept, Plan(due, in_step(sync_of(workflow).field_terms[record.object], entity)))
-    due.row.due = is_due
+    step = in_step(sync_of(workflow).field_terms[record.object], entity)
+    fields = {
+        field: before.fields.get(field, Standing()) if field in unseen and standing.contested else standing
+        for field, standing in step.entity.fields.items()
+    }
+    after = step.entity.model_copy(update={"fields": fields})
+    if step.moves:
+        record.changed_at, record.changed_by = None, ""  # who made an edit in between is not known
+    tx.crosswalk.keep(due, after, step.moves, here.now())
+    contest(tx, workflow, due, before, after, here.now(), step.moves)
+    due.row.due = True

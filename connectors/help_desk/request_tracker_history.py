@@ -19,7 +19,7 @@ from connectors.help_desk.request_tracker_tickets import (
     addresses,
     option,
 )
-from connectors.help_desk.request_tracker_values import SEPARATOR, alike
+from connectors.help_desk.request_tracker_values import NOBODY, SEPARATOR, alike
 from connectors.http_outcomes import HttpApi
 from domain.delivery import Invalid, Operation, RetryAfter
 
@@ -131,7 +131,7 @@ class History:
                 steps, lost = _until_changed(name, steps, wrote, fields), traced.gone
             edit = _replaced(name, steps, wrote, fields, None if version else before)
             if not any(same(name, edit, known) for known in (before, wrote)):
-                lost[name] = edit
+                lost[name] = "" if (name, edit) == ("owner", NOBODY) else edit
         return traced._replace(stored=frozenset(stored))
 
     async def _steps(

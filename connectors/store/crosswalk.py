@@ -237,10 +237,10 @@ class Crosswalk:
     def not_written(
         self, record: RecordRow, held: Mapping[str, str], raw: Mapping[str, str], *, refused: bool = False
     ) -> None:
-        """A write came to nothing: the record has changed, or it was given up.
+        """A write was not made, or not as a whole: the record has changed, or it was given up.
 
-        What was refused at once is tried field by field. What has changed is written to once it was read; of what it
-        `held` of the write all the same, somebody edited that.
+        What was refused at once is tried field by field. What has changed is written to once it was read; what it
+        `held` of the write all the same, `raw` as of `holds`, somebody has edited since.
         """
         holds(record, held, raw)
         sent = record.sent or {}

@@ -160,6 +160,21 @@ BACK_AND_FORTH = (
 )
 
 
+@pytest.mark.parametrize(("at", "found"), [(8, []), (6, [Fault.LOST])])
+def test_an_edit_that_a_write_replaced_and_somebody_followed_is_well_where_the_history_tells_of_it(at, found):
+    changes = (
+        *STANDS,
+        edit(3, "desk", "a", "b"),
+        edit(4, "crm", "a", "c"),
+        written(5, "crm", "c", "b"),
+        edit(7, "crm", "b", "d"),
+        written(9, "desk", "b", "d"),
+    )
+    heard = [moved("a", "b", Why.ONE_EDIT, 4, desk="b"), moved("b", "d", Why.ONE_EDIT, 9, crm="d")]
+    assert faults(*changes, moves=[*heard, moved("b", "b", Why.CONFLICT, at, crm="c")]) == found
+    assert faults(*changes, moves=heard) == [Fault.LOST]
+
+
 def test_what_people_took_back_before_anybody_heard_of_it_is_no_edit():
     first, last = moved("", "a", Why.ONE_EDIT, crm="a"), moved("a", "c", Why.ONE_EDIT, 6, crm="c")
     assert faults(*BACK_AND_FORTH[:-2], edit(5, "crm", "x", "c"), BACK_AND_FORTH[-1], moves=[first, last]) == []

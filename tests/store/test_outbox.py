@@ -122,6 +122,16 @@ def test_what_a_record_holds_after_a_write_is_kept_with_it_and_not_in_the_ledger
     assert "values" not in desk.entries("it-1")[-1].facts
 
 
+def test_what_a_write_replaced_is_not_in_the_ledger(desk) -> None:
+    desk.put(desk.operation())
+    desk.due()
+    desk.settle(Conflict(detail="changed", moved=True, wrote=("email",), overwrote={"email": "ann@example.com"}))
+
+    facts = desk.entries("it-1")[-1].facts
+    assert facts["wrote"] == ["email"]
+    assert "ann@example.com" not in str(facts)
+
+
 @pytest.mark.parametrize("outcome", [LATER, Conflict(detail="409")])
 def test_what_was_surely_not_written_is_sent_again_and_counted(desk, outcome) -> None:
     desk.put(desk.operation())
