@@ -116,23 +116,23 @@ class History:
             return Traced({}, frozenset(), {})
         since = version or max((mark.id for mark in marks if mark.id < ours.id), default=0)
         near = [note for note in reversed(answer.items) if note.id > since and abs(note.at - ours.at) <= TOGETHER]
-        same, traced, stored = alike(fields), Traced({}, frozenset(), {}), set[str]()
+        same, replaced, gone, stored = alike(fields), dict[str, str](), dict[str, str](), set[str]()
         for name, before in sorted((operation.expected or {}).items()):
             if name not in sent:
                 continue
             steps = await self._steps(name, near, fields, ours.by)
             if not isinstance(steps, list):
                 return steps
-            wrote, lost = operation.values[name], traced.replaced
+            wrote, lost = operation.values[name], replaced
             if name not in held:
                 if not _is_stored(name, steps, wrote, fields):
                     continue
                 stored.add(name)
-                steps, lost = _until_changed(name, steps, wrote, fields), traced.gone
+                steps, lost = _until_changed(name, steps, wrote, fields), gone
             edit = _replaced(name, steps, wrote, fields, None if version else before)
             if not any(same(name, edit, known) for known in (before, wrote)):
                 lost[name] = "" if (name, edit) == ("owner", NOBODY) else edit
-        return traced._replace(stored=frozenset(stored))
+        return Traced(replaced, frozenset(stored), gone)
 
     async def _steps(
         self, name: str, notes: Sequence[Note], fields: Mapping[str, CustomField], us: Ref
