@@ -143,6 +143,7 @@ async def _decide(
     """Keep each item's first decision, with what it asks for; gives the decisions."""
     decisions: list[Decision] = []
     for part in in_parts(items, TOGETHER):
+        await asyncio.sleep(0)  # what is asked and sent at the same time goes on
         outcomes = [outcome(one) for one in _readings(here, workflow, part)]
         with here.store.transaction() as tx:
             begin(tx, workflow, here.now())
@@ -152,7 +153,6 @@ async def _decide(
                 tx.outbox.put_all(patient((write for one in kept for write in one.writes), workflow), here.now())
             _hear(tx, workflow, [one.reading for one in outcomes], here.now())
         decisions += [one.decision for one in outcomes]
-        await asyncio.sleep(0)  # what is asked and sent at the same time goes on
     return decisions
 
 

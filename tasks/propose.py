@@ -77,6 +77,7 @@ async def propose(policy: str, items: Sequence[ClaimedItem]) -> dict[str, Propos
         known = tx.proposals.recall(question.key for question in questions)
     asking = ask_chunk.with_options(retries=workflow.policy.classifier.retries)
     state = await asking(policy, whole(questions), return_state=True)  # type: ignore[misc]  # Prefect forgets: async
+    await asyncio.sleep(0)  # before these are decided, the answers to others are read
     proposed = await _settled(state, known)
     return {
         item_id: answer if number == 0 else answer.model_copy(update={"cached": True})

@@ -90,7 +90,9 @@ class Drip:
 
 @dataclass(frozen=True)
 class Drop:
-    """The connection closes without an answer."""
+    """The connection closes without an answer, or in the middle of one."""
+
+    midway: bool = False
 
 
 Reply = Label | Text | Call | Vectors | Status | Hang | Drip | Drop
@@ -217,16 +219,17 @@ class _Handler(BaseHTTPRequestHandler):
             case Drip():
                 self._drip()
             case Drop():
-                pass
+                if reply.midway:
+                    self._send(Status(200, {"Content-Length": "1000"}, body='{"id": '))
             case _:
                 assert_never(reply)
 
     def _send(self, status: Status) -> None:
         content = status.body.encode()
         self.send_response(status.code)
-        for name, value in {"Content-Type": status.content_type, **status.headers}.items():
+        told = {"Content-Type": status.content_type, "Content-Length": str(len(content)), **status.headers}
+        for name, value in told.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 

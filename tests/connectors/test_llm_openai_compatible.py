@@ -169,6 +169,11 @@ FAILURES: dict[str, tuple[Reply, type[InterlockError], str]] = {
         Unavailable,
         "the model's endpoint cannot be reached; check INTERLOCK_LLM_BASE_URL",
     ),
+    "connection dropped in the middle": (
+        Drop(midway=True),
+        Unavailable,
+        "the model's endpoint cannot be reached; check INTERLOCK_LLM_BASE_URL",
+    ),
     "a proxy's page": (Status(200, body="<html>Log in</html>", content_type="text/html"), Unavailable, NO_COMPLETION),
     "half an answer": (Status(200, body='{"id": '), Unavailable, NO_COMPLETION),
     "an empty answer": (Status(204, body=""), Unavailable, NO_COMPLETION),
