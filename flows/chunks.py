@@ -73,17 +73,17 @@ async def _decided(
         nonlocal left
         while (count := min(left, plan.chunk)) > 0:
             left -= count
-            await asyncio.sleep(0)  # between one step and the next, answers that wait are read
             items = claim(policy, str(flow_run.id), count, sorted(held))
             chunk = {item.item_id for item in items}
             held.update(chunk)
             if not items:
                 return
             left += count - len(items)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # between one step and the next, answers that wait are read
             await decide_chunk(items)
             held.difference_update(chunk)
             sent.append(await deliver_due(0, return_state=True))  # type: ignore[misc]  # Prefect forgets: async
+            await asyncio.sleep(0)
 
     under_way = [asyncio.create_task(lane()) for _ in range(lanes)]
     try:
