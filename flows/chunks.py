@@ -66,8 +66,8 @@ async def work_off(
 async def _decided(
     policy: str, plan: Plan, decide_chunk: Callable[[list[ClaimedItem]], Awaitable[None]], lanes: int
 ) -> list[State[int]]:
-    """Decide up to the plan's items in chunks, and send what each chunk makes due; how the sending ended."""
-    left, held, sent = plan.items, set[str](), list[State[int]]()
+    """Decide up to the plan's items in chunks, and send what they make due meanwhile; how each sending ended."""
+    left, held, sender = plan.items, set[str](), _Sender()
 
     async def lane() -> None:
         nonlocal left
@@ -82,14 +82,44 @@ async def _decided(
             await asyncio.sleep(0)  # between one step and the next, answers that wait are read
             await decide_chunk(items)
             held.difference_update(chunk)
-            sent.append(await deliver_due(0, return_state=True))  # type: ignore[misc]  # Prefect forgets: async
+            sending = sender.send()
+            if lanes == 1:  # the next must see what became of these
+                await sending
             await asyncio.sleep(0)
 
     under_way = [asyncio.create_task(lane()) for _ in range(lanes)]
     try:
         await asyncio.gather(*under_way)
+        await asyncio.gather(*sender.under_way)
     finally:
-        for one in under_way:
+        unfinished = [*under_way, *sender.under_way]
+        for one in unfinished:
             one.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
-    return sent
+        await asyncio.gather(*unfinished, return_exceptions=True)
+    return sender.ended
+
+
+class _Sender:
+    """Sends what chunks make due, beside them and for all of them at once: alone, each would send a few at a time.
+
+    Attributes:
+        under_way: the task that sends, if there was anything to send yet.
+        ended: how each sending ended.
+    """
+
+    def __init__(self) -> None:
+        self.under_way: list[asyncio.Task[None]] = []
+        self.ended: list[State[int]] = []
+        self._asked = False
+
+    def send(self) -> asyncio.Task[None]:
+        """Send what is due by now; the task ends when it is sent, and nothing else is due."""
+        self._asked = True
+        if not self.under_way or self.under_way[0].done():
+            self.under_way = [asyncio.create_task(self._send())]
+        return self.under_way[0]
+
+    async def _send(self) -> None:
+        while self._asked:
+            self._asked = False
+            self.ended.append(await deliver_due(0, return_state=True))  # type: ignore[misc]  # Prefect forgets: async

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from databases import sqlite_database
-from fakes import FailingExamples, FakeModel, sure
+from fakes import FailingExamples, FakeModel, FakeSystem, sure
 from tiny import message
 
 from connectors.ports import LabelAnswer
@@ -302,3 +302,32 @@ async def test_chunks_that_overlap_keep_to_one_limit_of_questions_and_act_once(b
 
     assert bench.model.most == 3, "three chunks of two, under one limit of three"
     assert (account.done, len(bench.system.stored), len(bench.model.asked)) == (8, 8, 8)
+
+
+class Slow(FakeSystem):
+    """Answers nothing before it may."""
+
+    def __init__(self, may: asyncio.Event) -> None:
+        super().__init__()
+        self.may = may
+
+    async def send(self, operation):
+        await self.may.wait()
+        return await super().send(operation)
+
+
+async def test_a_system_that_takes_its_time_keeps_nothing_from_being_decided(bench):
+    asked_about_the_last = asyncio.Event()
+
+    def answer(text):
+        if "invoice 7" in text:
+            asked_about_the_last.set()
+        return sure("billing")
+
+    bench.change_policy(batch={"items": 8, "chunk": 1})
+    bench.model, bench.system = FakeModel(answer), Slow(asked_about_the_last)
+    bench.accept(*[message(str(number), f"my invoice {number} is wrong") for number in range(8)])
+
+    account = await bench.run()
+
+    assert (account.done, len(bench.system.stored), bench.system.looked_up) == (8, 8, 0)

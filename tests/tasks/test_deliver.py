@@ -125,6 +125,30 @@ async def test_the_senders_of_a_process_share_what_may_be_in_flight_and_send_eac
     assert (sum(tried), len(post.system.stored)) == (3 * AT_ONCE, 3 * AT_ONCE)
 
 
+@dataclass
+class Waiting(FakeSystem):
+    """Answers its first request once it has had another."""
+
+    one: asyncio.Event = field(default_factory=asyncio.Event)
+    another: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, operation: Operation) -> DeliveryOutcome:
+        (self.another if self.one.is_set() else self.one).set()
+        await self.another.wait()
+        return await super().send(operation)
+
+
+async def test_what_becomes_due_while_a_system_keeps_one_waiting_goes_out_beside_it(store: Store) -> None:
+    post = Post(store, Waiting())
+    post.put("a")
+    delivering = asyncio.create_task(post.deliver())
+    await post.system.one.wait()
+
+    post.put("b")
+
+    assert (await delivering, post.outcomes()) == (2, ["created", "created"])
+
+
 async def test_new_writes_to_a_system_that_takes_batches_go_out_together(store: Store) -> None:
     post = Post(store, FakeBatches())
     post.put("a", "b", "c", "d", "e", "f")
