@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from domain.merge import FieldRule, Merged, Side, Why, merge
+from domain.merge import FieldRule, Merged, Side, Why, meaning, merge
 from domain.values import Frozen
 
 
@@ -211,9 +211,10 @@ def _standing(of: FieldTerms, before: Standing, merged: Merged, sides: Mapping[s
     if merged.why is Why.CONFLICT:
         contested = {name: sides[name].now for name in merged.edited}
         return before.model_copy(update={"contested": contested, "contests": before.contests + (not before.contested)})
-    if of.spelling(merged.value) == of.spelling(before.agreed):
+    same = meaning(of.rule, of.spelling)
+    if same(merged.value) == same(before.agreed):
         return _level(before) if before.contested else before
-    level = all(of.spelling(side.base) == of.spelling(before.agreed) for side in sides.values())
+    level = all(same(side.base) == same(before.agreed) for side in sides.values())
     set_by = merged.edited if level else tuple(sorted({*before.set_by, *merged.edited}))
     agreed = of.normal(merged.value) if merged.value.strip() else ""
     followed = (*before.since, agreed) if before.since and not level else ()
