@@ -6,7 +6,7 @@ import pytest
 from builders import EXAMPLES, POLICY, calibration, proof
 
 from domain.errors import PolicyInvalid
-from policies.load import load_workflow
+from policies.load import load_classifier, load_policy, load_workflow, replace_policy
 
 RECORD = calibration().model_dump_json()
 
@@ -16,6 +16,12 @@ def write(folder: Path, policy: str = POLICY, examples: str = EXAMPLES) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(policy, encoding="utf-8")
     return path
+
+
+def without_routes() -> str:
+    routes = POLICY[POLICY.index("routes:") : POLICY.index("classifier:")]
+    rules = POLICY[POLICY.index("rules:") : POLICY.index("validation:")]
+    return POLICY.replace(routes, "").replace(rules, "")
 
 
 def complaint(path: Path) -> str:
@@ -326,8 +332,24 @@ def test_a_workflow_is_found_again_by_its_reference(tmp_path: Path) -> None:
 
 
 def test_a_policy_without_routes_must_name_what_no_write_can_do_without(tmp_path: Path) -> None:
-    routes = POLICY[POLICY.index("routes:") : POLICY.index("classifier:")]
-    rules = POLICY[POLICY.index("rules:") : POLICY.index("validation:")]
-    path = write(tmp_path, POLICY.replace(routes, "").replace(rules, "").replace("required: [email]", "required: []"))
+    path = write(tmp_path, without_routes().replace("required: [email]", "required: []"))
 
     assert "name those that no write can do without in 'validation.required'" in complaint(path)
+
+
+def test_what_has_no_routes_classifies_nothing(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalid, match="it has no routes, so it classifies nothing"):
+        load_classifier(str(write(tmp_path, without_routes())))
+    assert load_classifier(str(write(tmp_path))).policy == load_policy(tmp_path / "tiny.yaml")
+
+
+def test_a_policy_is_replaced_by_one_that_is_right(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(PolicyInvalid, match="mode"):
+        replace_policy(path, POLICY.replace("mode: auto", "mode: automatic"))
+    assert path.read_text() == POLICY
+
+    replace_policy(path, POLICY.replace("mode: auto", "mode: shadow"))
+
+    assert load_policy(path).mode == "shadow"
+    assert [one.name for one in tmp_path.glob("*.yaml")] == ["tiny.yaml"]

@@ -9,12 +9,12 @@ import yaml
 from tiny import write_orders, write_people, write_tiny
 
 from domain.business_time import Span, Weekday
-from domain.delivery import Operation
+from domain.delivery import Invitation, Operation
 from domain.errors import PolicyInvalid
 from domain.escalation import Matter, Why
 from domain.people import Absence, Channel, Recipient
 from policies.load import load_workflow, shipped_policies
-from policies.notices import LONGEST_SUBJECT, messages
+from policies.notices import LONGEST_SUBJECT, assignment, messages
 from policies.people import load_people
 
 NINE = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -135,7 +135,8 @@ def test_whom_it_names_can_be_told(tmp_path):
         {"to": "desk", "by": "mail", "on_shift": True},
         {"to": "anybody at all", "by": "prefect"},
     ]
-    path = write_tiny(tmp_path, people="people.yaml", escalation={"steps": steps}, review={"assign": {"team": "desk"}})
+    assign = {"team": "desk", "tell": "mail"}
+    path = write_tiny(tmp_path, people="people.yaml", escalation={"steps": steps}, review={"assign": assign})
     assert [person.name for person in load_workflow(path).people.people] == ["the lead"]
 
 
@@ -183,6 +184,12 @@ def test_a_mail_has_a_subject_and_a_slack_message_its_channel():
     )
     assert (post.system, post.options, list(post.values)) == ("slack", {"channel": "ann@example.com"}, ["text"])
     assert mail.values["body"] == post.values["text"]
+
+
+def test_what_an_assignee_is_told_is_a_write_of_nobodys_item():
+    ann = Recipient(name="ann", address="ann@example.com")
+    write = assignment("as-1", "tiny", Channel.MAIL, ann, ("yours", "to be decided"), Invitation(reviewer="ann"))
+    assert (write.item_id, write.system, write.values["subject"]) == ("as-1", "smtp", "yours")
 
 
 def test_prefects_event_alone_is_no_write():

@@ -63,7 +63,7 @@ def test_a_secret_is_named_never_written(tmp_path):
 
 def test_a_field_that_the_input_does_not_have_is_told_with_its_line(tmp_path):
     with pytest.raises(PolicyInvalid, match=r"intake\.webhook\.fields\.colour: 'colour' is not in input\.fields"):
-        write_tiny(tmp_path, intake={"webhook": {"fields": {"colour": "data.colour"}}})
+        write_tiny(tmp_path, intake={"webhook": {"fields": {"message": "data.text", "colour": "data.colour"}}})
 
 
 def test_without_a_word_on_it_only_programs_on_this_machine_may_send(tmp_path):
