@@ -21,7 +21,7 @@ from tasks.review import escalate_late
 from tasks.standing import step_back
 
 LANES = 3
-"""Chunks under way at the same time: while one is asked about and one is delivered, one waits to be asked about."""
+"""Chunks under way at the same time: while one is asked about and one is decided, one waits to be asked about."""
 
 
 async def work_off(
@@ -100,10 +100,12 @@ async def _decided(
 
 
 class _Sender:
-    """Sends what chunks make due, beside them and for all of them at once: alone, each would send a few at a time.
+    """Sends what chunks make due, beside them and for all of them: each turn is a transaction, and alone they had many.
+
+    While few requests are under way and none of them ends, it sees what is new after a second (`tasks.deliver`).
 
     Attributes:
-        under_way: the task that sends, if there was anything to send yet.
+        under_way: the task that sends, once there was something to send.
         ended: how each sending ended.
     """
 
@@ -113,10 +115,16 @@ class _Sender:
         self._asked = False
 
     def send(self) -> asyncio.Task[None]:
-        """Send what is due by now; the task ends when it is sent, and nothing else is due."""
+        """Send what is due by now; the task ends when it is sent, and nothing else is due.
+
+        Raises:
+            BaseException: what ended the sending before from outside, such as a run that is cancelled.
+        """
         self._asked = True
-        if not self.under_way or self.under_way[0].done():
-            self.under_way = [asyncio.create_task(self._send())]
+        if self.under_way and self.under_way[0].done():
+            self.under_way.pop().result()
+        if not self.under_way:
+            self.under_way.append(asyncio.create_task(self._send()))
         return self.under_way[0]
 
     async def _send(self) -> None:

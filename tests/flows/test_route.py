@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from databases import sqlite_database
 from fakes import FailingExamples, FakeModel, FakeSystem, sure
+from prefect.exceptions import Abort
 from tiny import message
 
 from connectors.ports import LabelAnswer
@@ -331,3 +332,24 @@ async def test_a_system_that_takes_its_time_keeps_nothing_from_being_decided(ben
     account = await bench.run()
 
     assert (account.done, len(bench.system.stored), bench.system.looked_up) == (8, 8, 0)
+
+
+class Ending(FakeSystem):
+    """Ends, at its first request, whatever it runs in."""
+
+    async def send(self, operation):
+        if not self.stored:
+            self.stored.append(operation)
+            raise Abort
+        return await super().send(operation)
+
+
+async def test_what_ends_a_sending_from_outside_ends_the_run(bench):
+    bench.change_policy(batch={"items": 8, "chunk": 1})
+    bench.system = Ending()
+    bench.accept(*[message(str(number), f"my invoice {number} is wrong") for number in range(8)])
+
+    with pytest.raises(Abort):
+        await bench.run()
+
+    assert len(bench.model.asked) < 8
