@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.erasure import Person
+from domain.erasure import Person, Subjects
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,8 @@ from domain.erasure import Person
         (Person(phones=("+49 170 1234567",)), "(0170) 123-45 67!", True),
         (Person(phones=("+49 170 1234567",)), "0170 12345678", False),
         (Person(ids=("A-77",)), {"A-77": 1}, True),
+        (Person(ids=("A-77",)), {"record": ["A-77"]}, True),
+        (Person(ids=("A-77",)), {"record": "A-78"}, False),
         (Person(ids=("A-77",)), ["A-778", None, 3], False),
     ],
 )
@@ -25,3 +27,8 @@ def test_a_person_is_told_apart(person: Person, said: object, found: bool) -> No
 def test_who_cannot_be_told_apart_is_refused(whom: dict[str, list[str]]) -> None:
     with pytest.raises(ValueError, match=r"say whom|@|digits|characters"):
         Person.model_validate(whom)
+
+
+def test_there_is_something_to_erase_or_nothing() -> None:
+    assert not Subjects()
+    assert Subjects(records=frozenset({7}))
