@@ -56,15 +56,15 @@ async def cutter(upstream: int) -> AsyncIterator[Cutter]:
         finally:
             for one in pumps:
                 one.cancel()
+            back.transport.abort()
+            writer.transport.abort()
             await asyncio.gather(*pumps, return_exceptions=True)
-            for side in (writer, back):
-                side.transport.abort()
-                side.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
+        task.add_done_callback(lambda _: writer.transport.abort())  # also where it was cancelled before it began
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     mine.port = server.sockets[0].getsockname()[1]

@@ -217,6 +217,7 @@ class Proxy:
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._forget)
+        connection.add_done_callback(lambda _: writer.transport.abort())  # also of one cancelled before it began
 
     def _forget(self, connection: asyncio.Task[None]) -> None:
         if connection.cancelled() or connection.exception() is None:  # a failed one is kept for `_stop` to raise
@@ -236,8 +237,6 @@ class Proxy:
                 rest = request.rest
         except (h11.RemoteProtocolError, OSError):
             pass  # the client went away in the middle, or speaks no HTTP
-        finally:
-            writer.transport.abort()
 
     async def _exchange(self, request: Request, reader: asyncio.StreamReader) -> Reply:
         """What the client gets for a request."""
