@@ -61,6 +61,9 @@ async def cutter(upstream: int) -> AsyncIterator[Cutter]:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not server.is_serving():  # it was coming in when the server closed
+            writer.transport.abort()
+            return
         task = asyncio.create_task(serve(reader, writer))
         under_way.add(task)
         task.add_done_callback(under_way.discard)

@@ -1,6 +1,9 @@
 """The fault proxy: what reaches the server, what reaches the client, and when the server has acted."""
 
 import asyncio
+import contextlib
+import gc
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -296,3 +299,20 @@ async def test_what_is_no_http_is_hung_up_on(proxy: Proxy) -> None:
     assert await reader.read() == b""
     assert proxy.seen == []
     writer.close()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_whoever_has_only_just_come_in_when_it_ends_is_hung_up_on_too(upstream: Upstream, turns: int) -> None:
+    async with Proxy(f"http://127.0.0.1:{upstream.port}") as proxy:
+        client = socket.create_connection(
+            ("127.0.0.1", int(proxy.url.rpartition(":")[2]))
+        )  # without a turn of the loop
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    for _ in range(8):
+        await asyncio.sleep(0)
+    gc.collect()  # asyncio leaves to it what it has accepted and not begun when its server closes
+    with client, contextlib.suppress(ConnectionResetError):
+        client.setblocking(False)
+        async with asyncio.timeout(5):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
