@@ -34,8 +34,8 @@ async def work_off(
 ) -> Account:
     """Let `decide_chunk` decide what waits; then deliver what may be written, and ask people about the rest.
 
-    Chunks overlap: while one is delivered, the next is asked about. Where the blind audit refutes
-    the promise, the mode steps back for the next items. The books are balanced whatever happens.
+    Chunks overlap: while one is decided, the next is asked about, and one sender sends for all. Where the blind audit
+    refutes the promise, the mode steps back for the next items. The books are balanced whatever happens.
 
     Args:
         wait_s: how long the run waits for writes that other systems put off, in seconds.
@@ -90,12 +90,11 @@ async def _decided(
     under_way = [asyncio.create_task(lane()) for _ in range(lanes)]
     try:
         await asyncio.gather(*under_way)
-        await asyncio.gather(*sender.under_way)
+        await sender.done()
     finally:
-        unfinished = [*under_way, *sender.under_way]
-        for one in unfinished:
+        for one in under_way:
             one.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        await asyncio.gather(*under_way, sender.stop(), return_exceptions=True)
     return sender.ended
 
 
@@ -105,14 +104,13 @@ class _Sender:
     While few requests are under way and none of them ends, it sees what is new after a second (`tasks.deliver`).
 
     Attributes:
-        under_way: the task that sends, once there was something to send.
         ended: how each sending ended.
     """
 
     def __init__(self) -> None:
-        self.under_way: list[asyncio.Task[None]] = []
         self.ended: list[State[int]] = []
         self._asked = False
+        self._sending: asyncio.Task[None] | None = None
 
     def send(self) -> asyncio.Task[None]:
         """Send what is due by now; the task ends when it is sent, and nothing else is due.
@@ -121,11 +119,23 @@ class _Sender:
             BaseException: what ended the sending before from outside, such as a run that is cancelled.
         """
         self._asked = True
-        if self.under_way and self.under_way[0].done():
-            self.under_way.pop().result()
-        if not self.under_way:
-            self.under_way.append(asyncio.create_task(self._send()))
-        return self.under_way[0]
+        if self._sending is not None and self._sending.done():
+            self._sending.result()
+            self._sending = None
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return self._sending
+
+    async def done(self) -> None:
+        """Wait until all is sent; raises what ended the sending from outside."""
+        if self._sending is not None:
+            await self._sending
+
+    async def stop(self) -> None:
+        """Break off what is not sent yet: the outbox keeps it."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _send(self) -> None:
         while self._asked:
