@@ -21,7 +21,7 @@ MEASURED := tests/spec tests/domain tests/policies tests/prompts tests/tasks
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 test: lint
 ifeq ($(ARGS),)
-	failed=0; \
+	trap 'exit 130' INT; failed=0; \
 	$(BIN)/python -m pytest $(SPREAD) --cov --cov-report= $(MEASURED) || failed=1; \
 	$(BIN)/python -m pytest $(SPREAD) tests $(addprefix --ignore=,$(MEASURED)) || failed=1; \
 	$(BIN)/coverage report --fail-under=100 --skip-covered || failed=1; \

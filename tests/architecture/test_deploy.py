@@ -17,6 +17,7 @@ from prefect_redis import lease_storage, messaging, ordering
 from prefect_redis.client import RedisMessagingSettings
 
 from connectors.settings import Settings
+from console.local_prefect import IN_BATCHES
 from policies.load import load_workflow
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,10 @@ def test_each_setting_exists(name: str) -> None:
     else:
         known = name.removeprefix("INTERLOCK_").lower() in Settings.model_fields
         assert known or any(name in path.read_text(encoding="utf-8") for path in (ROOT / "connectors").rglob("*.py"))
+
+
+def test_task_runs_are_recorded_as_by_the_servers_that_we_start() -> None:
+    assert IN_BATCHES.items() <= settings_of(OURS["prefect-services"]).items()
 
 
 def test_each_variable_is_in_the_example() -> None:
