@@ -159,7 +159,7 @@ async def _model(environ: Mapping[str, str], timeout_s: float) -> list[Check]:
 async def _prefect(plan: Sequence[Planned], timeout_s: float, skews: SkewOf) -> list[Check]:
     try:
         async with asyncio.timeout(timeout_s):
-            return await look_at_prefect(plan, skews)
+            return await look_at_prefect(plan, skews, datetime.now(UTC))
     except TimeoutError:
         says = f"Prefect's server gave no answer within {timeout_s:g} s"
         return [wrong("schedule", "", says, "See whether it is overloaded, or mend PREFECT_API_URL")]

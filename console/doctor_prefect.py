@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+)
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -22,6 +28,10 @@ from policies.load import HERE, Workflow
 
 PAGE = 200
 """Deployments that Prefect's API lists at once, at most."""
+PLANNED_WITHIN = timedelta(minutes=2)
+"""By then a new schedule has runs to come: Prefect's services plan an hour ahead or three runs, once a minute."""
+NAMED = 3
+"""Deployments that one line names."""
 CRASHED_RUNS = "interlock-crashed-runs"
 """The automation in deploy/automations.yaml."""
 SHARED = ("flows.deliver.deliver", "flows.review.review")
@@ -111,8 +121,8 @@ def check_plan(workflows: Sequence[Workflow], plan: Sequence[Planned], path: Pat
     return checks
 
 
-async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf) -> list[Check]:
-    """The server, then its deployments and workers, held against the plan."""
+async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf, now: datetime) -> list[Check]:
+    """The server, then its deployments, their runs to come, and workers, held against the plan."""
     address = get_current_settings().api.url
     if not address:
         mend = "Start a server, set PREFECT_API_URL here and where the workers run, and deploy"
@@ -125,6 +135,7 @@ async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf) -> list[Check]
             known = await _deployments(client)
             checks = [well("schedule", "", f"Prefect's server at {address} answers")]
             checks += _held_against(plan, known)
+            checks += await _unplanned(client, plan, known, now)
             checks += await _crashed_runs(client)
             for pool in sorted({one.pool for one in plan if one.pool}):
                 checks += await _pool(client, pool)
@@ -135,6 +146,36 @@ async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf) -> list[Check]
     except HttpFailure as exc:
         says = f"{address} does not answer: {type(exc).__name__}"
         return [wrong("schedule", "", says, "Start Prefect's server, or mend PREFECT_API_URL")]
+
+
+async def _unplanned(
+    client: PrefectClient, plan: Sequence[Planned], known: Sequence[DeploymentResponse], now: datetime
+) -> list[Check]:
+    """Whether runs are to come of each planned deployment that has long had a schedule."""
+    names = {one.name for one in plan}
+    scheduled = [one for one in known if one.name in names and not one.paused and _long_scheduled(one, now)]
+    without = []
+    for one in scheduled:
+        runs = await client.count_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[one.id])),
+            flow_run_filter=FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=now)),
+        )
+        if not runs:
+            without.append(one.name)
+    if not without:
+        return []
+    some = ", ".join(without[:NAMED]) + (", …" if len(without) > NAMED else "")
+    says = f"no run is to come of {len(without)} of {len(scheduled)} deployments with a schedule: {some}"
+    mend = (
+        "See that Prefect's background services run ('prefect server services start', or 'prefect server start' "
+        "without --no-services) and what they log"
+    )
+    return [wrong("schedule", "", says, mend)]
+
+
+def _long_scheduled(one: DeploymentResponse, now: datetime) -> bool:
+    made = [schedule.created for schedule in one.schedules if schedule.active]
+    return any(at is not None and at < now - PLANNED_WITHIN for at in made)
 
 
 async def _crashed_runs(client: PrefectClient) -> list[Check]:

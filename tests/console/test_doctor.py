@@ -1,5 +1,6 @@
 """`interlock doctor`: what it finds of systems, policies, Prefect, the database and this machine, and what it says."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,16 @@ from connectors.store.engine import HEAD, Store
 from console.doctor import examine
 from console.doctor_here import check_clocks, check_database, check_disk, check_settings, resolve
 from console.doctor_people import check_people
-from console.doctor_prefect import CRASHED_RUNS, RETAIN, SHARED, Planned, check_plan, look_at_prefect, planned
+from console.doctor_prefect import (
+    CRASHED_RUNS,
+    PLANNED_WITHIN,
+    RETAIN,
+    SHARED,
+    Planned,
+    check_plan,
+    look_at_prefect,
+    planned,
+)
 from console.doctor_report import Check
 from console.doctor_thresholds import check_thresholds
 from console.doctor_uses import uses_of
@@ -344,7 +354,7 @@ async def test_prefects_deployments_and_workers_are_held_against_the_plan(prefec
         async with get_client() as client:
             for left in await client.read_deployments():
                 await client.delete_deployment(left.id)
-        checks = await look_at_prefect(plan, skews)
+        checks = await look_at_prefect(plan, skews, datetime.now(UTC))
         assert ("schedule", "deliver") in [(area, subject) for area, subject, _ in told(checks)]
         async with get_client() as client:
             with suppress(ObjectNotFound):
@@ -354,7 +364,7 @@ async def test_prefects_deployments_and_workers_are_held_against_the_plan(prefec
             name="deliver", work_pool_name="interlock", entrypoint_type=EntrypointType.MODULE_PATH, interval=90
         )
         deployment_id = await deployment.aapply()
-        checks = await look_at_prefect(plan, skews)
+        checks = await look_at_prefect(plan, skews, datetime.now(UTC))
         async with get_client() as client:
             await client.delete_deployment(deployment_id)
     assert [says for _, subject, says in told(checks, Grade.WARNING) if subject == "deliver"] == [
@@ -374,7 +384,7 @@ async def test_a_policy_that_was_added_to_the_plan_and_not_deployed_is_told(pref
             interval=60,
         )
         deployment_id = await deployment.aapply()
-        checks = await look_at_prefect(plan, {})
+        checks = await look_at_prefect(plan, {}, datetime.now(UTC))
         async with get_client() as client:
             await client.delete_deployment(deployment_id)
     assert [says for _, subject, says in told(checks, Grade.WARNING) if subject == "retain"] == [
@@ -382,11 +392,35 @@ async def test_a_policy_that_was_added_to_the_plan_and_not_deployed_is_told(pref
     ]
 
 
+async def test_that_prefect_plans_no_runs_is_told_once_it_should_have(prefect: str) -> None:
+    async def told_in(ahead: timedelta) -> list[str]:
+        checks = await look_at_prefect([Planned("deliver", "flows.deliver.deliver")], {}, datetime.now(UTC) + ahead)
+        return [says for _, _, says in told(checks) if "no run is to come" in says]
+
+    async def planned_ahead() -> bool:
+        return bool(await client.get_scheduled_flow_runs_for_deployments([deployment_id]))
+
+    with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
+        deployment = await deliver.ato_deployment(
+            name="deliver", entrypoint_type=EntrypointType.MODULE_PATH, interval=60
+        )
+        deployment_id = await deployment.aapply()
+        async with get_client() as client, asyncio.timeout(60):
+            while not await planned_ahead():  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.2)
+        soon = [await told_in(ahead) for ahead in (timedelta(0), PLANNED_WITHIN * 2)]
+        later = await told_in(timedelta(days=2))  # as after two days in which nothing was planned
+        async with get_client() as client:
+            await client.delete_deployment(deployment_id)
+    assert soon == [[], []]
+    assert later == ["no run is to come of 1 of 1 deployments with a schedule: deliver"]
+
+
 async def test_that_nothing_finds_runs_of_killed_workers_is_a_warning_until_the_automation_is_there(
     prefect: str,
 ) -> None:
     async def warned() -> bool:
-        checks = await look_at_prefect([], {})
+        checks = await look_at_prefect([], {}, datetime.now(UTC))
         return any("stays 'Running'" in says for _, _, says in told(checks, Grade.WARNING))
 
     with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
@@ -403,7 +437,7 @@ async def test_that_nothing_finds_runs_of_killed_workers_is_a_warning_until_the_
 async def test_a_prefect_that_is_not_there_is_wrong() -> None:
     for address, says in ((None, "names no server"), ("http://127.0.0.1:9/api", "does not answer")):
         with temporary_settings({PREFECT_API_URL: address}):
-            [check] = await look_at_prefect([], {})
+            [check] = await look_at_prefect([], {}, datetime.now(UTC))
         assert (check.grade, says in check.says) == (Grade.WRONG, True)
 
 

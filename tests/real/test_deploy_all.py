@@ -1,9 +1,11 @@
-"""Every flow of `prefect.yaml` is deployed by the one command that the README names."""
+"""Every flow of `prefect.yaml` is deployed by the one command that the README names, and runs by its schedule."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
@@ -36,3 +38,13 @@ async def test_prefect_deploy_takes_every_flow_as_the_file_stands(prefect: str) 
     for one in DEPLOYMENTS:
         assert there[one["name"]].entrypoint == one["entrypoint"]
         assert len(there[one["name"]].schedules) == len(one.get("schedules", []))
+    await planned({there[one["name"]].id for one in DEPLOYMENTS if one.get("schedules")})
+
+
+async def planned(deployments: set[UUID]) -> None:
+    """Wait until Prefect has planned runs of every one."""
+    async with get_client() as client, asyncio.timeout(120):
+        while deployments:
+            runs = await client.get_scheduled_flow_runs_for_deployments(list(deployments))
+            deployments = deployments - {run.deployment_id for run in runs}
+            await asyncio.sleep(0.5)
