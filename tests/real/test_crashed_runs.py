@@ -16,6 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.deployments.flow_runs import arun_deployment
+from prefect.states import Pending, State, Submitting
 from prefect.types.entrypoint import EntrypointType
 from stuck import stuck
 
@@ -124,3 +125,19 @@ async def test_a_run_whose_worker_died_crashes_and_holds_no_slot_any_more(
                 return await state(following) is StateType.COMPLETED
 
             await until(completed)
+
+
+@pytest.mark.parametrize("claimed", [Pending(), Submitting()], ids=lambda one: one.name)
+async def test_a_run_whose_worker_died_before_its_process_began_crashes_too(
+    prefect: str, tmp_path: Path, claimed: State[None]
+) -> None:
+    async with automation(tmp_path, prefect):
+        await deploy()
+        run = await arun_deployment("stuck/stuck", timeout=0, as_subflow=False)
+        async with get_client() as client:
+            await client.set_flow_run_state(run.id, claimed)
+
+        async def crashed() -> bool:
+            return await state(run.id) is StateType.CRASHED
+
+        await until(crashed)
