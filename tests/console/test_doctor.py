@@ -49,7 +49,7 @@ from domain.errors import PolicyInvalid
 from domain.ledger import Event
 from flows.deliver import deliver
 from flows.retain import retain
-from policies.load import load_workflow
+from policies.load import load_workflow, shipped_policies
 from tasks.heartbeat import STALE_AFTER
 
 NOW = datetime.now(UTC)
@@ -103,6 +103,15 @@ async def test_the_systems_of_a_policy_are_looked_at_and_their_clocks_agree(
     assert {one.grade for one in of_systems} == {Grade.WELL}
     assert {one.subject for one in of_systems} >= {"sandbox_help_desk"}
     assert ("watch", "support_triage") in [(area, subject) for area, subject, _ in told(checks)]
+
+
+@pytest.mark.parametrize("policy", sorted(set(shipped_policies()) - {"crm_helpdesk_sync"}))
+async def test_the_sandbox_takes_whatever_a_shipped_policy_writes(
+    policy: str, systems: dict[str, str], tmp_path: Path
+) -> None:
+    checks = await examine([policy], SHIPPED, 15, environ_of(systems, tmp_path))
+    of_sandbox = [(one.subject, one.grade) for one in checks if one.subject.startswith("sandbox_")]
+    assert {grade for _, grade in of_sandbox} == {Grade.WELL}, of_sandbox
 
 
 async def test_a_system_that_is_not_set_up_says_what_to_set(systems: dict[str, str], tmp_path: Path) -> None:
