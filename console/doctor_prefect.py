@@ -16,6 +16,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
@@ -32,8 +33,8 @@ PLANNED_WITHIN = timedelta(minutes=2)
 """By then a new schedule has runs to come: Prefect's services plan an hour ahead or three runs, once a minute."""
 NAMED = 3
 """Deployments that one line names."""
-CRASHED_RUNS = "interlock-crashed-runs"
-"""The automation in deploy/automations.yaml."""
+AUTOMATIONS = HERE.parent / "deploy" / "automations.yaml"
+"""What tells Prefect of runs whose worker was killed."""
 SHARED = ("flows.deliver.deliver", "flows.review.review")
 """Flows that serve every policy."""
 RETAIN = "flows.retain.retain"
@@ -136,7 +137,7 @@ async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf, now: datetime)
             checks = [well("schedule", "", f"Prefect's server at {address} answers")]
             checks += _held_against(plan, known)
             checks += await _unplanned(client, plan, known, now)
-            checks += await _crashed_runs(client)
+            checks += await _automations(client)
             for pool in sorted({one.pool for one in plan if one.pool}):
                 checks += await _pool(client, pool)
             return checks
@@ -151,7 +152,7 @@ async def look_at_prefect(plan: Sequence[Planned], skews: SkewOf, now: datetime)
 async def _unplanned(
     client: PrefectClient, plan: Sequence[Planned], known: Sequence[DeploymentResponse], now: datetime
 ) -> list[Check]:
-    """Whether runs are to come of each planned deployment that has long had a schedule."""
+    """Whether runs are to come of each planned deployment that has long had a schedule; Prefect plans for 100 days."""
     names = {one.name for one in plan}
     scheduled = [one for one in known if one.name in names and not one.paused and _long_scheduled(one, now)]
     without = []
@@ -174,16 +175,30 @@ async def _unplanned(
 
 
 def _long_scheduled(one: DeploymentResponse, now: datetime) -> bool:
-    made = [schedule.created for schedule in one.schedules if schedule.active]
-    return any(at is not None and at < now - PLANNED_WITHIN for at in made)
+    changed = [schedule.updated or schedule.created for schedule in one.schedules if schedule.active]
+    return any(at is not None and at < now - PLANNED_WITHIN for at in changed)
 
 
-async def _crashed_runs(client: PrefectClient) -> list[Check]:
+async def _automations(client: PrefectClient) -> list[Check]:
     """Whether Prefect hears of runs whose worker was killed."""
-    if any(one.enabled for one in await client.read_automations_by_name(CRASHED_RUNS)):
+    checks = []
+    again = f"'prefect automation create --from-file {AUTOMATIONS.parent.name}/{AUTOMATIONS.name}'"
+    for shipped in map(AutomationCore.model_validate, _shipped_automations()):
+        there = [one for one in await client.read_automations_by_name(shipped.name) if one.enabled]
+        if not there:
+            says = "is not there: a run whose worker was killed stays as it is, and holds a slot of the pool"
+            checks.append(warning("schedule", shipped.name, says, f"Run {again}"))
+        elif any(one.trigger != shipped.trigger for one in there):
+            mend = f"Run 'prefect automation delete' for each that the file names, then {again}"
+            checks.append(warning("schedule", shipped.name, "looks at other states than the shipped one", mend))
+    return checks
+
+
+def _shipped_automations() -> list[Any]:
+    if not AUTOMATIONS.is_file():  # where the package alone is installed
         return []
-    says = f"no automation {CRASHED_RUNS}: a run whose worker was killed stays 'Running', and holds a slot of the pool"
-    return [warning("schedule", "", says, "Run 'prefect automation create --from-file deploy/automations.yaml'")]
+    entries: list[Any] = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
+    return entries
 
 
 async def _deployments(client: PrefectClient) -> list[DeploymentResponse]:

@@ -17,6 +17,7 @@ from prefect_redis import lease_storage, messaging, ordering
 from prefect_redis.client import RedisMessagingSettings
 
 from connectors.settings import Settings
+from console.doctor_prefect import AUTOMATIONS
 from console.local_prefect import IN_BATCHES
 from policies.load import load_workflow
 
@@ -145,11 +146,12 @@ def test_every_flow_is_deployed() -> None:
     assert {one["entrypoint"] for one in FLOWS} == public
 
 
-(CRASHED_RUNS,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text(encoding="utf-8"))["automations"]
+CRASHED_RUNS, CANCELLED_RUNS = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
 
 
 def test_every_run_but_that_of_a_review_which_is_suspended_is_watched_for_signs_of_life() -> None:
     tag = CRASHED_RUNS["trigger"]["match_related"]["prefect.resource.id"].removeprefix("prefect.tag.")
+    assert CANCELLED_RUNS["trigger"]["match_related"] == CRASHED_RUNS["trigger"]["match_related"]
     watched = {one["name"] for one in FLOWS if tag in one.get("tags", [])}
     assert watched == {one["name"] for one in FLOWS} - {"review"}
     assert "-" in tag, "a review's run has the policy's name as a tag, and no name of a policy has a dash"

@@ -16,7 +16,7 @@ from databases import sqlite_database
 from fakes import FakeModel, FakeSystem, fake_resources, sure
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.events.schemas.automations import AutomationCore
+from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.types.entrypoint import EntrypointType
@@ -31,7 +31,7 @@ from console.doctor import examine
 from console.doctor_here import check_clocks, check_database, check_disk, check_settings, resolve
 from console.doctor_people import check_people
 from console.doctor_prefect import (
-    CRASHED_RUNS,
+    AUTOMATIONS,
     PLANNED_WITHIN,
     RETAIN,
     SHARED,
@@ -54,7 +54,6 @@ from tasks.heartbeat import STALE_AFTER
 
 NOW = datetime.now(UTC)
 SHIPPED = Path(__file__).parents[2] / "prefect.yaml"
-AUTOMATIONS = Path(__file__).parents[2] / "deploy" / "automations.yaml"
 
 
 def told(checks: Sequence[Check], grade: Grade = Grade.WRONG) -> list[tuple[str, str, str]]:
@@ -425,22 +424,31 @@ async def test_that_prefect_plans_no_runs_is_told_once_it_should_have(prefect: s
     assert later == ["no run is to come of 1 of 1 deployments with a schedule: deliver"]
 
 
-async def test_that_nothing_finds_runs_of_killed_workers_is_a_warning_until_the_automation_is_there(
+async def test_that_nothing_finds_runs_of_killed_workers_is_a_warning_until_the_shipped_automations_are_there(
     prefect: str,
 ) -> None:
-    async def warned() -> bool:
-        checks = await look_at_prefect([], {}, datetime.now(UTC))
-        return any("stays 'Running'" in says for _, _, says in told(checks, Grade.WARNING))
+    shipped = [AutomationCore.model_validate(one) for one in yaml.safe_load(AUTOMATIONS.read_text())["automations"]]
+    older = shipped[0].model_copy(deep=True)
+    assert isinstance(older.trigger, EventTrigger)
+    older.trigger.after.remove("prefect.flow-run.Submitting")
+
+    async def warned(*there: AutomationCore) -> list[str]:
+        async with get_client() as client:
+            for one in shipped:
+                for left in await client.read_automations_by_name(one.name):
+                    await client.delete_automation(left.id)
+            made = [await client.create_automation(one) for one in there]
+            checks = await look_at_prefect([], {}, datetime.now(UTC))
+            for one in made:
+                await client.delete_automation(one)
+        return [f"{name}: {says}" for _, name, says in told(checks, Grade.WARNING) if name.startswith("interlock-")]
 
     with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}):
-        async with get_client() as client:
-            for one in await client.read_automations_by_name(CRASHED_RUNS):
-                await client.delete_automation(one.id)
-            before = await warned()
-            (shipped,) = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
-            made = await client.create_automation(AutomationCore.model_validate(shipped))
-            assert (before, await warned()) == (True, False)
-            await client.delete_automation(made)
+        none, old, both = await warned(), await warned(older, shipped[1]), await warned(*shipped)
+    absent = "is not there: a run whose worker was killed stays as it is, and holds a slot of the pool"
+    assert none == [f"{one.name}: {absent}" for one in shipped]
+    assert old == ["interlock-crashed-runs: looks at other states than the shipped one"]
+    assert both == []
 
 
 async def test_a_prefect_that_is_not_there_is_wrong() -> None:

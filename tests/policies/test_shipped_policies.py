@@ -202,3 +202,15 @@ def test_what_is_too_unsure_to_be_written_is_handed_on_unconfirmed(
     assert crm.values["unconfirmed"] == unconfirmed
     assert crm.values.items() >= written.items()
     assert crm.values.keys().isdisjoint({"amount", "employees", "company"})
+
+
+def test_a_ticket_begins_with_what_was_found_of_the_order() -> None:
+    policy, here = SHIPPED["order_intake"].policy, claimed(ORDER)
+    extraction, _ = asyncio.run(look_through(None, policy, Search(key="", text=ORDER, given={})))
+    checked = check(here.item, policy, extraction)
+    decision = decide(proposal(), None, terms(), NOW, checked.missing).model_copy(update={"writes": True})
+
+    _, ticket = operations(here, checked, decision, SHIPPED["order_intake"])
+
+    found = "Order: SO-104233\nUnconfirmed: amount: 980.00 EUR; deliver_by: 2026-05-18"
+    assert ticket.values["body"] == f"{found}\n\nWhat was written:\n{ORDER}"

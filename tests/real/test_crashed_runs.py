@@ -16,17 +16,16 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.deployments.flow_runs import arun_deployment
-from prefect.states import Pending, State, Submitting
+from prefect.states import Cancelling, Pending, Submitting
 from prefect.types.entrypoint import EntrypointType
 from stuck import stuck
 
-from console.doctor_prefect import CRASHED_RUNS
+from console.doctor_prefect import AUTOMATIONS
 from console.local_prefect import background
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "deploy" / "automations.yaml"
 PATIENCE_S = 90
 POOL = "crashed-runs"
 SHARED = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["definitions"]
@@ -41,10 +40,10 @@ def worker(home: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @asynccontextmanager
-async def automation(folder: Path, ui: str) -> AsyncIterator[None]:
-    """As the file says, but for the patience: ten seconds is the least that Prefect takes."""
+async def automations(folder: Path, ui: str, within_s: int) -> AsyncIterator[None]:
+    """As the file says, but for the patience; ten seconds is the least that Prefect takes."""
     file = folder / "automations.yaml"
-    file.write_text(SHIPPED.read_text(encoding="utf-8").replace("within: 180", "within: 10"), encoding="utf-8")
+    file.write_text(AUTOMATIONS.read_text(encoding="utf-8").replace("within: 180", f"within: {within_s}"))
     command = [str(Path(sys.executable).with_name("prefect")), "automation", "create", "--from-file", str(file)]
     environ = {"PREFECT_API_URL": f"{ui}/api", "PREFECT_HOME": str(folder), "PATH": "/usr/bin:/bin"}
     done = await asyncio.to_thread(subprocess.run, command, env=environ, capture_output=True, text=True, check=False)
@@ -53,21 +52,23 @@ async def automation(folder: Path, ui: str) -> AsyncIterator[None]:
         yield
     finally:
         async with get_client() as client:
-            for one in await client.read_automations_by_name(CRASHED_RUNS):
-                await client.delete_automation(one.id)
+            for name in (one["name"] for one in yaml.safe_load(file.read_text(encoding="utf-8"))["automations"]):
+                for one in await client.read_automations_by_name(name):
+                    await client.delete_automation(one.id)
 
 
-async def deploy() -> None:
-    """As `prefect.yaml` does: one run at a time, and the tag by which runs are watched; one slot in the pool."""
+async def deploy(at_once: int) -> None:
+    """As `prefect.yaml` does: so many runs at a time, and as many slots; the tag by which runs are watched."""
     async with get_client() as client:
-        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", concurrency_limit=1), overwrite=True)
+        wanted = WorkPoolCreate(name=POOL, type="process", concurrency_limit=at_once)
+        await client.create_work_pool(wanted, overwrite=True)
     deployment = await stuck.ato_deployment(
         name="stuck",
         work_pool_name=POOL,
         entrypoint_type=EntrypointType.MODULE_PATH,
         tags=SHARED["watched"],
         job_variables=SHARED["pool"]["job_variables"],
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        concurrency_limit=ConcurrencyLimitConfig(limit=at_once, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     )
     deployment.entrypoint = "stuck.stuck"
     await deployment.aapply()
@@ -103,8 +104,8 @@ async def test_a_run_whose_worker_died_crashes_and_holds_no_slot_any_more(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
     monkeypatch.setenv("PREFECT_API_URL", f"{prefect}/api")
-    async with automation(tmp_path, prefect):
-        await deploy()
+    async with automations(tmp_path, prefect, within_s=40):  # in which a process begins, whatever runs beside it
+        await deploy(at_once=1)
         with worker(tmp_path) as first:
             killed = await started(tmp_path)
             first.kill()
@@ -127,17 +128,20 @@ async def test_a_run_whose_worker_died_crashes_and_holds_no_slot_any_more(
             await until(completed)
 
 
-@pytest.mark.parametrize("claimed", [Pending(), Submitting()], ids=lambda one: one.name)
-async def test_a_run_whose_worker_died_before_its_process_began_crashes_too(
-    prefect: str, tmp_path: Path, claimed: State[None]
+async def test_runs_whose_worker_died_before_their_process_began_or_was_cancelled_end_too(
+    prefect: str, tmp_path: Path
 ) -> None:
-    async with automation(tmp_path, prefect):
-        await deploy()
-        run = await arun_deployment("stuck/stuck", timeout=0, as_subflow=False)
-        async with get_client() as client:
-            await client.set_flow_run_state(run.id, claimed)
+    left = {Pending(): StateType.CRASHED, Submitting(): StateType.CRASHED, Cancelling(): StateType.CANCELLED}
+    async with automations(tmp_path, prefect, within_s=10):
+        await deploy(at_once=len(left))
+        runs = {}
+        for as_it_was, end in left.items():
+            run = await arun_deployment("stuck/stuck", timeout=0, as_subflow=False)
+            async with get_client() as client:
+                await client.set_flow_run_state(run.id, as_it_was)
+            runs[run.id] = end
 
-        async def crashed() -> bool:
-            return await state(run.id) is StateType.CRASHED
+        async def ended() -> bool:
+            return {run: await state(run) for run in runs} == runs
 
-        await until(crashed)
+        await until(ended)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -25,8 +26,18 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+async def left_alone(prefect: str) -> AsyncIterator[None]:
+    """Afterwards no worker of another test finds these deployments' runs."""
+    yield
+    async with get_client() as client:
+        for one in await client.read_deployments(limit=200):
+            await client.delete_deployment(one.id)
+
+
 @pytest.mark.timeout(900)
-async def test_prefect_deploy_takes_every_flow_as_the_file_stands(prefect: str) -> None:
+@pytest.mark.usefixtures("left_alone")
+async def test_prefect_deploy_takes_every_flow_as_the_file_stands() -> None:
     run("prefect", "work-pool", "create", "interlock", "--type", "process", "--overwrite")
 
     deployed = run("prefect", "deploy", "--all", "--no-prompt")
