@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Json, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Enum, Integer, Numeric, SmallInteger, String
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Enum, Float, Integer, Numeric, SmallInteger, String
 from sqlalchemy.types import TypeEngine
 
 from domain.errors import InputInvalid
@@ -113,6 +113,8 @@ def _shape(column_type: TypeEngine[Any], whole_numbers_are_big: bool) -> Any:
             return _whole(BIG)
         case Integer():
             return _whole(BIG if whole_numbers_are_big else USUAL)
+        case Float():  # whose precision counts bits
+            return _python_type(column_type)
         case Numeric(precision=precision, scale=scale):
             return Annotated[Decimal, Field(max_digits=precision, decimal_places=scale, allow_inf_nan=False)]
         case DateTime(timezone=True):

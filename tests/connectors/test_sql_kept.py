@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 import pytest
@@ -280,16 +281,14 @@ VALUES = st.fixed_dictionaries(
 async def test_what_is_read_is_what_can_be_expected_and_written(
     fresh_url: str, raw: Engine, first: dict[str, str], second: dict[str, str]
 ) -> None:
-    kept, table = opened(fresh_url), SqlTable(fresh_url, PATIENT_S)
-    execute(raw, "DELETE FROM accounts")
-    await table.send(operation(1, first))
-    before = await values_of(kept)
+    async with aclosing(opened(fresh_url)) as kept, aclosing(SqlTable(fresh_url, PATIENT_S)) as table:
+        execute(raw, "DELETE FROM accounts")
+        await table.send(operation(1, first))
+        before = await values_of(kept)
 
-    again = await table.send(operation(2, before, before))
-    written = await table.send(operation(3, second, before))
-    after = await values_of(kept)
-    await kept.aclose()
-    await table.aclose()
+        again = await table.send(operation(2, before, before))
+        written = await table.send(operation(3, second, before))
+        after = await values_of(kept)
 
     assert again.kind == "unchanged"
     assert isinstance(written, Written)

@@ -130,6 +130,12 @@ async def test_a_moment_with_a_time_zone_is_kept_as_utc_where_the_column_has_non
     assert str(rows(raw)[0]["seen_at"]).startswith("2026-01-31 10:00:00")
 
 
+async def test_a_binary_fraction_is_kept_however_large_it_is(table: SqlTable, raw: Engine) -> None:
+    await table.send(operation(name="Ann", weight="1e+53"))
+
+    assert rows(raw)[0]["weight"] == 1e53
+
+
 MISFITS = [
     ("name", "A name that is longer than twenty", r"column 'name' \(VARCHAR\(20\)\): .* at most 20 characters"),
     ("seats", "three", r"column 'seats' \(INTEGER\): .* valid integer"),
