@@ -345,9 +345,11 @@ class Ending(FakeSystem):
 
 
 async def test_what_ends_a_sending_from_outside_ends_the_run(bench):
-    bench.change_policy(batch={"items": 8, "chunk": 1})
+    bench.change_policy(batch={"items": 100, "chunk": 1})
     bench.system = Ending()
-    bench.accept(*[message(str(number), f"my invoice {number} is wrong") for number in range(8)])
+    bench.accept(*[message(str(number), f"my invoice {number} is wrong") for number in range(100)])
 
     with pytest.raises(Abort):
         await bench.run()
+
+    assert len(bench.model.asked) < 100, "not only once all is asked"
